@@ -1,0 +1,1 @@
+"""Segment's Loops (Actions) destination."""
