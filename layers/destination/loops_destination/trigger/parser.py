@@ -1,0 +1,236 @@
+"""Reads a trigger: one method for each rule of the grammar, with the rule, in Wirth's notation, as its docstring.
+
+`and` and `or` have no precedence: Segment lets the last of them decide for all, so a mixture has no meaning to keep.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+from loops_destination.errors import TriggerError
+from loops_destination.javascript import scalar_text
+from loops_destination.trigger.faults import fault, printable
+from loops_destination.trigger.nodes import (
+    COMPARISONS,
+    Compared,
+    Condition,
+    Containing,
+    Equal,
+    Field,
+    Group,
+    Matching,
+    Node,
+    Number,
+    Scalar,
+)
+from loops_destination.trigger.tokenizer import Token, tokenize
+
+# In characters: the longest text that Segment's own lexer takes; about 3,000 conditions.
+MAX_LENGTH = 100_000
+# Groups inside groups: reading and asking take a few stack frames for each, of the 1,000 that Python allows by default.
+MAX_DEPTH = 32
+
+PLAIN_FIELDS = ("type", "event", "name", "userId")
+OBJECT_FIELDS = ("properties", "traits", "context")
+KNOWN_FIELDS = f"{', '.join(PLAIN_FIELDS)}, {'.…, '.join(OBJECT_FIELDS)}.…"
+KEYWORDS = frozenset({"and", "or", "contains", "match", "true", "false", "null"})
+
+# A dot, an index (its brackets escaped by Segment's app), an escaped character, a character.
+_PIECE = re.compile(r"(?P<dot>[ \t\r\n]*+\.[ \t\r\n]*+)|\\?\[(?P<index>[0-9]++)\\?\]|\\?(?P<character>.)", re.DOTALL)
+
+
+def parse(expression: str) -> Node:
+    """The trigger as nodes; `TriggerError` when it is none."""
+    if not isinstance(expression, str):
+        raise TriggerError('a trigger is a text, such as "type = \\"track\\""')
+    if len(expression) > MAX_LENGTH:
+        message = (
+            f"a trigger has at most {MAX_LENGTH:,} characters, this one {len(expression):,}: use two subscriptions"
+        )
+        raise fault(expression, MAX_LENGTH, message)
+    return Parser(expression, tokenize(expression)).trigger()
+
+
+class Parser:
+    """One pass over the tokens, from left to right, never back."""
+
+    def __init__(self, expression: str, tokens: Sequence[Token]) -> None:
+        self._expression = expression
+        self._tokens = tokens
+        self._at = 0
+        self._depth = 0
+
+    def trigger(self) -> Node:
+        """Trigger = Expression end."""
+        if self._next.kind == "end":
+            raise self._fault('the trigger is empty, so nothing would match: write a condition, such as type = "track"')
+        node = self.expression()
+        if self._next.kind == "close":
+            raise self._fault("this `)` closes nothing: take it out, or put a `(` before it")
+        self._take("end", _advice_on_case(self._next.text) or "write `and` or `or` here")
+        return node
+
+    def expression(self) -> Node:
+        """Expression = Primary ( { "and" Primary } | { "or" Primary } )."""
+        parts, joiner = [self.primary()], self._next.text
+        while self._next.kind == "joiner":
+            if self._next.text != joiner:
+                raise self._fault(
+                    "`and` and `or` are mixed: put parentheses around what belongs together, as in (… and …) or …"
+                )
+            self._take("joiner")
+            parts.append(self.primary())
+        return Group(joiner, tuple(parts)) if len(parts) > 1 else parts[0]
+
+    def primary(self) -> Node:
+        """Primary = Group | Call | Comparison."""
+        if self._next.kind == "open":
+            return self.group()
+        if self._next.kind in {"not", "function"}:
+            return self.call()
+        return self.comparison()
+
+    def group(self) -> Node:
+        """Group = "(" Expression ")"."""
+        opening = self._take("open")
+        if self._depth == MAX_DEPTH:
+            raise self._fault(f"groups can be {MAX_DEPTH} deep: write it with fewer parentheses", opening)
+        self._depth += 1
+        node = self.expression()
+        self._depth -= 1
+        if self._next.kind == "end":
+            raise self._fault("this `(` is never closed: put a `)` at its end", opening)
+        self._take("close", _advice_on_case(self._next.text) or "write `and`, `or` or `)` here")
+        return node
+
+    def call(self) -> Condition:
+        """Call = [ "!" ] ( "contains" | "match" ) "(" Field "," Text ")"."""
+        negated = self._next.kind == "not"
+        if negated:
+            self._take("not")
+        function = self._take("function", "`!` goes before contains or match alone; elsewhere, write !=").text
+        usage = f'write {function}(field, "text")'
+        self._take("open", usage)
+        field = self.field()
+        self._take("comma", usage)
+        token = self._next
+        text = self.text()
+        self._take("close", usage)
+        if function == "contains":
+            return Containing(field, text, negated)
+        if text.count("*") != 1 or not (text.startswith("*") or text.endswith("*")):
+            raise self._fault(
+                'match takes one *, at the end or the start: "text*" or "*text"; else, use contains', token
+            )
+        return Matching(field, text, negated)
+
+    def comparison(self) -> Condition:
+        """Comparison = Field ( ( "=" | "!=" ) Literal | ( "<" | "<=" | ">" | ">=" ) Number )."""
+        field = self.field()
+        operator = self._take(
+            "operator",
+            f"after a field comes =, !=, <, <=, > or >=; {printable(str(field)[:40])} != null asks whether it is there",
+        ).text
+        if operator in COMPARISONS:
+            return Compared(field, operator, self.number())
+        return Equal(field, _expected(field, self.literal()), negated=operator == "!=")
+
+    def field(self) -> Field:
+        """Field = PlainField | ObjectField Name { Name }; a name follows a dot, an index stands in brackets."""
+        token = self._take("field", f"a condition begins with a field: {KNOWN_FIELDS}")
+        field = Field(_path(token.text))
+        if field.root in PLAIN_FIELDS and len(field.path) > 1:
+            raise self._fault(f"nothing can follow {field.root}: it has no parts", token)
+        if field.root in OBJECT_FIELDS and len(field.path) == 1:
+            raise self._fault(f"a name must follow: {field.root}.…", token)
+        if field.root not in PLAIN_FIELDS + OBJECT_FIELDS:
+            raise self._fault(_advice_on_field(token.text), token)
+        return field
+
+    def literal(self) -> Scalar:
+        """Literal = text | number | "true" | "false" | "null"."""
+        token = self._next
+        if token.kind == "text":
+            return self._take("text").text[1:-1]
+        if token.kind == "constant":
+            return {"true": True, "false": False, "null": None}[self._take("constant").text]
+        if token.kind == "number":
+            self._take("number")
+            return self._number(token.text, token)
+        if token.kind == "field":
+            in_quotes = f'text stands in quotes: "{printable(token.text[:40])}"'
+            raise self._fault(_advice_on_case(token.text) or in_quotes)
+        raise self._fault('here must stand a "text", a number, true, false or null')
+
+    def text(self) -> str:
+        """Text = text | number | "true" | "false"; what is no text counts as the text of its value."""
+        token = self._next
+        value = self.literal()
+        if value is None:
+            raise self._fault('write a "text" in quotes; for null, write field = null or field != null', token)
+        return scalar_text(value)
+
+    def number(self) -> Number:
+        """Number = number; Segment takes it in quotes as well."""
+        token = self._next
+        text = token.text if token.kind == "number" else token.text[1:-1].strip()
+        if token.kind not in {"number", "text"} or not re.fullmatch(r"[+-]?[0-9]++(?:\.[0-9]++)?", text):
+            raise self._fault("<, <=, > and >= compare numbers: write one, such as 5, -3 or 0.5")
+        self._take(token.kind)
+        return self._number(text, token)
+
+    def _number(self, text: str, token: Token) -> Number:
+        double = float(text)
+        if math.isinf(double):
+            raise self._fault("no event holds a number this large: write it as a text in quotes", token)
+        if "." not in text:
+            return int(Decimal(text))  # exact, and of any length, where int() refuses 4,300 digits
+        return int(double) if double.is_integer() else double
+
+    @property
+    def _next(self) -> Token:
+        return self._tokens[self._at]
+
+    def _take(self, kind: str, otherwise: str = "") -> Token:
+        token = self._next
+        if token.kind != kind:
+            raise self._fault(otherwise)
+        self._at += 1
+        return token
+
+    def _fault(self, message: str, token: Token | None = None) -> TriggerError:
+        return fault(self._expression, (token or self._next).position, message)
+
+
+def _path(text: str) -> tuple[str, ...]:
+    names: list[list[str]] = [[]]
+    for piece in _PIECE.finditer(text):
+        if piece["character"]:
+            names[-1].append(piece["character"])
+        elif piece["index"]:
+            names += [[piece["index"]], []]
+        else:
+            names.append([])
+    return tuple("".join(name) for name in names if name)
+
+
+def _expected(field: Field, value: Scalar) -> Scalar:
+    """What `=` compares with: the plain fields hold text, so a number stands for its text, as it does at Segment."""
+    if field.root in OBJECT_FIELDS or value is None or isinstance(value, str):
+        return value
+    if field.root == "userId" and isinstance(value, bool):
+        return value
+    return scalar_text(value)
+
+
+def _advice_on_field(word: str) -> str:
+    if word.lower() == "not":
+        return "there is no `not`: write !=, !contains or !match"
+    return _advice_on_case(word) or f"there is no such field: the fields are {KNOWN_FIELDS}"
+
+
+def _advice_on_case(word: str) -> str:
+    return f"keywords are written in small letters: {word.lower()}" if word.lower() in KEYWORDS - {word} else ""

@@ -1,0 +1,63 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from loops_destination.errors import TriggerError
+from loops_destination.trigger import Finding, Trigger
+from loops_destination.trigger.nodes import COMPARISONS
+
+PAGE = (Path(__file__).parents[3] / "docs" / "triggers.md").read_text("utf-8")
+BEFORE_FAULTS, _, AFTER = PAGE.partition("## Faults")
+FAULTS, _, EXPLANATION = AFTER.partition("## Which condition decided")
+EXAMPLES = re.findall(r"^\| `(.+)` \| `(.+)` \| (yes|no) \|$", BEFORE_FAULTS, re.MULTILINE)
+REFUSED = re.findall(r"^\| `(.+?)` \| (?!is told)(.+) \|$", FAULTS, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("expression", "event", "answer"), EXAMPLES)
+def test_example(expression: str, event: str, answer: str) -> None:
+    """Each example on the page matches as the page says."""
+    assert Trigger(expression).matches(json.loads(event)) is (answer == "yes")
+
+
+def test_examples_are_complete() -> None:
+    """Every operator, every function and its negation, and both joiners have an example that matches."""
+    matching = [expression for expression, _, answer in EXAMPLES if answer == "yes"]
+    operators = [f" {operator} " for operator in ("=", "!=", *COMPARISONS, "and", "or")]
+    calls = [f"{negation}{function}(" for negation in ("", "!") for function in ("contains", "match")]
+    for written in [*operators, *calls]:
+        assert any(re.search(rf"(?<!!){re.escape(written)}", expression) for expression in matching), written
+
+
+def test_rows_are_examples() -> None:
+    """Every row of the page's tables is run by a test of this file."""
+    rows = re.findall(r"^\| .*`.*$", PAGE, re.MULTILINE)
+    assert len(rows) == len(EXAMPLES) + len(REFUSED) + len(explained())
+
+
+@pytest.mark.parametrize(("expression", "message"), REFUSED)
+def test_refused(expression: str, message: str) -> None:
+    """Each faulty trigger on the page is refused with the words that the page shows."""
+    with pytest.raises(TriggerError, match=re.escape(message)):
+        Trigger(expression)
+
+
+def test_message() -> None:
+    """The message on the page is the one that its trigger is refused with, letter for letter."""
+    message = FAULTS.split("```\n")[1].rstrip("\n")
+    with pytest.raises(TriggerError) as error:
+        Trigger(message.splitlines()[1].strip())
+    assert str(error.value) == message
+
+
+def explained() -> list[Finding]:
+    rows = re.findall(r"^\| `(.+)` \| (yes|no) \| (yes|no) \|$", EXPLANATION, re.MULTILINE)
+    return [Finding(condition, held == "yes", decided == "yes") for condition, held, decided in rows]
+
+
+def test_explanation() -> None:
+    """The explanation on the page is the one given for its trigger and event."""
+    expression = re.findall(r"^    (.+)$", EXPLANATION, re.MULTILINE)[0]
+    event = json.loads(re.findall(r"^over `(.+)` it tells:$", EXPLANATION, re.MULTILINE)[0])
+    assert Trigger(expression).explain(event) == tuple(explained())
