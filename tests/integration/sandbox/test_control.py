@@ -1,0 +1,158 @@
+"""The sandbox's own endpoints: what they tell, and whom they answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.sandbox import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.sandbox import Sandbox
+    from tests.integration.sandbox.conftest import Client, Clock
+
+
+EVENT = {"email": "ada@example.com", "eventName": "signup", "eventProperties": {"plan": "pro"}}
+
+
+def test_requests_are_told_in_order_with_their_end(client: Client, clock: Clock) -> None:
+    """Every request shows when it came, what it was, what was answered and whether it took effect."""
+    client.send(EVENT, key="k1")
+    clock.now += 2
+    client.send(EVENT, key="k1")
+    client.call("PUT", "/api/v1/contacts/update", b"{broken")
+    client.call("GET", "/api/v1/contacts/find?email=a@b.c", Authorization="")
+    told = client.call("GET", "/sandbox/requests").json
+    assert told[0] == {
+        "number": 1,
+        "time": clock.now - 2,
+        "method": "POST",
+        "path": "/api/v1/events/send",
+        "query": "",
+        "body": EVENT,
+        "key": "k1",
+        "status": 200,
+        "effect": True,
+        "fault": None,
+    }
+    assert [each["number"] for each in told] == [1, 2, 3, 4]
+    assert [(each["status"], each["effect"]) for each in told[1:]] == [(409, False), (400, False), (401, False)]
+    assert [(each["query"], each["body"]) for each in told[2:]] == [("", "{broken"), ("email=a@b.c", None)]
+
+
+def test_the_api_key_is_told_to_nobody(client: Client) -> None:
+    """No request is shown with its authorization."""
+    client.send(EVENT)
+    assert b"a-key" not in client.call("GET", "/sandbox/requests").body
+
+
+def test_contacts_are_told_with_all_they_have(client: Client, clock: Clock) -> None:
+    """Every contact shows its identifiers, properties, lists and times."""
+    client.update(email="ada@example.com", userId="u1", plan="pro", mailingLists={"news": True})
+    clock.now += 5
+    client.update(userId="u1", subscribed=False)
+    assert client.call("GET", "/sandbox/contacts").json == [
+        {
+            "id": "contact-1",
+            "email": "ada@example.com",
+            "userId": "u1",
+            "subscribed": False,
+            "properties": {"plan": "pro"},
+            "lists": ["news"],
+            "left": [],
+            "created": clock.now - 5,
+            "updated": clock.now,
+        }
+    ]
+
+
+def test_events_are_told_as_often_as_they_were_processed(client: Client, clock: Clock) -> None:
+    """A key that was processed twice shows two events, the second marked as such."""
+    client.send(EVENT, key="k1")
+    clock.now += 25 * 3600
+    client.send(EVENT, key="k1")
+    told = client.call("GET", "/sandbox/events").json
+    assert [(each["key"], each["occurrence"]) for each in told] == [("k1", 1), ("k1", 2)]
+    assert (told[0]["name"], told[0]["properties"], told[0]["email"]) == ("signup", {"plan": "pro"}, "ada@example.com")
+
+
+def test_faults_are_set_listed_and_cleared(client: Client) -> None:
+    """A fault posted as JSON strikes; what is left of it is listed; a deletion ends it."""
+    answer = client.call("POST", "/sandbox/faults", {"kind": "status", "status": 500, "times": 3, "path": "/send"})
+    assert answer.status == 201
+    assert client.send(EVENT).status == 500
+    assert client.call("GET", "/sandbox/faults").json == [answer.json | {"times": 2}]
+    assert client.call("DELETE", "/sandbox/faults").status == 200
+    assert client.send(EVENT).status == 200
+
+
+@pytest.mark.parametrize(
+    "body", [{"kind": "explosion"}, {"kind": "reset", "times": 0}, {"kind": "reset", "time": 1}, []]
+)
+def test_a_malformed_fault_is_told(client: Client, sandbox: Sandbox, body: Any) -> None:
+    """A fault that makes no sense answers 400 with what is wrong, and none is set."""
+    answer = client.call("POST", "/sandbox/faults", body)
+    assert (answer.status, answer.json["success"]) == (400, False)
+    assert answer.json["message"]
+    assert sandbox.faults.all() == []
+
+
+def test_reset_forgets_everything_that_was_told(client: Client, sandbox: Sandbox) -> None:
+    """A deletion of the sandbox forgets contacts, properties, events, keys, requests and faults, but not the team."""
+    client.send(EVENT | {"plan": "pro"}, key="k1")
+    sandbox.faults.add(Fault(kind="reset"))
+    assert client.call("DELETE", "/sandbox").status == 200
+    for path in ("contacts", "events", "requests", "faults"):
+        assert client.call("GET", f"/sandbox/{path}").json == []
+    assert client.send(EVENT, key="k1").status == 200
+    assert client.call("GET", "/api/v1/contacts/properties?list=custom").json == []
+    assert len(client.call("GET", "/api/v1/lists").json) == 2
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST:4010", "127.0.0.1", "127.8.9.1:80", "[::1]:4010"])
+def test_loopback_names_are_answered(client: Client, name: str) -> None:
+    """The machine's own names and addresses reach the controls, as host and as origin."""
+    assert client.call("GET", "/sandbox/requests", Host=name).status == 200
+    assert client.call("GET", "/sandbox/requests", Origin=f"http://{name}").status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "localhost.evil.example:4010"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "10.0.0.1"},
+        {"Host": "[::1"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://localhost@evil.example"},
+        {"Origin": "null"},
+        {"Host": "localhost", "Origin": "https://evil.example"},
+        {"Host": "evil.example", "Origin": "http://localhost"},
+    ],
+    ids=json.dumps,
+)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/requests"), ("POST", "/faults"), ("DELETE", "/faults"), ("DELETE", "")]
+)
+def test_other_sites_are_refused(
+    client: Client, sandbox: Sandbox, method: str, path: str, headers: dict[str, str]
+) -> None:
+    """A foreign host or origin answers 403 on every control and changes nothing."""
+    sandbox.faults.add(Fault(kind="reset", path="/nothing"))
+    answer = client.call(method, f"/sandbox{path}", {"kind": "reset"}, **headers)
+    assert (answer.status, answer.json["success"]) == (403, False)
+    assert len(sandbox.faults.all()) == 1
+
+
+def test_further_hosts_can_be_allowed(sandbox: Sandbox, serve: Callable[..., Client]) -> None:
+    """A host name that was named at the start reaches the controls, and only that one."""
+    client = serve(sandbox, allowed_hosts=["sandbox.test"])
+    headers = {"Host": "sandbox.test:4010", "Origin": "https://sandbox.test"}
+    assert client.call("GET", "/sandbox/requests", **headers).status == 200
+    assert client.call("GET", "/sandbox/requests", Host="other.test").status == 403
