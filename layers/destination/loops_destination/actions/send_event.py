@@ -1,0 +1,47 @@
+"""sendEvent: a track call becomes an event of Loops, which may send emails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loops_destination.actions.action import Action, Field
+from loops_destination.actions.coercion import to_email, to_object, to_string
+
+
+def _body(payload: dict[str, Any]) -> dict[str, Any]:
+    """The contact properties at the top level, over them the other fields.
+
+    Segment lays the properties on top, where one named `email`, `userId` or `eventName` sends the event to another
+    contact or under another name. Here a field that the mapping fills (`eventProperties` too) always wins.
+    """
+    fields = dict(payload)
+    properties = fields.pop("contactProperties", {})
+    return {**properties, **fields}
+
+
+SEND_EVENT = Action(
+    slug="sendEvent",
+    title="Send an event",
+    method="POST",
+    path="/api/v1/events/send",
+    trigger='type = "track"',
+    fields=(
+        Field(
+            "email",
+            to_email,
+            default={
+                "@if": {
+                    "exists": {"@path": "$.properties.email"},
+                    "then": {"@path": "$.properties.email"},
+                    "else": {"@path": "$.context.traits.email"},
+                }
+            },
+        ),
+        Field("eventName", to_string, required=True, default={"@path": "$.event"}),
+        Field("userId", to_string, required=True, default={"@path": "$.userId"}),
+        Field("contactProperties", to_object),
+        Field("eventProperties", to_object, default={"@path": "$.properties"}),
+    ),
+    body=_body,
+    keyed=True,
+)

@@ -1,0 +1,110 @@
+from typing import Any
+
+import pytest
+
+from loops_destination.actions import ACTIONS
+
+ACTION = ACTIONS["createOrUpdateContact"]
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    return ACTION.body(ACTION.payload({"userId": "u-1", **fields}))
+
+
+def test_fields() -> None:
+    """The fields are those of Segment's action, in Segment's order."""
+    assert [field.name for field in ACTION.fields] == [
+        "createdAt",
+        "customAttributes",
+        "email",
+        "firstName",
+        "lastName",
+        "mailingLists",
+        "source",
+        "subscribed",
+        "userGroup",
+        "userId",
+    ]
+
+
+def test_every_field_is_sent() -> None:
+    """Each field is sent at the top level, and so is each custom attribute."""
+    fields = {
+        "createdAt": 1746454658089,
+        "email": "ada@example.com",
+        "firstName": "Ada",
+        "lastName": "Lovelace",
+        "mailingLists": {"l1": True},
+        "source": "web",
+        "subscribed": False,
+        "userGroup": "founders",
+    }
+    assert fields.keys() | {"customAttributes", "userId"} == {field.name for field in ACTION.fields}
+    assert body(customAttributes={"plan": "pro"}, **fields) == {"userId": "u-1", "plan": "pro", **fields}
+
+
+def test_fields_lie_over_attributes() -> None:
+    """A field that the mapping fills wins over a custom attribute of its name."""
+    attributes = {"userId": "other", "firstName": "Trait", "source": "trait"}
+    assert body(customAttributes=attributes, firstName="Field") == {
+        "userId": "u-1",
+        "firstName": "Field",
+        "source": "trait",
+        "mailingLists": {},
+    }
+
+
+def test_null_attribute_is_sent() -> None:
+    """A null inside the custom attributes reaches Loops, where it clears the property."""
+    assert body(customAttributes={"plan": None, "deep": {"x": None}, "s": ""}) == {
+        "userId": "u-1",
+        "plan": None,
+        "deep": {"x": None},
+        "s": "",
+        "mailingLists": {},
+    }
+
+
+def test_attribute_named_like_the_attributes() -> None:
+    """A custom attribute called customAttributes is an attribute like any other."""
+    assert body(customAttributes={"customAttributes": 1})["customAttributes"] == 1
+
+
+def test_subscribed_only_when_mapped() -> None:
+    """Whether a contact is subscribed is said only when the mapping asks for it: `true` re-subscribes."""
+    assert "subscribed" not in ACTION.mapping
+    assert "subscribed" not in body()
+
+
+@pytest.mark.parametrize(
+    ("field", "attribute", "sent"),
+    [
+        ({"l1": True, "l2": False}, None, {"l1": True, "l2": False}),
+        ({"l1": "true", "l2": "false"}, None, {"l1": True, "l2": False}),
+        ({"l1": 1, "l2": 0, "l3": None, "l4": "True", "l5": "", "l6": {}, "l7": [True]}, None, {}),
+        ({"l1": True}, {"l2": True}, {"l1": True}),
+        ({"l1": "maybe"}, {"l2": True}, {}),
+        ({}, {"l2": "true", "l3": 1}, {"l2": True}),
+        (None, {"l2": False}, {"l2": False}),
+        (None, {}, {}),
+        (None, None, {}),
+        (None, "true", {}),
+        (None, ["true"], {}),
+        (None, True, {}),
+        (None, 5, {}),
+    ],
+)
+def test_mailing_lists(field: Any, attribute: Any, sent: dict[str, bool]) -> None:
+    """The lists are those of the field, else of the attribute, with true and false alone; they are always sent."""
+    assert body(mailingLists=field, customAttributes={"mailingLists": attribute, "plan": 1}) == {
+        "userId": "u-1",
+        "plan": 1,
+        "mailingLists": sent,
+    }
+
+
+def test_payload_is_not_changed() -> None:
+    """Making a body leaves the payload, and the event's objects in it, as they were."""
+    payload = {"userId": "u-1", "customAttributes": {"mailingLists": {"l1": "true"}, "plan": 1}}
+    ACTION.body(payload)
+    assert payload == {"userId": "u-1", "customAttributes": {"mailingLists": {"l1": "true"}, "plan": 1}}

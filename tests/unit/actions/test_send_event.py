@@ -1,0 +1,54 @@
+from typing import Any
+
+import pytest
+
+from loops_destination.actions import ACTIONS
+
+ACTION = ACTIONS["sendEvent"]
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    return ACTION.body(ACTION.payload({"userId": "u-1", "eventName": "Signed Up", **fields}))
+
+
+def test_fields() -> None:
+    """The fields are those of Segment's action, in Segment's order."""
+    assert [field.name for field in ACTION.fields] == [
+        "email",
+        "eventName",
+        "userId",
+        "contactProperties",
+        "eventProperties",
+    ]
+
+
+def test_every_field_is_sent() -> None:
+    """The event's properties are sent as an object of their own, those of the contact at the top level."""
+    sent = body(email="ada@example.com", eventProperties={"plan": None}, contactProperties={"seats": 3, "n": None})
+    assert sent == {
+        "userId": "u-1",
+        "eventName": "Signed Up",
+        "email": "ada@example.com",
+        "eventProperties": {"plan": None},
+        "seats": 3,
+        "n": None,
+    }
+
+
+@pytest.mark.parametrize("name", ["email", "userId", "eventName", "eventProperties"])
+def test_contact_property_overwrites_no_field(name: str) -> None:
+    """A contact property never takes the place of a field: the event goes to the contact that the mapping names."""
+    fields = {"email": "ada@example.com", "eventProperties": {"plan": "pro"}}
+    assert body(contactProperties={name: "other@example.com"}, **fields) == body(**fields)
+
+
+def test_contact_property_where_the_field_is_empty() -> None:
+    """A contact property of the name of an empty field is sent, as Segment sends it."""
+    assert body(contactProperties={"email": "ada@example.com"})["email"] == "ada@example.com"
+
+
+def test_payload_is_not_changed() -> None:
+    """Making a body leaves the payload as it was."""
+    payload = {"userId": "u-1", "eventName": "e", "contactProperties": {"userId": "other"}}
+    ACTION.body(payload)
+    assert payload == {"userId": "u-1", "eventName": "e", "contactProperties": {"userId": "other"}}
