@@ -6,7 +6,9 @@ import pytest
 
 from loops_destination.trigger import Trigger
 
-VECTORS = [json.loads(line) for line in Path(__file__).with_name("triggers.jsonl").read_text("utf-8").strip().split("\n")]
+VECTORS = [
+    json.loads(line) for line in Path(__file__).with_name("triggers.jsonl").read_text("utf-8").strip().split("\n")
+]
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])

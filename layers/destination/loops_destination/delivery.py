@@ -1,0 +1,158 @@
+"""One event under one subscription: mapped, sent, and what became of it. It knows no AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from loops_destination.clock import Clock
+from loops_destination.errors import MappingError, PayloadError, SecretError
+from loops_destination.events import is_test_event, message_id
+from loops_destination.loops.answers import Answer, Meaning
+from loops_destination.outcomes import REFUSALS, Outcome, Reason, Result
+from loops_destination.requests import LoopsRequest
+from loops_destination.subscriptions import Subscription
+
+UNKNOWN_CONTACT_WAITS_SECONDS = 3600
+"""How long a delivery that names its contact by userId only waits for the identify that makes the contact known."""
+
+
+class Keys(Protocol):
+    """Where the API key comes from."""
+
+    def loops_key(self) -> str: ...
+
+    def refresh(self) -> bool:
+        """Reads it anew; whether anything changed."""
+        ...
+
+
+class Loops(Protocol):
+    """Calls Loops; `LoopsClient` does."""
+
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event under one subscription; `last_reason` is why it was not delivered before."""
+
+    subscription: Subscription
+    event: dict[str, Any] = field(repr=False)
+    key: str
+    received_at: float
+    last_reason: Reason | None = None
+
+    @property
+    def action(self) -> str:
+        return self.subscription.action.slug
+
+    def named(self, result: Result) -> Result:
+        """The result with the names that answers and logs know the delivery by."""
+        return replace(result, message_id=message_id(self.event), subscription=self.subscription.id, action=self.action)
+
+
+def prepare(delivery: Delivery) -> LoopsRequest | Result:
+    """What to ask of Loops, or the rejection of an event that can never succeed under this mapping."""
+    try:
+        return delivery.subscription.request(delivery.event, delivery.key)
+    except PayloadError as error:
+        return _rejected(Reason.INVALID_PAYLOAD, str(error))
+    except MappingError as error:
+        return _rejected(Reason.MAPPING_FAILED, str(error))
+
+
+class Deliverer:
+    """Brings deliveries to Loops."""
+
+    def __init__(self, loops: Loops, keys: Keys, clock: Clock) -> None:
+        self._loops = loops
+        self._keys = keys
+        self._clock = clock
+
+    def attempt(self, delivery: Delivery, request: LoopsRequest, seconds: float) -> Result:
+        """Tries once, within so many seconds."""
+        try:
+            answer = self._ask(request, seconds)
+            return replace(self._judge(delivery, answer), remaining=answer.remaining)
+        except SecretError:
+            return Result(Outcome.QUEUED, Reason.KEY_UNAVAILABLE)
+
+    def _ask(self, request: LoopsRequest, seconds: float) -> Answer:
+        deadline = self._clock.time() + seconds
+        key = self._keys.loops_key()
+        answer = self._loops.send(request, key, seconds)
+        if answer.meaning is not Meaning.KEY_REFUSED or not self._keys.refresh():
+            return answer
+        left = deadline - self._clock.time()
+        renewed = self._keys.loops_key()
+        return self._loops.send(request, renewed, left) if renewed != key and left > 0 else answer
+
+    def _judge(self, delivery: Delivery, answer: Answer) -> Result:
+        status, reason, detail = answer.status, answer.reason, answer.message
+        match answer.meaning:
+            case Meaning.DONE:
+                return Result(Outcome.DELIVERED, status=status)
+            case Meaning.ALREADY_DONE:
+                # Whether a refused attempt uses up its key is unknown, so this may never have been sent.
+                if delivery.last_reason in REFUSALS:
+                    return _rejected(Reason.KEY_USED_AFTER_REFUSAL, status=status)
+                return Result(Outcome.DELIVERED, status=status)
+            case Meaning.TRY_AGAIN | Meaning.KEY_REFUSED:
+                return Result(Outcome.QUEUED, reason, detail, status)
+            case Meaning.CONTACT_UNKNOWN if self._contact_may_come(delivery):
+                return Result(Outcome.QUEUED, reason, detail, status)
+            case Meaning.CONTACT_UNKNOWN | Meaning.REFUSED:
+                return Result(Outcome.REJECTED, reason, detail, status)
+
+    def _contact_may_come(self, delivery: Delivery) -> bool:
+        waited = self._clock.time() - delivery.received_at
+        return waited < UNKNOWN_CONTACT_WAITS_SECONDS and not is_test_event(delivery.event)
+
+
+class Breaker:
+    """Stops a web function from trying for ten seconds, when Loops asked for less or fails again and again.
+
+    Each try costs the sender time that the queue does not.
+    """
+
+    PAUSE_SECONDS = 10
+    TROUBLES = 3
+    """Troubles in a row that open it; a 429 does at once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._troubles = 0
+        self._paused_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether to leave Loops alone now."""
+        return self._clock.time() < self._paused_until
+
+    def note(self, result: Result) -> None:
+        """Takes in what became of a try."""
+        if result.outcome is not Outcome.QUEUED or result.reason is Reason.UNKNOWN_CONTACT:
+            self._troubles = 0
+            return
+        self._troubles += 1
+        if result.reason is Reason.RATE_LIMITED or self._troubles >= self.TROUBLES:
+            self._troubles = 0
+            self._paused_until = self._clock.time() + self.PAUSE_SECONDS
+
+
+def answer_status(results: Sequence[Result]) -> int:
+    """The one HTTP status for all the results of a request."""
+    outcomes = [result.outcome for result in results]
+    if None in outcomes:
+        return 503
+    if outcomes and all(outcome is Outcome.REJECTED for outcome in outcomes):
+        return 400
+    if Outcome.REJECTED in outcomes:
+        return 207
+    return 202 if Outcome.QUEUED in outcomes else 200
+
+
+def _rejected(reason: Reason, detail: str | None = None, status: int | None = None) -> Result:
+    return Result(Outcome.REJECTED, reason, detail, status)

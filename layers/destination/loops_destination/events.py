@@ -1,0 +1,177 @@
+"""What arrives: Segment events, alone or in a batch, each with its own text as it came.
+
+The text is kept because it is the event: it goes to the queues unchanged (numbers keep every digit), and where there
+is no messageId it tells one event from another.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from loops_destination.errors import NotAnEvent
+
+MAX_EVENT_BYTES = 256 * 1024  # Segment sends at most 32 KB; its Public API names no more than this for any product
+MAX_BODY_BYTES = 5 * 1000 * 1000  # a batch of Segment is at most 4 MB
+MAX_DEPTH = 200  # of objects and arrays; far above any event, far below Python's recursion limit
+
+TEST_EVENT_PREFIX = "segment-test-message-"
+"""How the messageId of an event from Segment's own event tester begins."""
+
+_TOO_DEEP = f"objects and arrays are nested more than {MAX_DEPTH} deep"
+_WRAPPED = re.compile(r'\{\s*"json"\s*:\s*')
+_BLANK = re.compile(r"[ \t\n\r]*")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """One element of a request: the event, and its JSON text as it came; `event` is None for what is no event."""
+
+    text: str
+    event: dict[str, Any] | None
+    fault: str = ""
+
+    @property
+    def message_id(self) -> str | None:
+        return message_id(self.event) if self.event is not None else None
+
+    @property
+    def too_large(self) -> bool:
+        # A character is at most 4 bytes: only long texts need to be encoded to be measured.
+        return len(self.text) * 4 > MAX_EVENT_BYTES and len(self.text.encode()) > MAX_EVENT_BYTES
+
+
+def message_id(event: dict[str, Any]) -> str | None:
+    """The event's messageId, None when it has none that can tell it from others."""
+    value = event.get("messageId")
+    return value if isinstance(value, str) and value else None
+
+
+def is_test_event(event: dict[str, Any]) -> bool:
+    """Whether Segment's event tester sent it, where a person waits for the answer."""
+    return (message_id(event) or "").startswith(TEST_EVENT_PREFIX)
+
+
+def parse_body(body: bytes) -> list[Arrival]:
+    """The elements of a request's body in their order; `NotAnEvent` when it is neither an event nor a batch."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise NotAnEvent("the body is not UTF-8") from None
+    start = _after_blanks(text, 0)
+    if text.startswith("[", start):
+        return _parse_batch(text, start + 1)
+    value, end = _scan(text, start)
+    if _after_blanks(text, end) != len(text):
+        raise NotAnEvent(f"the body goes on after its JSON value, at character {end}")
+    arrival = _arrival(text[start:end], value)
+    if arrival.event is None:
+        raise NotAnEvent(arrival.fault)
+    return [arrival]
+
+
+def parse_object(text: str) -> dict[str, Any]:
+    """The JSON object that the whole text is, read as an event is read; `NotAnEvent` when it is none."""
+    value, end = _scan(text, _after_blanks(text, 0))
+    if not isinstance(value, dict) or _after_blanks(text, end) != len(text):
+        raise NotAnEvent("an event is a JSON object")
+    return value
+
+
+def _parse_batch(text: str, position: int) -> list[Arrival]:
+    arrivals: list[Arrival] = []
+    position = _after_blanks(text, position)
+    closed = text.startswith("]", position)
+    while not closed:
+        value, end = _scan(text, position)
+        arrivals.append(_arrival(text[position:end], value))
+        position = _after_blanks(text, end)
+        closed = text.startswith("]", position)
+        if not closed and not text.startswith(",", position):
+            raise NotAnEvent(f"the batch has no comma or bracket at character {position}")
+        if not closed:
+            position = _after_blanks(text, position + 1)
+    if _after_blanks(text, position + 1) != len(text):
+        raise NotAnEvent("the body goes on after the batch")
+    return arrivals
+
+
+def _arrival(text: str, value: Any) -> Arrival:
+    if not isinstance(value, dict):
+        return Arrival(text, None, "an event is a JSON object")
+    if len(value) == 1 and "json" in value:
+        return _unwrapped(text)
+    return Arrival(text, None, _TOO_DEEP) if too_deep(text, value) else Arrival(text, value)
+
+
+def _unwrapped(text: str) -> Arrival:
+    """What Extensible Webhook wraps as `{"json": event}`; a key given twice is refused, for either could be meant."""
+    opening = _WRAPPED.match(text)
+    if opening is not None:
+        value, end = _scan(text, opening.end())
+        if _after_blanks(text, end) == len(text) - 1:
+            inner = text[opening.end() : end]
+            if isinstance(value, dict) and len(value) == 1 and "json" in value:
+                return Arrival(inner, None, "an event is wrapped once")
+            return _arrival(inner, value)
+    return Arrival(text, None, 'a wrapped event is {"json": event}, with the key once')
+
+
+def _scan(text: str, position: int) -> tuple[Any, int]:
+    """The value that begins at the position, and where it ends."""
+    try:
+        return _scan_exactly(text, position)
+    except json.JSONDecodeError as error:
+        raise NotAnEvent(f"the body is not JSON at character {error.pos}: {error.msg}") from None
+    except RecursionError:
+        raise NotAnEvent(_TOO_DEEP) from None
+
+
+def _scan_exactly(text: str, position: int) -> tuple[Any, int]:
+    try:
+        return _DECODER.raw_decode(text, position)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of more digits than Python converts; rare, so only then is each one looked at
+        return _LONG_INTEGERS_DECODER.raw_decode(text, position)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise NotAnEvent(f"the body is not JSON: {name} is no JSON value")
+
+
+def _integer(digits: str) -> int | float:
+    """Exact up to Python's limit of digits; beyond it infinity, as JavaScript reads it."""
+    try:
+        return int(digits)
+    except ValueError:
+        return -math.inf if digits.startswith("-") else math.inf
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_LONG_INTEGERS_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_integer)
+
+
+def _after_blanks(text: str, position: int) -> int:
+    match = _BLANK.match(text, position)
+    return match.end() if match else position
+
+
+def too_deep(text: str, value: Any) -> bool:
+    """Whether the value of this text is nested deeper than this package's recursions are meant for."""
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return False
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for container in level
+            for item in (container.values() if isinstance(container, dict) else container)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,117 @@
+"""The HTTP client for Loops: one pool of kept-alive connections, and an answer within the time that is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NoResultInTime
+from typing import Any, NamedTuple, Protocol
+
+import urllib3
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
+from urllib3.exceptions import TimeoutError as NoAnswerInTime
+
+from loops_destination.clock import Clock
+from loops_destination.javascript import json_text
+from loops_destination.loops.answers import Answer, no_answer, read_answer
+from loops_destination.outcomes import Reason
+from loops_destination.requests import LoopsRequest
+
+CONNECT_SECONDS = 1.0
+REPEAT_SECONDS = 0.5  # with less time left, a broken call is left to the queue
+USER_AGENT = "segment-loops-destination"
+API_PREFIX = "/api"  # the requests' paths begin with it, and so does the base URL end
+
+
+class RawAnswer(NamedTuple):
+    """A whole HTTP answer; the names of the headers are in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport(Protocol):
+    """Makes one HTTP call; raises urllib3's errors. `seconds` bounds the waiting for each part of the answer."""
+
+    def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer: ...
+
+
+class LoopsClient:
+    """Calls Loops and says what the answer means.
+
+    `connections` is how many calls may be under way at once.
+    """
+
+    def __init__(self, base_url: str, clock: Clock, transport: Transport | None = None, connections: int = 4) -> None:
+        self._root = base_url.removesuffix(API_PREFIX)
+        self._clock = clock
+        self._transport = transport or pooled(connections)
+        # A thread makes each call: that bounds the whole of it, where a socket's timeout bounds only every wait for
+        # the next byte. A call given up here ends by itself later, and its key keeps it from counting twice.
+        self._threads = ThreadPoolExecutor(connections, "loops")
+
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
+        """Loops' answer, or what stands for it after so many seconds; it never raises."""
+        call = self._threads.submit(self._exchange, request, api_key, self._clock.time() + seconds)
+        try:
+            return call.result(seconds)
+        except NoResultInTime:
+            call.cancel()
+            return no_answer(Reason.TIMEOUT)
+
+    def _exchange(self, request: LoopsRequest, api_key: str, deadline: float) -> Answer:
+        try:
+            return self._call(request, api_key, deadline)
+        except ProtocolError:
+            # The connection broke before the answer, most often an idle one that Loops had closed. Contacts can be
+            # written again, events are known by their key; so one repeat at once is safe.
+            if deadline - self._clock.time() < REPEAT_SECONDS:
+                return no_answer(Reason.CONNECTION_FAILED)
+        try:
+            return self._call(request, api_key, deadline)
+        except ProtocolError:
+            return no_answer(Reason.CONNECTION_FAILED)
+
+    def _call(self, request: LoopsRequest, api_key: str, deadline: float) -> Answer:
+        headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            **request.headers,
+        }
+        seconds = max(deadline - self._clock.time(), 0.001)
+        try:
+            raw = self._transport(
+                request.method, self._root + request.path, encode_body(request.body), headers, seconds
+            )
+        except ProtocolError:
+            raise
+        except NewConnectionError:  # which urllib3 counts among the timeouts
+            return no_answer(Reason.CONNECTION_FAILED)
+        except NoAnswerInTime:
+            return no_answer(Reason.TIMEOUT)
+        except HTTPError:
+            return no_answer(Reason.CONNECTION_FAILED)
+        return read_answer(request, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
+
+
+def pooled(connections: int) -> Transport:
+    """urllib3 with one pool; it repeats nothing and follows no redirect, since both are decided here."""
+    pool = urllib3.PoolManager(num_pools=1, maxsize=connections, retries=False)
+
+    def call(method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer:
+        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
+        response = pool.request(method, url, body=body, headers=headers, timeout=timeout, redirect=False)
+        return RawAnswer(response.status, response.headers, response.data)
+
+    return call
+
+
+def encode_body(body: dict[str, Any]) -> bytes:
+    """The JSON of a request in ASCII, so that a lone surrogate, which UTF-8 cannot hold, stays escaped."""
+    try:
+        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    except ValueError:  # a number too large for a double came in, which JSON.stringify writes as null
+        return json.dumps(json.loads(json_text(body)), separators=(",", ":")).encode()

@@ -1,0 +1,169 @@
+"""The RetryQueue's messages, brought to Loops at a pace it can take.
+
+A message is let go when Loops has taken it, or when its dead letter is stored; every other one stays, hidden for half
+its age. Nothing here counts receives: SQS counts each, tried or not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from threading import Event as Flag
+from typing import Protocol
+
+from loops_destination.clock import Clock
+from loops_destination.delivery import Deliverer, Delivery, prepare
+from loops_destination.messages import (
+    Message,
+    Parcel,
+    QueueName,
+    Storage,
+    UnreadableMessage,
+    body_message,
+    read_message,
+)
+from loops_destination.observability import Journal
+from loops_destination.outcomes import REFUSALS, Outcome, Reason, Result
+from loops_destination.pace import Pacer
+from loops_destination.subscriptions import Subscription
+
+KEY_REMEMBERED_SECONDS = 23 * 3600  # Loops forgets an Idempotency-Key after 24 hours; a repeat then could mail twice
+MIN_BACKOFF_SECONDS = 5
+MAX_BACKOFF_SECONDS = 3600
+CALL_SECONDS = 8.0  # the most that one call of Loops is given
+SPARE_SECONDS = CALL_SECONDS + 5.0  # of the function's time: for the last call, and to store and hide what is left
+
+
+class RetryStorage(Storage, Protocol):
+    """The queues, as redelivery uses them."""
+
+    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
+        """Hides each received message for so long."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A received message; `sent_at` is SQS's SentTimestamp, in seconds since 1970."""
+
+    message_id: str
+    receipt: str
+    body: str = field(repr=False)
+    sent_at: float
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What is to be done with one record; `let_go` is decided when the parcel, if there is one, is stored."""
+
+    record: Record
+    let_go: bool = False
+    parcel: Parcel | None = None
+
+
+class Redelivery:
+    """Works through batches of the RetryQueue; `subscriptions` are all of the mappings file, disabled ones too."""
+
+    def __init__(  # noqa: PLR0913  # the parts it is made of, each named at the only call
+        self,
+        *,
+        subscriptions: Sequence[Subscription],
+        deliverer: Deliverer,
+        storage: RetryStorage,
+        journal: Journal,
+        clock: Clock,
+        pacer: Pacer,
+        calls_at_once: int,
+        retry_for_seconds: float,
+    ) -> None:
+        self._subscriptions = {subscription.id: subscription for subscription in subscriptions}
+        self._deliverer = deliverer
+        self._storage = storage
+        self._journal = journal
+        self._clock = clock
+        self._pacer = pacer
+        self._calls_at_once = calls_at_once
+        self._retry_for_seconds = retry_for_seconds
+
+    def deliver(self, records: Sequence[Record], seconds: float) -> list[str]:
+        """The ids of the messages that stay on the queue, after at most so many seconds."""
+        deadline = self._clock.time() + seconds - SPARE_SECONDS
+        slow_down = Flag()
+        with ThreadPoolExecutor(self._calls_at_once, "redelivery") as threads:
+            turns = list(threads.map(lambda record: self._take(record, deadline, slow_down), records))
+        self._store([turn for turn in turns if turn.parcel is not None])
+        staying = [turn for turn in turns if not turn.let_go]
+        self._storage.postpone({turn.record.receipt: self._backoff(turn) for turn in staying})
+        return [turn.record.message_id for turn in staying]
+
+    def _take(self, record: Record, deadline: float, slow_down: Flag) -> _Turn:
+        try:
+            message, event = read_message(record.body)
+        except UnreadableMessage as error:
+            body = record.body.encode("utf-8", "surrogatepass")
+            letter = body_message(body, record.sent_at, Reason.UNREADABLE_MESSAGE, str(error))
+            return self._bury(record, letter)
+        subscription = self._subscriptions.get(message.subscription or "")
+        if subscription is None:
+            return self._bury(record, message.because(Reason.UNKNOWN_SUBSCRIPTION))
+        if not subscription.enabled:
+            return self._bury(record, message.because(Reason.SUBSCRIPTION_DISABLED))
+        delivery = Delivery(subscription, event, message.key, message.received_at, message.reason)
+        return self._redeliver(record, message, delivery, deadline, slow_down)
+
+    def _redeliver(
+        self, record: Record, message: Message, delivery: Delivery, deadline: float, slow_down: Flag
+    ) -> _Turn:
+        prepared = prepare(delivery)
+        if isinstance(prepared, Result):
+            return self._conclude(record, message, delivery, prepared)
+        if slow_down.is_set() or not self._pacer.wait_for_turn(deadline) or slow_down.is_set():
+            return _Turn(record)
+        # Asked last, since the wait may have used up the key's time.
+        if self._key_expired(delivery):
+            return self._bury(record, message.because(Reason.KEY_EXPIRED))
+        result = self._deliverer.attempt(delivery, prepared, CALL_SECONDS)
+        self._pacer.note(result.remaining)
+        if result.reason is Reason.RATE_LIMITED:
+            slow_down.set()
+        return self._conclude(record, message, delivery, result)
+
+    def _conclude(self, record: Record, message: Message, delivery: Delivery, result: Result) -> _Turn:
+        """What follows from the result of a try, or from a mapping that could not make a request."""
+        message = replace(message, attempts=message.attempts + 1)
+        latest = message.because(result.reason, result.detail, result.status) if result.reason else message
+        if result.outcome is Outcome.DELIVERED:
+            self._journal.result(delivery.named(result), delivery.event, message.attempts)
+            return _Turn(record, let_go=True)
+        if result.outcome is Outcome.REJECTED:
+            return self._bury(record, latest)
+        if self._clock.time() - record.sent_at >= self._retry_for_seconds:
+            return self._bury(record, latest.because(Reason.RETRIES_EXHAUSTED, f"last: {result.reason}"))
+        self._journal.result(delivery.named(result), delivery.event, message.attempts)
+        if result.reason is Reason.UNKNOWN_CONTACT and message.reason not in REFUSALS:
+            # SQS cannot change a message: the one that knows of the refusal takes its place, since a 409 means
+            # something else from now on.
+            return _Turn(record, parcel=Parcel(QueueName.RETRY, latest))
+        return _Turn(record)
+
+    def _bury(self, record: Record, letter: Message) -> _Turn:
+        return _Turn(record, parcel=Parcel(QueueName.DEAD_LETTER, letter))
+
+    def _store(self, turns: Sequence[_Turn]) -> None:
+        parcels = [turn.parcel for turn in turns if turn.parcel is not None]
+        for turn, parcel, stored in zip(turns, parcels, self._storage.store(parcels), strict=True):
+            turn.let_go = stored
+            if stored and parcel.queue is QueueName.DEAD_LETTER:
+                self._journal.buried(parcel.message)
+
+    def _key_expired(self, delivery: Delivery) -> bool:
+        age = self._clock.time() - delivery.received_at
+        return delivery.subscription.action.keyed and age >= KEY_REMEMBERED_SECONDS
+
+    def _backoff(self, turn: _Turn) -> int:
+        """Seconds until the next try: half the message's age, give or take a quarter so that crowds thin out."""
+        half = (self._clock.time() - turn.record.sent_at) / 2
+        seconds = half * random.uniform(0.75, 1.25)  # noqa: S311  # no secret depends on it
+        return round(min(max(seconds, MIN_BACKOFF_SECONDS), MAX_BACKOFF_SECONDS))

@@ -1,0 +1,61 @@
+"""The environment variables that the template sets, read once per environment and checked."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from loops_destination.errors import SettingsError
+
+
+class Settings(BaseModel):
+    """What a function is told by its environment; each field is the variable of the same name in capitals."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    secret_id: str = Field(min_length=1)
+    retry_queue_url: str = Field(min_length=1)
+    dead_letter_queue_url: str = Field(min_length=1)
+    mappings_file: Path = Path("/opt/mappings.json")
+    loops_base_url: str = "https://app.loops.so/api"
+    loops_requests_per_second: float = Field(default=10, gt=0)
+    retry_for_hours: float = Field(default=72, gt=0, le=13 * 24)  # SQS keeps a message for 14 days
+    trust_unsigned_batch_items: bool = False
+    aws_sam_local: bool = False
+
+    @field_validator("loops_base_url")
+    @classmethod
+    def _is_url(cls, url: str) -> str:
+        if urlsplit(url).scheme not in {"https", "http"} or not urlsplit(url).hostname:
+            raise ValueError("an https URL, such as https://app.loops.so/api")
+        return url.rstrip("/")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """The settings in these variables; `SettingsError` names each variable that is missing or wrong."""
+        given = {name: environ[name.upper()] for name in cls.model_fields if environ.get(name.upper())}
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as error:
+            faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+            raise SettingsError("; ".join(faults)) from None
+        if not settings.keeps_the_key_private:
+            raise SettingsError("LOOPS_BASE_URL: plain http would show the API key; use https")
+        return settings
+
+    @property
+    def keeps_the_key_private(self) -> bool:
+        """Plain http is for a sandbox on this machine alone, which `sam local` reaches under another name."""
+        url = urlsplit(self.loops_base_url)
+        return url.scheme == "https" or self.aws_sam_local or _is_loopback(url.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,116 @@
+"""Parts that are passed in instead of the real ones: a clock, a Loops, a storage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from loops_destination.errors import SecretUnavailable
+from loops_destination.loops import Answer, Meaning
+from loops_destination.messages import Parcel
+from loops_destination.outcomes import Reason
+from loops_destination.requests import LoopsRequest
+from loops_destination.subscriptions import Subscription
+
+NOW = 1_772_366_400.0
+
+DONE = Answer(Meaning.DONE, 200)
+USED = Answer(Meaning.ALREADY_DONE, 409)
+DOWN = Answer(Meaning.TRY_AGAIN, 503, Reason.LOOPS_ERROR)
+TOO_FAST = Answer(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED)
+KEY_REFUSED = Answer(Meaning.KEY_REFUSED, 401, Reason.KEY_REFUSED)
+REFUSED = Answer(Meaning.REFUSED, 400, Reason.REFUSED, "no")
+UNKNOWN = Answer(Meaning.CONTACT_UNKNOWN, 400, Reason.UNKNOWN_CONTACT, "not found")
+
+IDENTIFY = {"type": "identify", "messageId": "m-1", "userId": "u-1", "traits": {"email": "adam@loops.so"}}
+TRACK = {"type": "track", "messageId": "m-2", "userId": "u-1", "event": "Signed Up", "properties": {"plan": "pro"}}
+
+CONTACT = Subscription.from_json({"name": "contacts", "action": "createOrUpdateContact"})
+EVENT = Subscription.from_json({"name": "events", "action": "sendEvent"})
+DELETION = Subscription.from_json({"name": "deletions", "action": "deleteContact"})
+
+
+class ManualClock:
+    """Stands still until somebody waits or moves it."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class ScriptedLoops:
+    """Gives the answers it was told, the last one for ever; a call takes `seconds`."""
+
+    def __init__(self, *answers: Answer, clock: ManualClock | None = None, seconds: float = 0.0) -> None:
+        self.answers = list(answers)
+        self.calls: list[tuple[LoopsRequest, str, float]] = []
+        self._clock = clock
+        self._seconds = seconds
+
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
+        self.calls.append((request, api_key, seconds))
+        if self._clock:
+            self._clock.sleep(min(self._seconds, seconds))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    @property
+    def keys(self) -> list[str]:
+        """The Idempotency-Keys that came, in order."""
+        return [request.headers["Idempotency-Key"] for request, _, _ in self.calls]
+
+
+class Keyring:
+    """API keys, one after another at each refresh; none at all raises as Secrets Manager's absence does."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = list(keys)
+        self.refreshes = 0
+
+    def loops_key(self) -> str:
+        if not self.keys:
+            raise SecretUnavailable("down")
+        return self.keys[0]
+
+    def refresh(self) -> bool:
+        self.refreshes += 1
+        if len(self.keys) > 1:
+            self.keys.pop(0)
+            return True
+        return False
+
+
+class Storage:
+    """Keeps parcels, unless it is down."""
+
+    def __init__(self, *, down: bool = False) -> None:
+        self.down = down
+        self.parcels: list[Parcel] = []
+        self.postponed: dict[str, int] = {}
+
+    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
+        if not self.down:
+            self.parcels.extend(parcels)
+        return [not self.down for _ in parcels]
+
+    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
+        self.postponed.update(seconds_by_receipt)
+
+    def on(self, queue: str) -> list[dict[str, Any]]:
+        """The messages on a queue, as they would be read."""
+        return [json.loads(parcel.message.to_json()) for parcel in self.parcels if parcel.queue == queue]
+
+
+def versions(texts: Mapping[str, str | None]) -> Callable[[str], str | None]:
+    """A secret with these texts at its stages."""
+    return texts.get
+
+
+def lines(output: str) -> Iterable[dict[str, Any]]:
+    """The JSON lines of a log."""
+    return (json.loads(line) for line in output.splitlines() if line.startswith("{"))

@@ -1,0 +1,143 @@
+"""What arrives."""
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loops_destination.errors import NotAnEvent
+from loops_destination.events import MAX_DEPTH, MAX_EVENT_BYTES, is_test_event, parse_body, parse_object
+
+
+def test_an_event_keeps_its_text() -> None:
+    """The text of an event is what came, digit for digit."""
+    text = '{"type":"track", "n": 1.10, "big": 12345678901234567890}'
+    (arrival,) = parse_body(f" {text}\n".encode())
+    assert arrival.text == text
+    assert arrival.event == {"type": "track", "n": 1.1, "big": 12345678901234567890}
+
+
+def test_a_batch_gives_each_element_with_its_text() -> None:
+    """A batch is taken apart in order, wrapped elements are unwrapped, and what is no event stays in its place."""
+    arrivals = parse_body(b'[{"a":1}, {"json": {"b": 2}} ,5]')
+    assert [arrival.text for arrival in arrivals] == ['{"a":1}', '{"b": 2}', "5"]
+    assert [arrival.event for arrival in arrivals] == [{"a": 1}, {"b": 2}, None]
+
+
+def test_an_empty_batch_holds_nothing() -> None:
+    """`[]` is a batch without events."""
+    assert parse_body(b" [ ] ") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "character 0"),
+        (b"not json", "character 0"),
+        (b"5", "JSON object"),
+        (b'"text"', "JSON object"),
+        (b'{"a":1} x', "character 7"),
+        (b"[1", "comma or bracket"),
+        (b"[1 2]", "comma or bracket"),
+        (b"[1,]", "character 3"),
+        (b"[1] 2", "goes on"),
+        (b'{"a":NaN}', "NaN"),
+        (b'{"a":-Infinity}', "-Infinity"),
+        (b'{"a":"\xff"}', "UTF-8"),
+        (b'\xef\xbb\xbf{"a":1}', "character 0"),
+        (b"[" * 100_000, "deep"),
+        (b'{"a":' * 100_000, "deep"),
+    ],
+)
+def test_what_is_no_json_of_an_event_is_told(body: bytes, told: str) -> None:
+    """A body that is neither an event nor a batch is refused with what is wrong and where."""
+    with pytest.raises(NotAnEvent, match=told):
+        parse_body(body)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        b'{"json":{"a":1},"json":{"b":2}}',
+        b'{"json":5}',
+        b'{"json":{"json":{"a":1}}}',
+        b'{"\\u006ason":{"a":1}}',
+        b"[]",
+        b"null",
+    ],
+)
+def test_an_odd_wrapper_is_no_event(element: bytes) -> None:
+    """A wrapper holds one event under one key; anything else could mean two things."""
+    (arrival,) = parse_body(b"[%s]" % element)
+    assert arrival.event is None
+    assert arrival.fault
+
+
+def test_nesting_has_a_limit() -> None:
+    """An event nested deeper than the limit is no event; at the limit it is one."""
+    fits = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
+    (arrival, deeper) = parse_body(f'[{{"a":{fits}}},{{"a":[{fits}]}}]'.encode())
+    assert arrival.event is not None
+    assert deeper.event is None
+
+
+def test_many_brackets_side_by_side_are_not_deep() -> None:
+    """A long list of objects is no deep one."""
+    (arrival,) = parse_body(json.dumps({"list": [{}] * 1000}).encode())
+    assert arrival.event is not None
+
+
+def test_a_number_of_any_length_is_read() -> None:
+    """A number with more digits than Python converts is infinite, as JavaScript reads it."""
+    (arrival,) = parse_body(b'{"n":1%s,"m":-1%s,"i":7}' % (b"0" * 5000, b"0" * 5000))
+    assert arrival.event == {"n": float("inf"), "m": float("-inf"), "i": 7}
+
+
+@pytest.mark.parametrize(("character", "count"), [("x", MAX_EVENT_BYTES), ("é", MAX_EVENT_BYTES // 2)])
+def test_an_event_is_measured_in_bytes(character: str, count: int) -> None:
+    """An event over the limit is too large, whatever the width of its characters."""
+    (fits,) = parse_body(json.dumps({"s": character * (count - 10)}, ensure_ascii=False).encode())
+    (exceeds,) = parse_body(json.dumps({"s": character * count}, ensure_ascii=False).encode())
+    assert not fits.too_large
+    assert exceeds.too_large
+
+
+@pytest.mark.parametrize("value", [None, 5, "", {"a": 1}])
+def test_a_message_id_is_a_text(value: object) -> None:
+    """What is no text cannot tell one event from another, so it is no messageId."""
+    (arrival,) = parse_body(json.dumps({"messageId": value}).encode())
+    assert arrival.message_id is None
+
+
+def test_segments_test_events_are_known() -> None:
+    """An event of Segment's event tester is told by its messageId."""
+    assert is_test_event({"messageId": "segment-test-message-abc"})
+    assert not is_test_event({"messageId": "m-1"})
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+def test_any_json_is_read_or_refused(value: object) -> None:
+    """Every JSON value has an answer; only an object or a batch is accepted."""
+    body = json.dumps(value).encode()
+    if isinstance(value, list):
+        assert len(parse_body(body)) == len(value)
+    else:
+        with pytest.raises(NotAnEvent):
+            parse_body(body)
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    """No bytes raise anything but `NotAnEvent`."""
+    with suppress(NotAnEvent):
+        assert isinstance(parse_body(body), list)
+
+
+def test_an_object_is_read_whole() -> None:
+    """A message's text is one object and nothing else."""
+    assert parse_object(' {"a":1} ') == {"a": 1}
+    for text in ("[]", "1", '{"a":1}{"b":2}', ""):
+        with pytest.raises(NotAnEvent):
+            parse_object(text)

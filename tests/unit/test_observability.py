@@ -1,0 +1,114 @@
+"""The log and the metrics."""
+
+from uuid import uuid4
+
+import pytest
+
+from loops_destination.messages import Message
+from loops_destination.observability import NAMESPACE, Journal, Metric
+from loops_destination.outcomes import Outcome, Reason, Refusal, Result
+from tests.fakes import IDENTIFY, NOW, lines
+
+RESULT = Result(
+    Outcome.QUEUED, Reason.RATE_LIMITED, "adam@loops.so", 429, message_id="m-1", subscription="s", action="sendEvent"
+)
+
+
+@pytest.fixture
+def service() -> str:
+    """A name of its own, since loggers live as long as the process."""
+    return f"service-{uuid4()}"
+
+
+@pytest.fixture
+def journal(service: str) -> Journal:
+    return Journal(service, lambda: "hash-key")
+
+
+def test_a_line_says_what_became_of_a_delivery(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line carries what it takes to follow a delivery, and nothing of the person."""
+    journal.result(RESULT, IDENTIFY, 2, 0.25)
+    output = capsys.readouterr().out
+    (line,) = lines(output)
+    wanted = {
+        "outcome": "queued",
+        "reason": "rate-limited",
+        "status": 429,
+        "action": "sendEvent",
+        "subscription": "s",
+        "type": "identify",
+        "messageId": "m-1",
+        "attempt": 2,
+        "latency_ms": 250.0,
+    }
+    assert wanted.items() <= line.items()
+    assert "adam" not in output
+    assert "u-1" not in output
+
+
+def test_a_user_is_followed_by_a_hash(journal: Journal, service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same user has the same hash under one key, another under another, and none without a key."""
+    for of in (journal, journal, Journal(service, lambda: "other"), Journal(service, lambda: "")):
+        of.result(RESULT, IDENTIFY, 1)
+    first, again, other, without = lines(capsys.readouterr().out)
+    assert first["user"] == again["user"] != other["user"]
+    assert "user" not in without
+
+
+@pytest.mark.parametrize("message_id", ["adam@loops.so", "x" * 101, 5, {"a": 1}, "a b"])
+def test_an_odd_message_id_is_hashed(journal: Journal, capsys: pytest.CaptureFixture[str], message_id: object) -> None:
+    """A messageId that somebody made up could hold an address, so it is told as a hash."""
+    journal.result(RESULT, IDENTIFY | {"messageId": message_id, "type": "adam@loops.so"}, 1)
+    output = capsys.readouterr().out
+    (line,) = lines(output)
+    assert "messageId" not in line
+    assert line["messageIdHash"]
+    assert line["type"] == "other"
+    assert "adam" not in output
+
+
+def test_metrics_are_written_once_an_invocation(
+    journal: Journal, service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was counted is one line of EMF with one dimension, and the counts start anew after it."""
+    journal.result(RESULT, IDENTIFY, 1, 0.5)
+    journal.result(RESULT, IDENTIFY, 1, 0.5)
+    journal.result(Result(Outcome.DELIVERED, status=200), None, 1, 0.1)
+    journal.refused(Refusal.BAD_SIGNATURE, "bad-signature")
+    journal.buried(Message("k", NOW, Reason.REFUSED))
+    capsys.readouterr()
+    journal.flush()
+    (line,) = lines(capsys.readouterr().out)
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == NAMESPACE
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    assert line["service"] == service
+    counted = {"Queued": [2.0], "RateLimited": [2.0], "Delivered": [1.0], "BadSignature": [1.0], "DeadLetters": [1.0]}
+    assert counted.items() <= line.items()
+    assert line["LoopsLatency"] == [500.0, 500.0, 100.0]
+    journal.flush()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_batch_of_any_size_is_one_line_of_metrics(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    """A thousand results are counted, not listed."""
+    for _ in range(1000):
+        journal.result(RESULT, None, 1, 0.1)
+    capsys.readouterr()
+    journal.flush()
+    (line,) = lines(capsys.readouterr().out)
+    assert line["Queued"] == [1000.0]
+    assert len(line["LoopsLatency"]) == 99
+
+
+def test_every_outcome_and_refusal_is_counted(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    """No outcome, and no cause to refuse a request, is without its metric."""
+    for outcome in [*Outcome, None]:
+        journal.result(Result(outcome), None, 1)
+    for refusal in Refusal:
+        journal.refused(refusal, "")
+    capsys.readouterr()
+    journal.flush()
+    (line,) = lines(capsys.readouterr().out)
+    told = {metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert len(told) == len(Outcome) + 1 + len(Refusal)
+    assert told <= {metric.title for metric in Metric}

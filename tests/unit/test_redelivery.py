@@ -1,0 +1,239 @@
+"""The RetryQueue's messages, brought to Loops."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from loops_destination.delivery import Deliverer
+from loops_destination.loops import Answer
+from loops_destination.messages import Message, ascii_json, unpack
+from loops_destination.observability import Journal
+from loops_destination.outcomes import Reason
+from loops_destination.pace import Pacer
+from loops_destination.redelivery import KEY_REMEMBERED_SECONDS, Record, Redelivery
+from loops_destination.subscriptions import Subscription
+from tests.fakes import (
+    CONTACT,
+    DONE,
+    DOWN,
+    EVENT,
+    IDENTIFY,
+    KEY_REFUSED,
+    NOW,
+    REFUSED,
+    TOO_FAST,
+    TRACK,
+    UNKNOWN,
+    USED,
+    Keyring,
+    ManualClock,
+    ScriptedLoops,
+    Storage,
+)
+
+HOUR = 3600
+RETRY_FOR = 72 * HOUR
+DISABLED = Subscription.from_json({"name": "off", "action": "sendEvent", "enabled": False})
+
+IDENTIFY_MESSAGE = Message(
+    "key-1", NOW, Reason.TIMEOUT, event=ascii_json(IDENTIFY), action="createOrUpdateContact", subscription="contacts"
+)
+TRACK_MESSAGE = Message(
+    "key-2", NOW, Reason.TIMEOUT, event=ascii_json(TRACK), action="sendEvent", subscription="events", attempts=1
+)
+
+
+class Stand:
+    """A redelivery with its parts at hand; `age` is how long the messages have waited."""
+
+    def __init__(self, *answers: Answer, age: float = 60, storage: Storage | None = None, seconds: float = 0.0) -> None:
+        self.clock = ManualClock(NOW + age)
+        self.loops = ScriptedLoops(*(answers or (DONE,)), clock=self.clock, seconds=seconds)
+        self.storage = storage or Storage()
+        self.redelivery = Redelivery(
+            subscriptions=[CONTACT, EVENT, DISABLED],
+            deliverer=Deliverer(self.loops, Keyring("api-key"), self.clock),
+            storage=self.storage,
+            journal=Journal("test", lambda: "hash-key"),
+            clock=self.clock,
+            pacer=Pacer(5, self.clock),
+            calls_at_once=1,
+            retry_for_seconds=RETRY_FOR,
+        )
+
+    def deliver(self, *messages: Message | str, sent_at: float = NOW, seconds: float = 30) -> list[str]:
+        records = [
+            Record(str(number), f"receipt-{number}", text if isinstance(text, str) else text.to_json(), sent_at)
+            for number, text in enumerate(messages)
+        ]
+        return self.redelivery.deliver(records, seconds)
+
+
+def test_what_loops_takes_is_let_go() -> None:
+    """A delivered message leaves the queue, having been sent with the key it came with."""
+    stand = Stand()
+    assert stand.deliver(TRACK_MESSAGE) == []
+    assert stand.loops.keys == ["key-2"]
+    assert stand.storage.parcels == []
+
+
+def test_an_event_that_loops_already_has_is_let_go() -> None:
+    """A used key after trouble proves that the event arrived."""
+    assert Stand(USED).deliver(TRACK_MESSAGE) == []
+
+
+@pytest.mark.parametrize("answer", [DOWN, TOO_FAST, KEY_REFUSED])
+def test_what_loops_does_not_take_stays(answer: Answer) -> None:
+    """Trouble keeps the message on the queue, hidden for half its age."""
+    stand = Stand(answer, age=1000)
+    assert stand.deliver(IDENTIFY_MESSAGE) == ["0"]
+    assert 375 <= stand.storage.postponed["receipt-0"] <= 625
+    assert stand.storage.parcels == []
+
+
+@pytest.mark.parametrize(("age", "lowest", "highest"), [(0, 5, 5), (6, 5, 5), (10**5, 3600, 3600)])
+def test_backoff_has_bounds(age: float, lowest: int, highest: int) -> None:
+    """The next try comes after five seconds at least and an hour at most."""
+    stand = Stand(DOWN, age=age)
+    stand.deliver(IDENTIFY_MESSAGE)
+    assert lowest <= stand.storage.postponed["receipt-0"] <= highest
+
+
+def test_a_429_stops_the_rest_of_the_batch() -> None:
+    """When Loops asks for less, the messages that were not tried stay as they are."""
+    stand = Stand(DONE, TOO_FAST, DONE)
+    assert stand.deliver(*[IDENTIFY_MESSAGE] * 5) == ["1", "2", "3", "4"]
+    assert len(stand.loops.calls) == 2
+
+
+def test_a_refusal_is_a_dead_letter_before_the_message_is_let_go() -> None:
+    """What Loops refuses for good moves to the DeadLetterQueue with its cause."""
+    stand = Stand(REFUSED)
+    assert stand.deliver(TRACK_MESSAGE) == []
+    (letter,) = stand.storage.on("dead-letter")
+    assert (letter["reason"], letter["detail"], letter["attempts"], letter["key"]) == ("refused", "no", 2, "key-2")
+    assert letter["event"] == TRACK
+    assert stand.storage.parcels[0].attributes["status"] == "400"
+
+
+@pytest.mark.parametrize("message", ["no json", replace(TRACK_MESSAGE, subscription="gone")])
+def test_without_its_dead_letter_a_message_is_not_let_go(message: Message | str) -> None:
+    """When the DeadLetterQueue does not take the letter, the message stays on the RetryQueue."""
+    stand = Stand(storage=Storage(down=True))
+    assert stand.deliver(message) == ["0"]
+    assert "receipt-0" in stand.storage.postponed
+
+
+def test_a_message_that_is_not_ours_is_a_dead_letter() -> None:
+    """A poisonous message leaves the queue at once, byte for byte in its dead letter."""
+    stand = Stand()
+    poison = json.dumps(json.loads(TRACK_MESSAGE.to_json()) | {"version": 2})
+    assert stand.deliver("no json \ud83d", poison, TRACK_MESSAGE) == []
+    letters = stand.storage.on("dead-letter")
+    assert [letter["reason"] for letter in letters] == ["unreadable-message"] * 2
+    assert unpack(letters[1]) == poison.encode()
+    assert len(stand.loops.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("subscription", "reason"), [("gone", "unknown-subscription"), ("off", "subscription-disabled")]
+)
+def test_a_subscription_that_is_gone_or_off_sends_nothing(subscription: str, reason: str) -> None:
+    """What was queued for a subscription that no longer runs waits for a person."""
+    stand = Stand()
+    assert stand.deliver(replace(TRACK_MESSAGE, subscription=subscription)) == []
+    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == [reason]
+    assert stand.loops.calls == []
+
+
+def test_todays_mapping_applies() -> None:
+    """An event that the mapping of today cannot send is a dead letter, and Loops is not asked."""
+    stand = Stand()
+    assert stand.deliver(replace(IDENTIFY_MESSAGE, event='{"type":"identify"}')) == []
+    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == ["invalid-payload"]
+
+
+def test_an_event_whose_key_loops_forgets_is_not_sent() -> None:
+    """A sendEvent of 23 hours could be a second mail, so a person decides; one second earlier it is sent."""
+    late = Stand(age=KEY_REMEMBERED_SECONDS)
+    assert late.deliver(TRACK_MESSAGE) == []
+    assert late.loops.calls == []
+    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
+    in_time = Stand(age=KEY_REMEMBERED_SECONDS - 1)
+    assert in_time.deliver(TRACK_MESSAGE) == []
+    assert len(in_time.loops.calls) == 1
+
+
+def test_a_contact_is_tried_for_three_days() -> None:
+    """A contact can be written again at any age; only what fails after RetryFor becomes a dead letter."""
+    assert Stand(age=RETRY_FOR).deliver(IDENTIFY_MESSAGE) == []
+    stand = Stand(DOWN, age=RETRY_FOR - 1)
+    assert stand.deliver(IDENTIFY_MESSAGE) == ["0"]
+    stand = Stand(DOWN, age=RETRY_FOR)
+    assert stand.deliver(IDENTIFY_MESSAGE) == []
+    (letter,) = stand.storage.on("dead-letter")
+    assert (letter["reason"], letter["detail"]) == ("retries-exhausted", "last: loops-error")
+
+
+def test_a_redrive_starts_afresh() -> None:
+    """How long a message has waited counts from when it was put on the queue, not from when the event came."""
+    stand = Stand(DOWN, age=RETRY_FOR * 2)
+    assert stand.deliver(IDENTIFY_MESSAGE, sent_at=stand.clock.now - 60) == ["0"]
+
+
+def test_a_first_refusal_is_remembered() -> None:
+    """An event refused for its unknown contact is replaced by a message that knows it, since 409 then means less."""
+    stand = Stand(UNKNOWN)
+    assert stand.deliver(TRACK_MESSAGE) == []
+    (message,) = stand.storage.on("retry")
+    assert (message["reason"], message["attempts"], message["key"]) == ("unknown-contact", 2, "key-2")
+
+
+def test_a_further_refusal_changes_nothing() -> None:
+    """A message that knows of the refusal stays as it is."""
+    stand = Stand(UNKNOWN)
+    assert stand.deliver(replace(TRACK_MESSAGE, reason=Reason.UNKNOWN_CONTACT)) == ["0"]
+    assert stand.storage.parcels == []
+
+
+def test_a_refusal_that_cannot_be_remembered_keeps_the_message() -> None:
+    """When SQS does not take the message that knows, the one that does not know stays."""
+    stand = Stand(UNKNOWN, storage=Storage(down=True))
+    assert stand.deliver(TRACK_MESSAGE) == ["0"]
+
+
+def test_a_used_key_after_a_refusal_is_for_a_person() -> None:
+    """A 409 after a refusal proves nothing: the event may never have been sent."""
+    stand = Stand(USED)
+    assert stand.deliver(replace(TRACK_MESSAGE, reason=Reason.UNKNOWN_CONTACT)) == []
+    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == ["key-used-after-refusal"]
+
+
+def test_an_unknown_contact_is_waited_for_an_hour() -> None:
+    """After an hour an unknown contact is a dead letter."""
+    stand = Stand(UNKNOWN, age=HOUR)
+    assert stand.deliver(TRACK_MESSAGE) == []
+    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == ["unknown-contact"]
+
+
+def test_calls_are_paced() -> None:
+    """Ten messages at five calls a second take nearly two seconds."""
+    stand = Stand()
+    began = stand.clock.now
+    stand.deliver(*[IDENTIFY_MESSAGE] * 10)
+    assert stand.clock.now - began == pytest.approx(1.8)
+
+
+def test_no_call_begins_without_time_to_end() -> None:
+    """With Loops slow, calls stop early enough to store what must be stored; the rest stays."""
+    stand = Stand(DOWN, seconds=8)
+    began = stand.clock.now
+    assert len(stand.deliver(*[IDENTIFY_MESSAGE] * 10)) == 10
+    assert stand.clock.now - began <= 25
+    assert 0 < len(stand.loops.calls) < 10
+
+
+def test_an_empty_batch_is_nothing() -> None:
+    """No records, no work."""
+    assert Stand().deliver() == []

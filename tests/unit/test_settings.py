@@ -1,0 +1,49 @@
+"""The environment variables."""
+
+import pytest
+
+from loops_destination.errors import SettingsError
+from loops_destination.settings import Settings
+
+NEEDED = {"SECRET_ID": "s", "RETRY_QUEUE_URL": "https://r", "DEAD_LETTER_QUEUE_URL": "https://d"}
+
+
+def test_what_the_template_sets_is_read() -> None:
+    """Each variable becomes a setting in its type; empty ones count as missing."""
+    settings = Settings.from_environment(
+        NEEDED | {"TRUST_UNSIGNED_BATCH_ITEMS": "true", "RETRY_FOR_HOURS": "24", "LOOPS_BASE_URL": "", "OTHER": "x"}
+    )
+    assert settings.trust_unsigned_batch_items is True
+    assert settings.retry_for_hours == 24
+    assert settings.loops_base_url == "https://app.loops.so/api"
+
+
+def test_every_fault_is_told_at_once() -> None:
+    """A missing variable and a wrong one are both named, by the names that the template uses."""
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment({"SECRET_ID": "s", "RETRY_QUEUE_URL": "r", "LOOPS_REQUESTS_PER_SECOND": "0"})
+    assert "DEAD_LETTER_QUEUE_URL" in str(error.value)
+    assert "LOOPS_REQUESTS_PER_SECOND" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:4010/api", "http://localhost/api", "http://[::1]:1/api", "https://x/api/"]
+)
+def test_loops_may_be_on_this_machine(url: str) -> None:
+    """Plain http is for loopback alone."""
+    assert Settings.from_environment(NEEDED | {"LOOPS_BASE_URL": url}).loops_base_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://app.loops.so/api", "http://10.0.0.1/api", "ftp://x", "app.loops.so", "https://"]
+)
+def test_the_key_is_not_sent_in_the_clear(url: str) -> None:
+    """Any other address must be https, or the API key would travel in plain text."""
+    with pytest.raises(SettingsError, match="LOOPS_BASE_URL"):
+        Settings.from_environment(NEEDED | {"LOOPS_BASE_URL": url})
+
+
+def test_sam_local_reaches_the_sandbox_by_another_name() -> None:
+    """A container of `sam local` sees this machine under a name that is not loopback."""
+    given = NEEDED | {"LOOPS_BASE_URL": "http://host.docker.internal:4010/api", "AWS_SAM_LOCAL": "true"}
+    assert Settings.from_environment(given).aws_sam_local is True

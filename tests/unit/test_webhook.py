@@ -1,0 +1,292 @@
+"""Segment's request, from its signature to its answer."""
+
+import json
+from typing import Any
+
+import pytest
+
+from loops_destination.delivery import Breaker, Deliverer
+from loops_destination.events import MAX_EVENT_BYTES
+from loops_destination.http_api import Reply, WebhookRequest
+from loops_destination.loops import Answer
+from loops_destination.messages import unpack
+from loops_destination.observability import Journal
+from loops_destination.secrets import SecretStore
+from loops_destination.signature import sign
+from loops_destination.subscriptions import Subscription
+from loops_destination.trust import Gatekeeper
+from loops_destination.webhook import Webhook
+from tests.fakes import (
+    CONTACT,
+    DELETION,
+    DONE,
+    DOWN,
+    EVENT,
+    IDENTIFY,
+    NOW,
+    REFUSED,
+    TOO_FAST,
+    TRACK,
+    UNKNOWN,
+    ManualClock,
+    ScriptedLoops,
+    Storage,
+)
+
+SECRET = json.dumps({"apiKey": "key-1", "sharedSecret": "shared-1"})
+
+
+class Stand:
+    """A webhook with its parts at hand."""
+
+    def __init__(
+        self,
+        *answers: Answer,
+        subscriptions: list[Subscription] | None = None,
+        action: str | None = "createOrUpdateContact",
+        storage: Storage | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        self.clock = ManualClock()
+        self.loops = ScriptedLoops(*(answers or (DONE,)), clock=self.clock, seconds=seconds)
+        self.storage = storage or Storage()
+        secrets = SecretStore({"AWSCURRENT": SECRET}.get, self.clock)
+        self.webhook = Webhook(
+            action=action,
+            subscriptions=subscriptions if subscriptions is not None else [CONTACT],
+            gatekeeper=Gatekeeper(secrets),
+            deliverer=Deliverer(self.loops, secrets, self.clock),
+            breaker=Breaker(self.clock),
+            storage=self.storage,
+            journal=Journal("test", lambda: "hash-key"),
+            clock=self.clock,
+        )
+
+    def post(self, body: Any, sent_at: float | None = None) -> Reply:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.webhook.receive(WebhookRequest(raw, sign(raw, "shared-1"), sent_at=sent_at))
+
+
+def outcomes(reply: Reply) -> list[tuple[str | None, str | None]]:
+    return [(result["outcome"], result.get("reason")) for result in reply.results]
+
+
+def test_an_event_is_delivered() -> None:
+    """An identify is brought to Loops and answered 200, with what became of it."""
+    stand = Stand()
+    reply = stand.post(IDENTIFY)
+    assert reply.status == 200
+    assert reply.results == [
+        {"messageId": "m-1", "subscription": "contacts", "action": "createOrUpdateContact", "outcome": "delivered"}
+    ]
+    ((request, key, _),) = stand.loops.calls
+    assert (request.path, key) == ("/api/v1/contacts/update", "key-1")
+    assert stand.storage.parcels == []
+
+
+def test_an_event_that_nobody_wants_is_filtered() -> None:
+    """An event that no subscription matches is answered 200, and named."""
+    reply = Stand().post(TRACK)
+    assert reply.status == 200
+    assert reply.results == [
+        {"messageId": "m-2", "subscription": None, "action": "createOrUpdateContact", "outcome": "filtered"}
+    ]
+
+
+def test_every_subscription_that_matches_has_its_delivery() -> None:
+    """One event under two subscriptions is two deliveries with keys of their own."""
+    other = Subscription.from_json({"name": "more events", "action": "sendEvent"})
+    stand = Stand(subscriptions=[EVENT, other], action="sendEvent")
+    assert outcomes(stand.post(TRACK)) == [("delivered", None), ("delivered", None)]
+    assert len(set(stand.loops.keys)) == 2
+
+
+def test_trouble_at_loops_queues_the_event() -> None:
+    """When Loops is down the event is on the RetryQueue before it is acknowledged with 202."""
+    stand = Stand(DOWN, subscriptions=[EVENT], action="sendEvent")
+    reply = stand.post(b'{"type":"track","messageId":"m-2","userId":"u-1","event":"E","properties":{"n":1.10}}')
+    assert reply.status == 202
+    assert outcomes(reply) == [("queued", "loops-error")]
+    (message,) = stand.storage.on("retry")
+    assert message["reason"] == "loops-error"
+    assert message["attempts"] == 1
+    assert message["key"] == stand.loops.keys[0]
+    assert message["subscription"] == "events"
+    assert '"n":1.10' in stand.storage.parcels[0].message.event
+
+
+def test_segments_retry_has_the_key_of_the_first_try() -> None:
+    """The same event gets the same Idempotency-Key each time it comes, alone or in a batch."""
+    stand = Stand(DOWN, subscriptions=[EVENT], action="sendEvent")
+    for body in (TRACK, TRACK, [TRACK]):
+        stand.post(body)
+    assert len(set(stand.loops.keys)) == 1
+
+
+def test_a_refusal_is_a_dead_letter() -> None:
+    """What Loops refuses for good is in the DeadLetterQueue before it is answered 400, with what Loops said."""
+    stand = Stand(REFUSED)
+    reply = stand.post(IDENTIFY)
+    assert reply.status == 400
+    assert reply.results[0]["detail"] == "no"
+    (letter,) = stand.storage.on("dead-letter")
+    assert (letter["reason"], letter["detail"], letter["attempts"]) == ("refused", "no", 1)
+    assert letter["event"] == IDENTIFY
+
+
+def test_an_event_without_a_user_id_is_a_dead_letter() -> None:
+    """What can never succeed is not sent, kept, and answered 400 with the field."""
+    stand = Stand()
+    reply = stand.post({"type": "identify", "messageId": "m", "traits": {"email": "adam@loops.so"}})
+    assert reply.status == 400
+    assert outcomes(reply) == [("rejected", "invalid-payload")]
+    assert "userId" in reply.results[0]["detail"]
+    assert stand.loops.calls == []
+    assert [letter["attempts"] for letter in stand.storage.on("dead-letter")] == [0]
+
+
+@pytest.mark.parametrize("body", [b"", b"no json", b"5", b"\xff\xfe", b"[" * 100_000, b"[1", b'{"a":NaN}'])
+def test_a_trusted_body_that_is_no_event_is_a_dead_letter(body: bytes) -> None:
+    """What was signed but cannot be read is kept byte for byte, and answered 400."""
+    stand = Stand()
+    reply = stand.post(body)
+    assert reply.status == 400
+    assert outcomes(reply) == [("rejected", "not-an-event")]
+    (letter,) = stand.storage.on("dead-letter")
+    assert unpack(letter) == body
+
+
+def test_a_number_in_a_batch_is_a_dead_letter_and_the_others_go_on() -> None:
+    """One bad element takes no other with it: 207, the rest is delivered."""
+    stand = Stand()
+    reply = stand.post([IDENTIFY, 5])
+    assert reply.status == 207
+    assert outcomes(reply) == [("delivered", None), ("rejected", "not-an-event")]
+    assert unpack(stand.storage.on("dead-letter")[0]) == b"5"
+
+
+def test_an_event_too_large_is_refused_alone_and_kept_in_a_batch() -> None:
+    """An event over 256 KB is answered 413; in a batch, where the others count, it is a dead letter."""
+    large = {"type": "identify", "traits": {"x": "y" * MAX_EVENT_BYTES}}
+    stand = Stand()
+    assert stand.post(large).status == 413
+    assert stand.storage.parcels == []
+    reply = stand.post([large, IDENTIFY])
+    assert reply.status == 207
+    assert outcomes(reply) == [("rejected", "too-large"), ("delivered", None)]
+    assert json.loads(unpack(stand.storage.on("dead-letter")[0])) == large
+
+
+@pytest.mark.parametrize("answer", [DOWN, REFUSED])
+def test_what_is_stored_nowhere_stays_with_segment(answer: Answer) -> None:
+    """When neither Loops nor SQS takes an event, the answer is 503 and no outcome is claimed."""
+    stand = Stand(answer, storage=Storage(down=True))
+    reply = stand.post(IDENTIFY)
+    assert reply.status == 503
+    assert outcomes(reply) == [(None, "not-stored")]
+
+
+def test_one_event_that_is_stored_nowhere_keeps_the_whole_batch_with_segment() -> None:
+    """A batch has one answer: 503 as soon as one of its events is stored nowhere."""
+    stand = Stand(DONE, DOWN, storage=Storage(down=True))
+    assert stand.post([IDENTIFY, IDENTIFY | {"messageId": "m-3"}]).status == 503
+
+
+def test_the_breaker_queues_without_trying() -> None:
+    """After a 429 the next events are queued at once, without another call, for ten seconds."""
+    stand = Stand(TOO_FAST, DONE)
+    assert outcomes(stand.post(IDENTIFY)) == [("queued", "rate-limited")]
+    assert outcomes(stand.post(IDENTIFY)) == [("queued", "paused")]
+    assert len(stand.loops.calls) == 1
+    stand.clock.sleep(10)
+    assert outcomes(stand.post(IDENTIFY)) == [("delivered", None)]
+
+
+def test_what_can_never_succeed_is_told_even_when_loops_is_left_alone() -> None:
+    """The outcome of an invalid event does not depend on the state of Loops."""
+    stand = Stand(TOO_FAST)
+    stand.post(IDENTIFY)
+    assert stand.post({"type": "identify"}).status == 400
+
+
+@pytest.mark.parametrize("late", [0.0, 1.0])
+def test_an_answer_is_given_in_time(late: float) -> None:
+    """However long Loops takes, it is given up in time for SQS and the answer, counted from the request's arrival."""
+    stand = Stand(DOWN, seconds=60)
+    reply = stand.post(IDENTIFY, sent_at=NOW - late)
+    assert reply.status == 202
+    assert stand.clock.now <= NOW - late + 2.5
+
+
+def test_without_time_left_nothing_is_tried() -> None:
+    """A request that waited for a cold start is queued, not tried in a hurry."""
+    stand = Stand()
+    reply = stand.post(IDENTIFY, sent_at=NOW - 2.4)
+    assert outcomes(reply) == [("queued", "no-time-left")]
+    assert stand.loops.calls == []
+
+
+@pytest.mark.parametrize("sent_at", [None, NOW - 10**8, NOW + 5])
+def test_a_time_that_cannot_be_true_is_not_counted(sent_at: float | None) -> None:
+    """A sample event's old time, or a clock ahead of ours, leaves the event its try."""
+    assert outcomes(Stand().post(IDENTIFY, sent_at=sent_at)) == [("delivered", None)]
+
+
+def test_a_batch_is_tried_for_two_seconds() -> None:
+    """A batch is tried until its time is over, and the rest queued."""
+    stand = Stand(seconds=0.5)
+    reply = stand.post([IDENTIFY | {"messageId": f"m-{number}"} for number in range(20)])
+    assert reply.status == 202
+    assert [outcome for outcome, _ in outcomes(reply)].count("delivered") == 4
+    assert len(stand.storage.on("retry")) == 16
+
+
+def test_a_batch_stops_at_the_first_429() -> None:
+    """One 429 in a batch leaves Loops alone for the rest of it."""
+    stand = Stand(DONE, TOO_FAST)
+    reply = stand.post([IDENTIFY | {"messageId": f"m-{number}"} for number in range(5)])
+    assert [reason for _, reason in outcomes(reply)] == [None, "rate-limited", "paused", "paused", "paused"]
+    assert len(stand.loops.calls) == 2
+
+
+def test_an_empty_batch_is_answered() -> None:
+    """Nothing to do is done."""
+    reply = Stand().post([])
+    assert (reply.status, reply.results) == (200, [])
+
+
+def test_an_untrusted_request_has_no_results() -> None:
+    """A request without a valid signature is refused without a look at its events, and stored nowhere."""
+    stand = Stand()
+    reply = stand.webhook.receive(WebhookRequest(json.dumps(IDENTIFY).encode(), "0" * 40))
+    assert (reply.status, reply.results, reply.reason) == (401, [], "bad-signature")
+    assert stand.storage.parcels == []
+    assert stand.loops.calls == []
+
+
+def test_the_one_route_runs_every_action() -> None:
+    """With all actions, each event finds its own, a deletion too; what nobody wants names no action."""
+    stand = Stand(subscriptions=[CONTACT, EVENT, DELETION], action=None)
+    reply = stand.post([IDENTIFY, TRACK, {"type": "delete", "userId": 5}, {"type": "page"}])
+    assert [result["action"] for result in reply.results] == [
+        "createOrUpdateContact",
+        "sendEvent",
+        "deleteContact",
+        None,
+    ]
+    assert [request.body for request, _, _ in stand.loops.calls][2] == {"userId": "5"}
+
+
+def test_an_unknown_contact_is_queued_for_its_identify() -> None:
+    """A delivery by userId only waits for the contact; a deletion has nothing to wait for."""
+    stand = Stand(UNKNOWN, subscriptions=[EVENT], action="sendEvent")
+    assert outcomes(stand.post(TRACK)) == [("queued", "unknown-contact")]
+
+
+def test_an_event_of_any_text_can_be_stored() -> None:
+    """Lone surrogates and all of Unicode are stored in ASCII, and come out as they went in."""
+    stand = Stand(DOWN)
+    body = '{"type":"identify","userId":"用户 😀","traits":{"email":"a@b.co","x":"\\ud800"}}'
+    stand.post(body.encode())
+    assert stand.storage.parcels[0].message.to_json().isascii()
+    assert stand.storage.on("retry")[0]["event"] == json.loads(body)
