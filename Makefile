@@ -1,0 +1,54 @@
+# Everything a user or a machine runs. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAM_VENV := .venv-sam
+SAM := SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
+
+# Lambda runs 3.13, so `sam build` compiles with it; pyenv keeps one where its shim may not be switched on.
+PYTHON313 := $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) $(shell command -v python3.13))
+WITH_313 := PATH="$(dir $(PYTHON313)):$$PATH"
+
+.PHONY: help
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.made: requirements-dev.txt layers/destination/requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed; say PYTHON=python3.13, for example")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+# aws-sam-cli pins packages that the tests need in other versions.
+$(SAM_VENV)/.made: requirements-sam.txt
+	$(or $(PYTHON313),$(PYTHON)) -m venv $(SAM_VENV)
+	$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements-sam.txt
+	@touch $@
+
+.PHONY: run
+run: $(VENV)/.made ## the whole application on this machine; ONCE=1 ends after the samples
+	@$(BIN)/python -m local run $(if $(ONCE),--once) $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.made ## every test, offline
+	$(BIN)/python -m pytest --numprocesses=2 --quiet $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.made $(SAM_VENV)/.made ## style, types, imports and the template
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet tests/template
+	$(SAM) validate --lint
+	$(SAM) validate --region us-east-1
+
+.PHONY: build
+build: $(SAM_VENV)/.made ## what `sam deploy` uploads, in .aws-sam
+	$(WITH_313) $(SAM) build
+
+.PHONY: clean
+clean: ## removes what the other targets made
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
