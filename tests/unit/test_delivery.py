@@ -205,6 +205,29 @@ def test_the_breaker_opens_at_the_third_trouble_in_a_row() -> None:
     assert breaker.is_open
 
 
+@pytest.mark.parametrize(("remaining", "is_open"), [(0, True), (2, True), (3, False), (None, False)])
+def test_the_breaker_opens_when_loops_has_hardly_room(remaining: int | None, is_open: bool) -> None:
+    """When an answer says that the team's limit is nearly used up, the rest is left to the queue's pace."""
+    breaker = Breaker(ManualClock())
+    breaker.note(Result(Outcome.DELIVERED, remaining=remaining))
+    assert breaker.is_open is is_open
+
+
+def test_the_breaker_stays_open_longer_each_time() -> None:
+    """When it has to open again soon after, it doubles its pause up to a minute; after a calm time it starts anew."""
+    clock = ManualClock()
+    breaker = Breaker(clock)
+    pauses = []
+    for calm in (0, 0, 0, 0, 0, 61):
+        clock.sleep(calm)
+        breaker.note(Result(Outcome.QUEUED, Reason.RATE_LIMITED))
+        began = clock.now
+        while breaker.is_open:
+            clock.sleep(1)
+        pauses.append(clock.now - began)
+    assert pauses == [10, 20, 40, 60, 60, 10]
+
+
 def test_an_unknown_contact_is_no_trouble_of_loops() -> None:
     """Deliveries that wait for their contact do not stop the others."""
     breaker = Breaker(ManualClock())

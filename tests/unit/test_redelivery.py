@@ -57,7 +57,7 @@ class Stand:
             storage=self.storage,
             journal=Journal("test", lambda: "hash-key"),
             clock=self.clock,
-            pacer=Pacer(5, self.clock),
+            pacer=Pacer(10, self.clock),
             calls_at_once=1,
             retry_for_seconds=RETRY_FOR,
         )
@@ -83,7 +83,7 @@ def test_an_event_that_loops_already_has_is_let_go() -> None:
     assert Stand(USED).deliver(TRACK_MESSAGE) == []
 
 
-@pytest.mark.parametrize("answer", [DOWN, TOO_FAST, KEY_REFUSED])
+@pytest.mark.parametrize("answer", [DOWN, KEY_REFUSED])
 def test_what_loops_does_not_take_stays(answer: Answer) -> None:
     """Trouble keeps the message on the queue, hidden for half its age."""
     stand = Stand(answer, age=1000)
@@ -101,10 +101,11 @@ def test_backoff_has_bounds(age: float, lowest: int, highest: int) -> None:
 
 
 def test_a_429_stops_the_rest_of_the_batch() -> None:
-    """When Loops asks for less, the messages that were not tried stay as they are."""
-    stand = Stand(DONE, TOO_FAST, DONE)
+    """When Loops asks for less, the rest waits a moment: how old a message is says nothing about the pace."""
+    stand = Stand(DONE, TOO_FAST, DONE, age=10_000)
     assert stand.deliver(*[IDENTIFY_MESSAGE] * 5) == ["1", "2", "3", "4"]
     assert len(stand.loops.calls) == 2
+    assert all(5 <= seconds <= 7 for seconds in stand.storage.postponed.values())
 
 
 def test_a_refusal_is_a_dead_letter_before_the_message_is_let_go() -> None:
@@ -222,7 +223,7 @@ def test_calls_are_paced() -> None:
     stand = Stand()
     began = stand.clock.now
     stand.deliver(*[IDENTIFY_MESSAGE] * 10)
-    assert stand.clock.now - began == pytest.approx(1.8)
+    assert stand.clock.now - began == pytest.approx(1.8, rel=0.03)
 
 
 def test_no_call_begins_without_time_to_end() -> None:

@@ -112,18 +112,23 @@ class Deliverer:
 
 
 class Breaker:
-    """Stops a web function from trying for ten seconds, when Loops asked for less or fails again and again.
+    """Stops a web function from trying, when Loops has no room or fails again and again; the queue has its pace.
 
-    Each try costs the sender time that the queue does not.
+    It stops for ten seconds, and for twice as long, up to a minute, each time that it has to stop again soon after:
+    while a backlog is drained at the full rate, each call of a web function costs another its place.
     """
 
     PAUSE_SECONDS = 10
+    LONGEST_PAUSE_SECONDS = 60
     TROUBLES = 3
     """Troubles in a row that open it; a 429 does at once."""
+    ROOM = 3
+    """Calls that Loops has left in this second, below which it is left alone."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._troubles = 0
+        self._pause = self.PAUSE_SECONDS
         self._paused_until = 0.0
 
     @property
@@ -133,13 +138,18 @@ class Breaker:
 
     def note(self, result: Result) -> None:
         """Takes in what became of a try."""
-        if result.outcome is not Outcome.QUEUED or result.reason is Reason.UNKNOWN_CONTACT:
-            self._troubles = 0
-            return
-        self._troubles += 1
-        if result.reason is Reason.RATE_LIMITED or self._troubles >= self.TROUBLES:
-            self._troubles = 0
-            self._paused_until = self._clock.time() + self.PAUSE_SECONDS
+        trouble = result.outcome is Outcome.QUEUED and result.reason is not Reason.UNKNOWN_CONTACT
+        self._troubles = self._troubles + 1 if trouble else 0
+        crowded = result.remaining is not None and result.remaining < self.ROOM
+        if crowded or result.reason is Reason.RATE_LIMITED or self._troubles >= self.TROUBLES:
+            self._open()
+
+    def _open(self) -> None:
+        now = self._clock.time()
+        soon = now < self._paused_until + self._pause
+        self._pause = min(2 * self._pause, self.LONGEST_PAUSE_SECONDS) if soon else self.PAUSE_SECONDS
+        self._paused_until = now + self._pause
+        self._troubles = 0
 
 
 def answer_status(results: Sequence[Result]) -> int:

@@ -14,7 +14,7 @@ from loops_destination.http_api import decode_request, encode_reply
 from loops_destination.loops import LoopsClient
 from loops_destination.messages import QueueName
 from loops_destination.observability import Journal
-from loops_destination.pace import Pacer
+from loops_destination.pace import ENVIRONMENTS, Pacer
 from loops_destination.queues import Queues
 from loops_destination.redelivery import Record, Redelivery
 from loops_destination.secrets import SecretStore, from_secrets_manager
@@ -23,7 +23,6 @@ from loops_destination.subscriptions import Subscription, load_subscriptions
 from loops_destination.trust import Gatekeeper
 from loops_destination.webhook import Webhook
 
-REDELIVERY_ENVIRONMENTS = 2  # MaximumConcurrency of the RetryQueue's event source
 SLOW_ANSWER_SECONDS = 1.0  # at which the pace is still kept
 
 
@@ -118,15 +117,15 @@ class RedeliveryHandler:
     @cached_property
     def _redelivery(self) -> Redelivery:
         parts = self._parts
-        rate = parts.settings.loops_requests_per_second / REDELIVERY_ENVIRONMENTS
-        calls_at_once = ceil(rate * SLOW_ANSWER_SECONDS)
+        limit = parts.settings.loops_requests_per_second
+        calls_at_once = ceil(limit / ENVIRONMENTS * SLOW_ANSWER_SECONDS)
         return Redelivery(
             subscriptions=parts.subscriptions,
             deliverer=parts.deliverer(calls_at_once),
             storage=parts.queues,
             journal=parts.journal,
             clock=parts.clock,
-            pacer=Pacer(rate, parts.clock),
+            pacer=Pacer(limit, parts.clock),
             calls_at_once=calls_at_once,
             retry_for_seconds=parts.settings.retry_for_hours * 3600,
         )

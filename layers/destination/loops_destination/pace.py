@@ -1,4 +1,4 @@
-"""The pace of one environment: so many calls of Loops a second, fewer while others use up the team's limit."""
+"""The pace of one environment of `redelivery`: its share of the calls that Loops allows the team."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import threading
 
 from loops_destination.clock import Clock
 
+ENVIRONMENTS = 2  # MaximumConcurrency of the RetryQueue's event source; they cannot see each other
+USED = 0.985  # of what is allowed: calls arrive less evenly than they are sent
+
 
 class Pacer:
     """Hands out turns, evenly spaced; to be shared by threads.
 
-    `rate` is in calls per second.
+    `limit` is how many calls a second Loops allows the team.
     """
 
-    LOW = 1
-    """Calls left in Loops' window at which to make room: the web functions need theirs at once."""
-
-    def __init__(self, rate: float, clock: Clock) -> None:
-        self._interval = 1 / rate
+    def __init__(self, limit: float, clock: Clock) -> None:
+        self._interval = ENVIRONMENTS / (limit * USED)
         self._clock = clock
         self._next = 0.0
         self._lock = threading.Lock()
@@ -32,9 +32,3 @@ class Pacer:
         if (wait := turn - self._clock.time()) > 0:
             self._clock.sleep(wait)
         return True
-
-    def note(self, remaining: int | None) -> None:
-        """Takes in how many calls Loops says are left in this second."""
-        if remaining is not None and remaining <= self.LOW:
-            with self._lock:
-                self._next = max(self._next, self._clock.time()) + self._interval

@@ -7,8 +7,9 @@ its age. Nothing here counts receives: SQS counts each, tried or not.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from threading import Event as Flag
 from typing import Protocol
@@ -44,6 +45,12 @@ class RetryStorage(Storage, Protocol):
         ...
 
 
+class Threads(Protocol):
+    """Runs a function over items, several at once; `ThreadPoolExecutor` is one."""
+
+    def map(self, function: Callable[[Record], _Turn], items: Sequence[Record], /) -> Iterable[_Turn]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A received message; `sent_at` is SQS's SentTimestamp, in seconds since 1970."""
@@ -59,6 +66,7 @@ class _Turn:
     """What is to be done with one record; `let_go` is decided when the parcel, if there is one, is stored."""
 
     record: Record
+    not_its_fault: bool = False
     let_go: bool = False
     parcel: Parcel | None = None
 
@@ -77,6 +85,7 @@ class Redelivery:
         pacer: Pacer,
         calls_at_once: int,
         retry_for_seconds: float,
+        threads: Callable[[int], AbstractContextManager[Threads]] = ThreadPoolExecutor,
     ) -> None:
         self._subscriptions = {subscription.id: subscription for subscription in subscriptions}
         self._deliverer = deliverer
@@ -86,12 +95,13 @@ class Redelivery:
         self._pacer = pacer
         self._calls_at_once = calls_at_once
         self._retry_for_seconds = retry_for_seconds
+        self._threads = threads
 
     def deliver(self, records: Sequence[Record], seconds: float) -> list[str]:
         """The ids of the messages that stay on the queue, after at most so many seconds."""
         deadline = self._clock.time() + seconds - SPARE_SECONDS
         slow_down = Flag()
-        with ThreadPoolExecutor(self._calls_at_once, "redelivery") as threads:
+        with self._threads(self._calls_at_once) as threads:
             turns = list(threads.map(lambda record: self._take(record, deadline, slow_down), records))
         self._store([turn for turn in turns if turn.parcel is not None])
         staying = [turn for turn in turns if not turn.let_go]
@@ -120,12 +130,11 @@ class Redelivery:
         if isinstance(prepared, Result):
             return self._conclude(record, message, delivery, prepared)
         if slow_down.is_set() or not self._pacer.wait_for_turn(deadline) or slow_down.is_set():
-            return _Turn(record)
+            return _Turn(record, not_its_fault=True)
         # Asked last, since the wait may have used up the key's time.
         if self._key_expired(delivery):
             return self._bury(record, message.because(Reason.KEY_EXPIRED))
         result = self._deliverer.attempt(delivery, prepared, CALL_SECONDS)
-        self._pacer.note(result.remaining)
         if result.reason is Reason.RATE_LIMITED:
             slow_down.set()
         return self._conclude(record, message, delivery, result)
@@ -146,7 +155,7 @@ class Redelivery:
             # SQS cannot change a message: the one that knows of the refusal takes its place, since a 409 means
             # something else from now on.
             return _Turn(record, parcel=Parcel(QueueName.RETRY, latest))
-        return _Turn(record)
+        return _Turn(record, not_its_fault=result.reason is Reason.RATE_LIMITED)
 
     def _bury(self, record: Record, letter: Message) -> _Turn:
         return _Turn(record, parcel=Parcel(QueueName.DEAD_LETTER, letter))
@@ -164,6 +173,7 @@ class Redelivery:
 
     def _backoff(self, turn: _Turn) -> int:
         """Seconds until the next try: half the message's age, give or take a quarter so that crowds thin out."""
-        half = (self._clock.time() - turn.record.sent_at) / 2
-        seconds = half * random.uniform(0.75, 1.25)  # noqa: S311  # no secret depends on it
+        age = self._clock.time() - turn.record.sent_at
+        seconds = MIN_BACKOFF_SECONDS if turn.not_its_fault else age / 2
+        seconds *= random.uniform(0.75, 1.25)  # noqa: S311  # no secret depends on it
         return round(min(max(seconds, MIN_BACKOFF_SECONDS), MAX_BACKOFF_SECONDS))

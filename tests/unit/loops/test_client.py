@@ -1,7 +1,8 @@
 """The HTTP client for Loops, against the sandbox over real HTTP."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutError
@@ -123,15 +124,8 @@ class Scripted:
         self.seconds = seconds
         self.waits: list[float] = []
 
-    def __call__(
-        self,
-        method: str,
-        url: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        seconds: float,
-    ) -> RawAnswer:
-        self.waits.append(seconds)
+    def __call__(self, *call: Any) -> RawAnswer:
+        self.waits.append(call[-1])
         self.clock.sleep(self.seconds)
         if self.errors:
             raise self.errors.pop(0)

@@ -1,0 +1,199 @@
+"""The drain of a backlog, in virtual time, with every part of the product that decides about the pace."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from local.sandbox.rate_limit import Window, rate_limit
+from loops_destination.delivery import Breaker, Deliverer
+from loops_destination.http_api import WebhookRequest
+from loops_destination.loops import Answer, Meaning
+from loops_destination.messages import Message, Parcel, QueueName, ascii_json
+from loops_destination.observability import Journal
+from loops_destination.outcomes import Reason
+from loops_destination.pace import Pacer
+from loops_destination.redelivery import Record, Redelivery
+from loops_destination.requests import LoopsRequest
+from loops_destination.secrets import SecretStore
+from loops_destination.signature import sign
+from loops_destination.trust import Gatekeeper
+from loops_destination.webhook import Webhook
+from tests.fakes import EVENT, NOW, Keyring
+from tests.virtual_time import VirtualThreads, VirtualTime
+
+LIMIT = 10
+ANSWER_SECONDS = 0.3
+POLL_SECONDS = 0.05  # between two batches of one poller
+BATCH = 50  # of the event source in the template
+BACKLOG = 1000
+TAKEN = 200
+SECRET = json.dumps({"apiKey": "key", "sharedSecret": "shared"})
+
+
+def track(number: int) -> dict[str, object]:
+    return {"type": "track", "messageId": f"m-{number}", "userId": f"u-{number}", "event": "E", "properties": {}}
+
+
+@dataclass
+class VirtualLoops:
+    """Counts its calls against the limit when they arrive, half-way through their 300 ms."""
+
+    clock: VirtualTime
+    window: Window
+    answered: list[tuple[float, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._limit = rate_limit(LIMIT, self.window)
+
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:  # noqa: ARG002  # Loops' face
+        self.clock.sleep(ANSWER_SECONDS / 2)
+        assert self._limit is not None
+        allowance = self._limit.take(self.clock.time())
+        self.clock.sleep(ANSWER_SECONDS / 2)
+        self.answered.append((self.clock.time(), TAKEN if allowance.granted else 429))
+        if allowance.granted:
+            return Answer(Meaning.DONE, 200, remaining=allowance.remaining)
+        return Answer(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED, remaining=0)
+
+
+@dataclass
+class VirtualQueue:
+    """The RetryQueue as two pollers see it."""
+
+    clock: VirtualTime
+    records: dict[str, Record] = field(default_factory=dict)
+    visible_at: dict[str, float] = field(default_factory=dict)
+
+    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
+        for parcel in parcels:
+            assert parcel.queue is QueueName.RETRY
+            name = str(len(self.visible_at))
+            self.records[name] = Record(name, name, parcel.message.to_json(), self.clock.time())
+            self.visible_at[name] = self.clock.time() + 5
+        return [True] * len(parcels)
+
+    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
+        for name, seconds in seconds_by_receipt.items():
+            self.visible_at[name] = self.clock.time() + seconds
+
+    def receive(self) -> list[Record]:
+        now = self.clock.time()
+        names = [name for name in self.records if self.visible_at[name] <= now][:BATCH]
+        for name in names:
+            self.visible_at[name] = now + 360
+        return [self.records[name] for name in names]
+
+
+class Drain:
+    """A backlog, two pollers with an environment each, and perhaps web functions that get new events."""
+
+    def __init__(self, window: Window, *, new_events_a_second: float = 0.0, seed: int = 7) -> None:
+        random.seed(seed)  # of the backoff's jitter: the same run each time
+        self.clock = VirtualTime()
+        self.seed = seed
+        self.loops = VirtualLoops(self.clock, window)
+        self.queue = VirtualQueue(self.clock)
+        self.new_events_a_second = new_events_a_second
+        self.arriving = new_events_a_second > 0
+        self.drained = NOW
+        for number in range(BACKLOG):
+            message = Message(
+                f"key-{number}",
+                NOW,
+                Reason.TIMEOUT,
+                ascii_json(track(number)),
+                action="sendEvent",
+                subscription="events",
+            )
+            self.queue.store([Parcel(QueueName.RETRY, message)])
+            self.queue.visible_at[str(number)] = NOW
+        self.backlog = {str(number) for number in range(BACKLOG)}
+
+    def run(self) -> None:
+        self.clock.run(self._poll, self._poll, self._arrive)
+
+    def _poll(self) -> None:
+        redelivery = Redelivery(
+            subscriptions=[EVENT],
+            deliverer=Deliverer(self.loops, Keyring("key"), self.clock),
+            storage=self.queue,
+            journal=Journal("drain", lambda: ""),
+            clock=self.clock,
+            pacer=Pacer(LIMIT, self.clock),
+            calls_at_once=5,
+            retry_for_seconds=10**6,
+            threads=lambda size: VirtualThreads(self.clock, size),
+        )
+        while self.backlog & self.queue.records.keys():
+            records = self.queue.receive()
+            staying = redelivery.deliver(records, 60) if records else []
+            for record in records:
+                if record.message_id not in staying:
+                    del self.queue.records[record.message_id]
+                    self.drained = self.clock.time() if record.message_id in self.backlog else self.drained
+            self.clock.sleep(POLL_SECONDS if records else 1.0)
+        self.arriving = False
+
+    def _arrive(self) -> None:
+        """New events come to two web environments in turn, each call waiting for the one before."""
+        secrets = SecretStore({"AWSCURRENT": SECRET}.get, self.clock)
+        webhooks = [self._webhook(secrets) for _ in range(2)]
+        chance = random.Random(self.seed)
+        number = 10**6
+        calls = []
+        while self.arriving:
+            number += 1
+            body = json.dumps(track(number)).encode()
+            request = WebhookRequest(body, sign(body, "shared"))
+            webhook = webhooks[number % 2]
+            calls.append(self.clock.spawn(lambda webhook=webhook, request=request: webhook.receive(request)))
+            self.clock.sleep(chance.uniform(0.5, 1.5) / self.new_events_a_second)
+        self.clock.join(calls)
+
+    def _webhook(self, secrets: SecretStore) -> Webhook:
+        return Webhook(
+            action="sendEvent",
+            subscriptions=[EVENT],
+            gatekeeper=Gatekeeper(secrets),
+            deliverer=Deliverer(self.loops, secrets, self.clock),
+            breaker=Breaker(self.clock),
+            storage=self.queue,
+            journal=Journal("drain", lambda: ""),
+            clock=self.clock,
+        )
+
+    @property
+    def rate(self) -> float:
+        """The calls that Loops took until the backlog was drained, of those that it would have taken."""
+        taken = sum(at <= self.drained for at, status in self.loops.answered if status == TAKEN)
+        return taken / (self.drained - NOW) / LIMIT
+
+    @property
+    def refused(self) -> float:
+        """The part of the calls that was answered 429."""
+        return sum(status != TAKEN for _, status in self.loops.answered) / len(self.loops.answered)
+
+
+@pytest.mark.parametrize("window", ["fixed", "sliding"])
+def test_a_backlog_is_drained_at_the_rate_that_loops_allows(window: Window) -> None:
+    """A thousand events leave at 95 % of the limit or more, and no call is refused."""
+    drain = Drain(window)
+    drain.run()
+    assert drain.rate >= 0.95
+    assert drain.refused == 0
+    assert drain.queue.records == {}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("window", ["fixed", "sliding"])
+def test_a_backlog_is_drained_while_new_events_arrive(window: Window, seed: int) -> None:
+    """With five new events a second, the calls of all functions use 95 % of the limit, and 2 % at most are refused."""
+    drain = Drain(window, new_events_a_second=5, seed=seed)
+    drain.run()
+    assert drain.rate >= 0.95
+    assert drain.refused <= 0.02

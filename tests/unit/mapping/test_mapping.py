@@ -1,0 +1,162 @@
+import copy
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loops_destination.errors import MappingError
+from loops_destination.mapping import Mapping
+
+LAYER = Path(__file__).parents[3] / "layers" / "destination"
+
+
+def nested(levels: int, key: str) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {key: value}
+    return value
+
+
+@pytest.mark.parametrize("definition", [None, True, 0, 1.5, "x", [], {}, [1, {"a": None}], {"a": {"b": [1]}}])
+def test_constants(definition: Any) -> None:
+    """JSON without directives maps to itself."""
+    assert Mapping(definition).resolve({}) == definition
+
+
+def test_nothing_at_the_root() -> None:
+    """A mapping that is one directive and finds nothing resolves to None."""
+    assert Mapping({"@path": "$.nope"}).resolve({}) is None
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"a": {"@path": "$.x"}, "b": [{"@path": "$.x"}], "c": {"d": {"@path": "$.x"}}},
+        {"@merge": {"objects": [{"a": {"@path": "$.x"}, "b": [{"@path": "$.x"}]}, {}], "direction": "right"}},
+    ],
+)
+def test_undefined_members(definition: Any) -> None:
+    """What resolves to nothing vanishes from objects and is null in arrays, whatever directives are used."""
+    resolved = Mapping(definition).resolve({})
+    assert "a" not in resolved
+    assert resolved["b"] == [None]
+    assert resolved.get("c", {}) == {}
+
+
+def test_order_of_keys() -> None:
+    """The output has its keys in the order of the definition."""
+    definition = {"b": {"@path": "$.x"}, "a": 1, "d": {"@path": "$.y"}, "c": 2}
+    assert list(Mapping(definition).resolve({"x": 1})) == ["b", "a", "c"]
+
+
+def test_definition_is_out_of_reach() -> None:
+    """Neither a change of what was resolved nor a later change of the definition reaches the next event."""
+    definition = {"a": {"b": [1]}, "c": [{"d": 1}], "e": {"@literal": {"f": []}}, "g": {"@path": "$.x"}}
+    mapping = Mapping(definition)
+    first = mapping.resolve({"x": 1})
+    expected = copy.deepcopy(first)
+    first["a"]["b"].append(2)
+    first["c"][0].clear()
+    first["e"]["f"].append(1)
+    first.clear()
+    definition["a"] = {"changed": True}
+    assert mapping.resolve({"x": 1}) == expected
+
+
+def test_decoded_constants_are_fresh() -> None:
+    """JSON decoded from a constant is a new value for each event."""
+    mapping = Mapping({"@json": {"mode": "decode", "value": "[1]"}})
+    mapping.resolve({}).append(2)
+    assert mapping.resolve({}) == [1]
+
+
+@pytest.mark.parametrize("event", [None, [], "x", 5, True])
+def test_event_is_no_object(event: Any) -> None:
+    """What is no object is no event, even for a mapping that would not look at it."""
+    with pytest.raises(MappingError, match="an event must be an object"):
+        Mapping("constant").resolve(event)
+
+
+CYCLE: dict[str, Any] = {"text": "x"}
+CYCLE["self"] = [CYCLE]
+LIST_IN_ITSELF: list[Any] = []
+LIST_IN_ITSELF.append(LIST_IN_ITSELF)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"@json": {"mode": "encode", "value": {"@path": "$."}}},
+        {"@template": "{{ }}"},
+        {"@flatten": {"value": {"@path": "$."}, "separator": "."}},
+        {"@merge": {"objects": [{"@path": "$."}], "direction": "right"}},
+        {"@transform": {"apply": {"@path": "$."}, "mapping": {}}},
+    ],
+)
+@pytest.mark.parametrize("event", [CYCLE, {"self": 1, "deep": nested(100_000, "deep")}], ids=["cyclic", "deep"])
+def test_endless_events(definition: Any, event: dict[str, Any]) -> None:
+    """An event that holds itself, or is nested without end, is refused, not followed."""
+    with pytest.raises(MappingError, match="nested too deeply"):
+        Mapping(definition).resolve(event)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [{"@if": {"blank": {"@path": "$.a"}, "then": 1}}, {"@liquid": "{{ a }}"}, {"@liquid": "{{ a | json }}"}],
+)
+def test_list_in_itself(definition: Any) -> None:
+    """A list that holds itself is neither followed nor compared."""
+    with pytest.raises(MappingError, match="nested too deeply"):
+        Mapping(definition).resolve({"a": LIST_IN_ITSELF})
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [CYCLE, LIST_IN_ITSELF, nested(100_000, "a"), nested(100_000, "@literal"), [[0] * 200] * 200],
+    ids=["cycle", "list", "deep", "deep-directives", "large"],
+)
+def test_endless_definitions(definition: Any) -> None:
+    """A definition that holds itself, or is too deep or too large, is refused with one fault."""
+    with pytest.raises(MappingError, match="deeper than 64 or too large") as refused:
+        Mapping(definition)
+    assert len(refused.value.faults) == 1
+
+
+def test_deepest_definition() -> None:
+    """A definition may have 64 levels, of any directive that nests."""
+    definition: Any = {"@path": "$.x"}
+    for _ in range(63):
+        definition = {"@transform": {"apply": {"@path": "$."}, "mapping": definition}}
+    assert Mapping(definition).resolve({"x": 1}) == 1
+
+
+def test_constructed_without_room() -> None:
+    """Where the stack has no room left for a mapping, that is an error of the mapping too."""
+
+    def constructed(deeper: int) -> Mapping:
+        return constructed(deeper - 1) if deeper else Mapping(nested(50, "a"))
+
+    room = sys.getrecursionlimit() - len(inspect.stack(0))
+    with pytest.raises(MappingError, match="nested too deeply"):
+        constructed(room - 40)
+
+
+def test_liquid_is_loaded_only_when_used() -> None:
+    """Importing the package and compiling a mapping without `@liquid` does not import its engine."""
+    program = """
+import json, sys
+from loops_destination.mapping import Mapping
+engine = "loops_destination.mapping.liquid"
+Mapping({"a": {"@path": "$.a"}})
+before = engine in sys.modules
+Mapping({"@liquid": "x"})
+print(json.dumps([before, engine in sys.modules]))
+"""
+    done = subprocess.run(  # noqa: S603  our own interpreter and program
+        [sys.executable, "-c", program], check=True, capture_output=True, cwd=LAYER, text=True
+    )
+    assert json.loads(done.stdout) == [False, True]
