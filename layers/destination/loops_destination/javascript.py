@@ -6,20 +6,22 @@ a string is a sequence of UTF-16 units.
 
 from __future__ import annotations
 
-import json
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from json.encoder import encode_basestring
 from typing import Any, Final, final
 
 # JavaScript keeps these apart from a number's exponent: below and above, it prints one.
 _SMALLEST_POINT = -6
 _LARGEST_POINT = 21
 
+_WIDEST_INDENT = 10
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 WHITESPACE = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-_encode_string = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @final
@@ -37,13 +39,11 @@ UNDEFINED: Final = Undefined()
 
 def is_falsy(value: Any) -> bool:
     """Whether JavaScript counts the value as false: `[]` and `{}` are true there, `NaN` is false."""
-    return (
-        value is None
-        or value is False
-        or value is UNDEFINED
-        or value == ""
-        or (is_number(value) and (value == 0 or value != value))
-    )
+    if isinstance(value, str | int):
+        return not value
+    if isinstance(value, float):
+        return value == 0 or math.isnan(value)
+    return value is None or value is UNDEFINED
 
 
 def is_number(value: Any) -> bool:
@@ -66,7 +66,7 @@ def type_name(value: Any) -> str:
     return next((name for kind, name in names.items() if isinstance(value, kind)), "no JSON value")
 
 
-def scalar_text(value: str | float | bool) -> str:
+def scalar_text(value: str | float) -> str:
     """`String(value)`; integers are printed exactly, where JavaScript would round those above 2**53."""
     if isinstance(value, str):
         return value
@@ -85,10 +85,10 @@ def json_text(value: Any, indent: Any = 0) -> str:
 
     `indent` is a number of blanks, or what stands for them; ten are the most that count.
     """
-    step = " " * max(min(int(indent), 10), 0) if is_number(indent) else indent[:10] if isinstance(indent, str) else ""
-    parts: list[str] = []
-    _write(value, parts.append, "\n" if step else "", step)
-    return "".join(parts)
+    step = indent[:_WIDEST_INDENT] if isinstance(indent, str) else ""
+    if is_number(indent) and indent >= 1:
+        step = " " * int(min(indent, _WIDEST_INDENT))
+    return _written(value, "\n" if step else "", step)
 
 
 def trim(text: str) -> str:
@@ -151,9 +151,9 @@ def _units(text: str) -> bytes:
 
 
 def _float_text(value: float) -> str:
-    if value != value:
+    if math.isnan(value):
         return "NaN"
-    if value in (float("inf"), float("-inf")):
+    if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     if value.is_integer() and abs(value) < 2**53:
         return str(int(value))
@@ -170,7 +170,7 @@ def _float_text(value: float) -> str:
 
 
 def _decimal(value: float) -> tuple[str, int]:
-    # Python and JavaScript agree on the shortest digits, not on how to lay them out: 0.digits × 10**point.
+    # Python and JavaScript agree on the shortest digits, not on how to lay them out: 0.digits * 10**point.
     mantissa, _, exponent = repr(value).partition("e")
     whole, _, fraction = mantissa.partition(".")
     written = (whole + fraction).lstrip("0")
@@ -178,35 +178,31 @@ def _decimal(value: float) -> tuple[str, int]:
     return written.rstrip("0"), len(whole) - leading_zeros + int(exponent or 0)
 
 
-def _write(value: Any, put: Callable[[str], None], line: str, step: str) -> None:
+def _written(value: Any, line: str, step: str) -> str:
     if isinstance(value, str):
-        put(_quoted(value))
-    elif isinstance(value, dict):
-        colon = ": " if step else ":"
-        members = ((f"{_quoted(key)}{colon}", value[key]) for key in in_order(value) if value[key] is not UNDEFINED)
-        _write_all(members, "{}", put, line, step)
-    elif isinstance(value, list):
-        _write_all((("", item) for item in value), "[]", put, line, step)
-    elif is_number(value) or isinstance(value, bool):
-        text = scalar_text(value)
-        put("null" if text.endswith(("y", "N")) else text)
-    else:
-        put("null")
+        return _quoted(value)
+    if isinstance(value, dict):
+        colon, inner = ": " if step else ":", line + step
+        members = [
+            f"{_quoted(key)}{colon}{_written(value[key], inner, step)}"
+            for key in in_order(value)
+            if value[key] is not UNDEFINED
+        ]
+        return f"{{{inner}{f',{inner}'.join(members)}{line}}}" if members else "{}"
+    if isinstance(value, list):
+        inner = line + step
+        elements = [_written(element, inner, step) for element in value]
+        return f"[{inner}{f',{inner}'.join(elements)}{line}]" if elements else "[]"
+    return _number_text(value) if isinstance(value, int | float) else "null"
 
 
-def _write_all(
-    members: Iterable[tuple[str, Any]], brackets: str, put: Callable[[str], None], line: str, step: str
-) -> None:
-    separator = brackets[0]
-    for name, value in members:
-        put(f"{separator}{line}{step}{name}")
-        _write(value, put, line + step, step)
-        separator = ","
-    put(f"{line}{brackets[1]}" if separator == "," else brackets)
+def _number_text(value: float) -> str:
+    text = scalar_text(value)
+    return "null" if text.endswith(("y", "N")) else text  # Infinity and NaN
 
 
 def _quoted(text: str) -> str:
-    quoted = _encode_string(text)
+    quoted = encode_basestring(text)
     if quoted.isascii() or not _SURROGATE.search(quoted):
         return quoted
     return _SURROGATE.sub(lambda half: f"\\u{ord(half.group()):04x}", join_surrogates(quoted))

@@ -61,7 +61,7 @@ RENDERED: list[tuple[str, str]] = [
     ("a{% if yes %}b{% continue %}{% endif %}c", "ab"),
     # filters of numbers
     ("{{ 10 | divided_by: 4 }} {{ 10 | divided_by: 5 }} {{ 7 | divided_by: 2, true }} {{ 1 | divided_by: 0 }} {{ 0 | divided_by: 0 }}", "2.5 2 3 Infinity NaN"),
-    ("{{ n | plus: '2' }} {{ 'x' | plus: 1 }} {{ nil | plus: 1 }} {{ 0.1 | plus: 0.2 }} {{ yes | plus: 1 }} {{ n | plus }}", "7 1 1 0.30000000000000004 2 NaN"),
+    ("{{ n | plus: '2' }} {{ 'x' | plus: 1 }} {{ nil | plus: 1 }} {{ 0.1 | plus: 0.2 }} {{ yes | plus: 1 }} {{ n | plus }} {{ '' | plus: 1 }}", "7 1 1 0.30000000000000004 2 NaN 1"),
     ("{{ n | minus: f }} {{ f | times: 2 }} {{ '0x10' | times: 1 }} {{ ' 1e3 ' | times: 1 }} {{ '-Infinity' | times: 1 }}", "2.5 5 16 1000 -Infinity"),
     ("{{ 7 | modulo: 3 }} {{ -7 | modulo: 3 }} {{ 7.5 | modulo: 2 }} {{ 1 | modulo: 0 }}", "1 2 1.5 NaN"),
     ("{{ -2.5 | abs }} {{ 2.1 | ceil }} {{ 2.9 | floor }} {{ 2.5 | round }} {{ -2.5 | round }} {{ 3.14159 | round: 2 }} {{ 1250 | round: -2 }}", "2.5 3 2 3 -3 3.14 1300"),
@@ -73,7 +73,7 @@ RENDERED: list[tuple[str, str]] = [
     ("{{ 'a,b,,' | split: ',' | json }} {{ 'abc' | split: '' | json }} {{ nil | split: ',' | size }}", '["a","b"] ["a","b","c"] 0'),
     ("[{{ ' a ' | strip }}] [{{ ' a ' | lstrip }}] [{{ ' a ' | rstrip }}] [{{ 'xaxx' | strip: 'x' }}] [{{ ' a  b ' | squish }}] [{{ ' a  b ' | normalize_whitespace }}]", "[a] [a ] [ a] [a] [a b] [ a b ]"),
     ("{{ s | truncate: 6 }} {{ s | truncate: 6, '' }} {{ s | truncate }} {{ s | truncatewords: 1 }} {{ s | truncatewords: 0, '!' }} {{ s | truncatewords }}", "Ada... Ada Lo Ada Lovelace Ada... Ada! Ada Lovelace"),
-    ("{{ s | slice: 0 }} {{ s | slice: -4, 2 }} {{ s | slice: 4, 99 }} {{ 'x' | slice: -9 }} {{ emoji | slice: 1 }} {{ list | slice: 0, 2 | json }}", 'A la Lovelace  😀 [3,"b"]'),
+    ("{{ s | slice: 0 }} {{ s | slice: -4, 2 }} {{ s | slice: 4, 99 }} {{ 'x' | slice: -9 }}{{ nil | slice: 0 }} {{ emoji | slice: 1 }} {{ list | slice: 0, 2 | json }}", 'A la Lovelace  😀 [3,"b"]'),
     ("{{ s | size }} {{ emoji | size }} {{ list | size }} {{ n | size }} {{ s | number_of_words }} {{ '漢字 a' | number_of_words: 'cjk' }}", "12 3 4 0 2 3"),
     ("{{ html | escape }}|{{ '&lt;<' | escape_once }}{{ '>' | xml_escape }}|{{ html | strip_html }}|{{ 'a\r\nb' | strip_newlines }}", "&lt;b class=&#39;x&#39;&gt;Hi&lt;/b&gt; &amp; &lt;!-- no --&gt;&lt;script&gt;x&lt;/script&gt;you|&lt;&lt;&gt;|Hi & you|ab"),
     ("{{ 'Ä b/c!' | slugify }} {{ 'Ä b/é!' | slugify: 'latin' }} {{ 'A b_c' | slugify: 'pretty', true }} {{ 'a é' | slugify: 'ascii' }} {{ 'A  b' | slugify: 'raw' }} {{ 'A b' | slugify: 'none' }}", "ä-b-c ä-b-e A-b_c a a-b a b"),

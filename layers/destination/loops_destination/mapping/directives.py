@@ -1,0 +1,331 @@
+"""The thirteen directives of Segment's mapping language, but for `@liquid`'s engine, which has its own module."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from loops_destination.errors import Fault, MappingError
+from loops_destination.javascript import (
+    UNDEFINED,
+    in_order,
+    is_falsy,
+    is_number,
+    join_surrogates,
+    json_text,
+    length,
+    scalar_text,
+    type_name,
+)
+from loops_destination.mapping.builder import Builder, Constant, pipe, without_undefined
+from loops_destination.mapping.checker import (
+    Checker,
+    any_value,
+    boolean,
+    list_of,
+    nullable,
+    object_or_directive,
+    one_of,
+    options,
+    text,
+    text_or_directive,
+    truthy,
+)
+from loops_destination.mapping.registry import Registry, Resolver
+from loops_destination.mapping.replacement import replacer
+from loops_destination.mapping.template import compile_template
+from loops_destination.paths import compile_path
+
+_LONGEST_PATTERN = 10
+_LONGEST_LIQUID = 1000
+_LIQUID_TEXT = text(0, _LONGEST_LIQUID)
+_NOTHING = Constant(UNDEFINED)
+
+DIRECTIVES = Registry()
+
+
+@DIRECTIVES.directive("@path", text_or_directive)
+def _path(path: Any, place: str, builder: Builder) -> Resolver:
+    if isinstance(path, str):
+        return compile_path(path)
+    resolve_path = _text_of(path, place, builder)
+    return lambda event: compile_path(resolve_path(event))(event)
+
+
+@DIRECTIVES.directive("@template", text_or_directive)
+def _template(template: Any, place: str, builder: Builder) -> Resolver:
+    if isinstance(template, str):
+        return compile_template(template, place)
+    resolve_template = _text_of(template, place, builder)
+    return lambda event: compile_template(resolve_template(event), place)(event)
+
+
+@DIRECTIVES.directive("@literal", any_value)
+def _literal(definition: Any, place: str, builder: Builder) -> Resolver:
+    return builder.value(definition, place)
+
+
+@DIRECTIVES.directive("@if", options({}, any_of=("exists", "blank")))
+def _if(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
+    test, holds = ("exists", _exists) if "exists" in choice else ("blank", _is_filled)
+    subject = builder.value(choice[test], f"{place}/{test}")
+    then = builder.value(choice["then"], f"{place}/then") if "then" in choice else _NOTHING
+    otherwise = _NOTHING if is_falsy(choice.get("else")) else builder.value(choice["else"], f"{place}/else")
+    if isinstance(subject, Constant):
+        return then if holds(subject.value) else otherwise
+    if test == "exists" and _is_plain_path(choice[test]) and choice[test] == choice.get("then"):
+        return _first_that_exists(subject, otherwise)
+    return lambda event: then(event) if holds(subject(event)) else otherwise(event)
+
+
+def _first_that_exists(subject: Resolver, otherwise: Resolver) -> Resolver:
+    """What Segment's defaults are made of: a value where it exists, else another; it is resolved only once."""
+
+    def resolve(event: Any) -> Any:
+        value = subject(event)
+        return otherwise(event) if value is UNDEFINED or value is None else value
+
+    return resolve
+
+
+def _exists(value: Any) -> bool:
+    return value is not UNDEFINED and value is not None
+
+
+def _is_filled(value: Any) -> bool:
+    """JavaScript's `value != ""`, under which an array counts as the text of its elements: `[]` and `[null]` equal `""`."""
+    if not isinstance(value, list):
+        return not is_falsy(value)
+    return len(value) > 1 or any(_is_filled(item) if isinstance(item, list | str) else _exists(item) for item in value)
+
+
+def _is_plain_path(definition: Any) -> bool:
+    return isinstance(definition, dict) and isinstance(definition.get("@path"), str)
+
+
+@DIRECTIVES.directive(
+    "@case",
+    options({"operator": one_of("lower", "upper"), "value": text_or_directive}, required=("operator", "value")),
+)
+def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
+    if choice["value"] == "":
+        return _NOTHING
+    change = str.lower if choice["operator"] == "lower" else str.upper
+    subject = builder.value(choice["value"], f"{place}/value")
+    return pipe(subject, lambda value: change(value) if isinstance(value, str) else value)
+
+
+@DIRECTIVES.directive(
+    "@replace",
+    options(
+        {
+            "pattern": text(1, _LONGEST_PATTERN),
+            "replacement": text(0, _LONGEST_PATTERN),
+            "ignorecase": boolean,
+            "global": boolean,
+            "value": text_or_directive,
+            "pattern2": nullable(text(0, _LONGEST_PATTERN)),
+            "replacement2": nullable(text(0, _LONGEST_PATTERN)),
+        },
+        required=("pattern", "value"),
+    ),
+)
+def _replace(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
+    if choice["value"] == "":
+        return _NOTHING
+    ignores_case, count = choice.get("ignorecase", False), -1 if choice.get("global", True) else 1
+    replace = replacer(choice["pattern"], choice.get("replacement", ""), count, ignores_case=ignores_case)
+    subject = pipe(builder.value(choice["value"], f"{place}/value"), _replaceable_text)
+    if not choice.get("pattern2"):
+        return pipe(subject, replace)
+    replace_again = replacer(choice["pattern2"], choice.get("replacement2") or "", count, ignores_case=ignores_case)
+    return pipe(subject, lambda value: replace_again(replace(value)))
+
+
+def _replaceable_text(value: Any) -> str:
+    return scalar_text(value) if isinstance(value, str | bool) or is_number(value) else ""
+
+
+def _check_array_path(checker: Checker, value: Any, place: str) -> None:
+    if not isinstance(value, list) or not value:
+        checker.fault(place, "must be an array of a path and, if wanted, the shape of an element")
+        return
+    text_or_directive(checker, value[0], f"{place}/0")
+    for index, item in enumerate(value[1:], start=1):
+        checker.value(item, f"{place}/{index}")
+
+
+@DIRECTIVES.directive("@arrayPath", _check_array_path)
+def _array_path(choice: list[Any], place: str, builder: Builder) -> Resolver:
+    path, shape = choice[0], choice[1] if len(choice) > 1 else None
+    root = compile_path(path) if isinstance(path, str) else builder.value(path, f"{place}/0")
+    if not isinstance(shape, dict) or not shape:
+        return root
+    shaped = builder.for_each(builder.value(shape, f"{place}/1"))
+
+    def resolve(event: Any) -> Any:
+        value = root(event)
+        if isinstance(value, list):
+            return shaped(value)
+        return shaped([value]) if isinstance(value, dict) else value
+
+    return resolve
+
+
+@DIRECTIVES.directive(
+    "@merge",
+    options(
+        {"objects": list_of(object_or_directive), "direction": one_of("right", "left")},
+        required=("objects", "direction"),
+    ),
+)
+def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
+    parts = [builder.value(part, f"{place}/objects/{index}") for index, part in enumerate(choice["objects"])]
+    step = -1 if choice["direction"] == "left" else 1
+
+    def resolve(event: Any) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for part in [part(event) for part in parts][::step]:
+            if isinstance(part, dict):
+                merged |= part
+        return merged
+
+    return resolve
+
+
+@DIRECTIVES.directive(
+    "@transform",
+    options({"apply": object_or_directive, "mapping": object_or_directive}, required=("apply", "mapping")),
+)
+def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
+    apply = builder.value(choice["apply"], f"{place}/apply")
+    mapping = builder.value(choice["mapping"], f"{place}/mapping")
+
+    def resolve(event: Any) -> Any:
+        if event is UNDEFINED:
+            event = {}
+        if not isinstance(event, dict):
+            raise MappingError([Fault(place, f"can only transform an object, not {type_name(event)}")])
+        return mapping(without_undefined(apply(event)))
+
+    return resolve
+
+
+@DIRECTIVES.directive(
+    "@flatten",
+    options({"value": any_value, "separator": text(1)}, required=("value", "separator")),
+)
+def _flatten(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
+    separator = choice["separator"]
+    containers = dict if not is_falsy(choice.get("omitArrays")) else (dict, list)
+
+    def gather(value: Any, prefix: str, flat: dict[str, Any]) -> dict[str, Any]:
+        for key in in_order(value) if isinstance(value, dict) else range(len(value)):
+            item = value[key]
+            name = f"{prefix}{separator}{key}" if prefix else str(key)
+            if isinstance(item, containers):
+                gather(item, name, flat)
+            else:
+                flat[name] = item
+        return flat
+
+    subject = builder.value(choice["value"], f"{place}/value")
+    return pipe(subject, lambda value: gather(value, "", {}) if isinstance(value, containers) else {})
+
+
+@DIRECTIVES.directive(
+    "@json",
+    options({"mode": one_of("encode", "decode"), "value": truthy}, required=("mode", "value")),
+)
+def _json(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
+    subject = builder.value(choice["value"], f"{place}/value")
+    return pipe(subject, _encode if choice["mode"] == "encode" else _decode)
+
+
+def _encode(value: Any) -> Any:
+    return UNDEFINED if value is UNDEFINED else json_text(value)
+
+
+def _decode(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return _DECODER.decode(value)
+    except ValueError:
+        return value
+
+
+def _integer(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:  # thousands of digits: infinite to JavaScript, which JSON cannot say
+        return None
+
+
+def _number(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _no_json(word: str) -> Any:
+    raise ValueError(word)
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_no_json)
+
+
+@DIRECTIVES.directive("@excludeWhenNull", any_value)
+def _exclude_when_null(definition: Any, place: str, builder: Builder) -> Resolver:
+    return pipe(builder.value(definition, place), _without_nulls(keeps_undefined=builder.keeps_undefined))
+
+
+def _check_liquid(checker: Checker, value: Any, place: str) -> None:
+    _LIQUID_TEXT(checker, value, place)
+    if not isinstance(value, str) or length(value) > _LONGEST_LIQUID:
+        return
+    from loops_destination.mapping import liquid  # noqa: PLC0415  few mappings need it, so no other pays for its import
+
+    try:
+        liquid.parse(value)
+    except liquid.LiquidFault as fault:
+        checker.fault(place, str(fault))
+
+
+@DIRECTIVES.directive("@liquid", _check_liquid)
+def _liquid(template: str, place: str, _builder: Builder) -> Resolver:
+    from loops_destination.mapping import liquid  # noqa: PLC0415  as above
+
+    parsed = liquid.parse(template)
+
+    def render(event: Any) -> str:
+        try:
+            return join_surrogates(parsed.render(event))
+        except liquid.LiquidError as error:
+            raise MappingError([Fault(place, str(error))]) from None
+
+    return render
+
+
+def _without_nulls(*, keeps_undefined: bool) -> Callable[[Any], Any]:
+    def clean(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if keeps_undefined:
+            return {key: UNDEFINED if item is None else clean(item) for key, item in value.items()}
+        return {key: clean(item) for key, item in value.items() if item is not None}
+
+    return lambda value: UNDEFINED if value is None else clean(value)
+
+
+def _text_of(definition: Any, place: str, builder: Builder) -> Callable[[Any], str]:
+    resolve = builder.value(definition, place)
+
+    def resolve_text(event: Any) -> str:
+        value = resolve(event)
+        if not isinstance(value, str):
+            raise MappingError([Fault(place, f"must resolve to a string, not to {type_name(value)}")])
+        return value
+
+    return resolve_text

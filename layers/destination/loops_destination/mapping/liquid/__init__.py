@@ -1,0 +1,10 @@
+"""Liquid as Segment's `@liquid` runs it: LiquidJS's dialect, without the tags and filters that Segment disables.
+
+An engine of its own, because the dialect is JavaScript's down to how values compare, count and print, and because the
+work of a template has to be bounded: every value that is made or read spends from one budget.
+"""
+
+from loops_destination.mapping.liquid.parser import LiquidFault, parse
+from loops_destination.mapping.liquid.scope import LiquidError
+
+__all__ = ["LiquidError", "LiquidFault", "parse"]

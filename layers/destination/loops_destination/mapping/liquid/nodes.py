@@ -1,0 +1,268 @@
+"""A parsed template: expressions that evaluate themselves, and nodes that render themselves."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from loops_destination.javascript import UNDEFINED, is_falsy
+from loops_destination.mapping.liquid.scope import LiquidError, Scope
+from loops_destination.mapping.liquid.values import OPERATORS, is_true, member, numeric, plain, shown, string
+
+Filter = Callable[..., Any]
+"""What a filter does: from a value and its arguments to a value."""
+
+_ELEMENT = 16
+
+
+class Stop(Exception):
+    """`break` and `continue` end the rendering where no loop is."""
+
+
+class Expression(ABC):
+    """What has a value."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def evaluate(self, scope: Scope) -> Any:
+        """The value: JSON, `UNDEFINED` or a `Word`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(Expression):
+    """A string, a number, a boolean or a word."""
+
+    value: Any
+
+    def evaluate(self, scope: Scope) -> Any:  # noqa: ARG002  a literal needs no scope
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Path(Expression):
+    """`properties.products[0].name`; `base` is what it starts from when that is no variable."""
+
+    base: Expression | None
+    keys: Sequence[Expression]
+
+    def evaluate(self, scope: Scope) -> Any:
+        keys = [key.evaluate(scope) for key in self.keys]
+        value = scope.variable(string(plain(keys.pop(0)))) if self.base is None else plain(self.base.evaluate(scope))
+        for key in keys:
+            value = member(plain(value), key)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Range(Expression):
+    """`(1..5)`: the numbers from the first to the last."""
+
+    first: Expression
+    last: Expression
+
+    def evaluate(self, scope: Scope) -> list[float]:
+        """The numbers; none where one of the ends is no number."""
+        first, last = numeric(self.first.evaluate(scope)), numeric(self.last.evaluate(scope))
+        size = last - first + 1
+        if not size > 0:
+            return []
+        scope.spend(size * _ELEMENT)
+        return [first + step for step in range(math.ceil(size))]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Expression):
+    """Two operands and what stands between them."""
+
+    name: str
+    left: Expression
+    right: Expression
+
+    def evaluate(self, scope: Scope) -> bool:
+        """Whether it holds; both sides are evaluated, as they cost."""
+        left, right = self.left.evaluate(scope), self.right.evaluate(scope)
+        scope.charge(left)
+        scope.charge(right)
+        return OPERATORS[self.name](left, right)
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Expression):
+    """`not`."""
+
+    operand: Expression
+
+    def evaluate(self, scope: Scope) -> bool:
+        return not is_true(self.operand.evaluate(scope))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair(Expression):
+    """A filter's argument with a name."""
+
+    name: str
+    value: Expression
+
+    def evaluate(self, scope: Scope) -> list[Any]:
+        return [self.name, self.value.evaluate(scope)]
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered(Expression):
+    """A value with its filters, from left to right."""
+
+    value: Expression
+    filters: Sequence[tuple[Filter, Sequence[Expression]]]
+
+    def evaluate(self, scope: Scope) -> Any:
+        value = self.value.evaluate(scope)
+        for function, arguments in self.filters:
+            inputs = [plain(value), *(plain(argument.evaluate(scope)) for argument in arguments)]
+            scope.charge(inputs)
+            value = function(*inputs)
+            scope.charge(value)
+        return value
+
+
+class Node(ABC):
+    """What renders."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def render(self, scope: Scope, output: list[str]) -> None:
+        """Adds its text to the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Node):
+    """What stands between the tags."""
+
+    text: str
+
+    def render(self, scope: Scope, output: list[str]) -> None:
+        scope.spend(len(self.text))
+        output.append(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Output(Node):
+    """`{{ … }}` and `echo`."""
+
+    expression: Expression
+
+    def render(self, scope: Scope, output: list[str]) -> None:
+        value = self.expression.evaluate(scope)
+        scope.charge(value)
+        output.append(shown(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Block(Node):
+    """Nodes one after the other."""
+
+    nodes: Sequence[Node]
+
+    def render(self, scope: Scope, output: list[str]) -> None:
+        for node in self.nodes:
+            node.render(scope, output)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Node):
+    """`if` and `unless`: the first branch whose condition holds, else the last block."""
+
+    branches: Sequence[tuple[Expression, Block]]
+    otherwise: Block
+
+    def render(self, scope: Scope, output: list[str]) -> None:
+        chosen = (block for condition, block in self.branches if is_true(condition.evaluate(scope)))
+        next(chosen, self.otherwise).render(scope, output)
+
+
+@dataclass(frozen=True, slots=True)
+class Assign(Node):
+    """`assign`."""
+
+    name: str
+    expression: Expression
+
+    def render(self, scope: Scope, output: list[str]) -> None:  # noqa: ARG002  it writes nothing
+        scope.assigned[self.name] = self.expression.evaluate(scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture(Node):
+    """`capture`."""
+
+    name: str
+    block: Block
+
+    def render(self, scope: Scope, output: list[str]) -> None:  # noqa: ARG002  it writes into its variable
+        captured: list[str] = []
+        self.block.render(scope, captured)
+        scope.assigned[self.name] = "".join(captured)
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Node):
+    """`increment`, which writes the number and then adds, and `decrement`, which subtracts first."""
+
+    name: str
+    step: int
+
+    def render(self, scope: Scope, output: list[str]) -> None:
+        before, after = scope.count(self.name, self.step)
+        output.append(shown(before if self.step > 0 else after))
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle(Node):
+    """`cycle`: each tag of the same group and candidates takes the next one."""
+
+    group: Expression
+    candidates: Sequence[Expression]
+    written: str
+
+    def render(self, scope: Scope, output: list[str]) -> None:
+        key = f"{string(plain(self.group.evaluate(scope)))}:{self.written}"
+        turn = scope.cycles.get(key, 0)
+        scope.cycles[key] = turn + 1
+        value = plain(self.candidates[turn % len(self.candidates)].evaluate(scope))
+        scope.charge(value)
+        if not is_falsy(value):  # LiquidJS prints neither 0 nor false here
+            output.append(shown(value))
+
+
+@dataclass(frozen=True, slots=True)
+class End(Node):
+    """`break` and `continue`."""
+
+    def render(self, scope: Scope, output: list[str]) -> None:  # noqa: ARG002  there is nothing to write
+        raise Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A whole template."""
+
+    block: Block
+
+    def render(self, event: Any) -> str:
+        """The text for an event; raises `LiquidError` where a filter fails, or the work is too much."""
+        output: list[str] = []
+        try:
+            self.block.render(Scope(event), output)
+        except Stop:
+            pass
+        except RecursionError:
+            raise LiquidError("the value is nested too deeply") from None
+        return "".join(output)
+
+
+MISSING_OPERAND = Literal(UNDEFINED)
+"""What an operator takes for an operand that was left out."""

@@ -1,0 +1,64 @@
+"""A mapping: the JSON that says how an event becomes what is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loops_destination.errors import Fault, MappingError
+from loops_destination.javascript import UNDEFINED, type_name
+from loops_destination.mapping.builder import Builder, as_json
+from loops_destination.mapping.checker import Checker
+from loops_destination.mapping.directives import DIRECTIVES
+from loops_destination.mapping.registry import Resolver
+
+
+class Mapping:
+    """A definition of Segment's mapping language, compiled once.
+
+    Raises `MappingError` with every fault of the definition. Neither the definition nor an event is ever changed; what
+    is resolved shares structure with the event, never with the definition.
+    """
+
+    __slots__ = ("_resolve",)
+
+    def __init__(self, definition: Any) -> None:
+        try:
+            self._resolve = _compiled(definition)
+        except RecursionError:
+            raise MappingError([Fault("", "the mapping is nested too deeply")]) from None
+
+    def resolve(self, event: dict[str, Any]) -> Any:
+        """The JSON value that the event maps to; None also where a mapping that is one directive finds nothing.
+
+        Raises `MappingError` where a directive cannot take what it is given, or the event is no object.
+        """
+        if not isinstance(event, dict):
+            raise MappingError([Fault("", f"an event must be an object, not {type_name(event)}")])
+        try:
+            value = self._resolve(event)
+        except RecursionError:
+            raise MappingError([Fault("", "the event is nested too deeply")]) from None
+        return None if value is UNDEFINED else value
+
+
+def _compiled(definition: Any) -> Resolver:
+    checker = Checker(DIRECTIVES)
+    checker.value(definition, "")
+    if checker.faults:
+        raise MappingError(checker.faults)
+    if not _looks_into_what_it_maps(definition):
+        return Builder(DIRECTIVES, keeps_undefined=False).value(definition, "")
+    resolve = Builder(DIRECTIVES, keeps_undefined=True).value(definition, "")
+    return lambda event: as_json(resolve(event))
+
+
+def _looks_into_what_it_maps(definition: Any) -> bool:
+    """Whether a directive of the mapping can see undefined members in what another one resolved."""
+    if isinstance(definition, dict):
+        array_path = definition.get("@arrayPath")
+        return (
+            not definition.keys().isdisjoint({"@merge", "@flatten", "@transform"})
+            or (isinstance(array_path, list) and not isinstance(array_path[0], str))
+            or any(map(_looks_into_what_it_maps, definition.values()))
+        )
+    return isinstance(definition, list) and any(map(_looks_into_what_it_maps, definition))

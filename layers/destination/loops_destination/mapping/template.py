@@ -1,0 +1,70 @@
+"""Templates: `Hi {{traits.name}}`, cut into text and getters when the mapping is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from loops_destination.errors import Fault, MappingError
+from loops_destination.javascript import UNDEFINED, join_surrogates, json_text, scalar_text, trim
+from loops_destination.mapping.builder import Constant
+from loops_destination.mapping.registry import Resolver
+from loops_destination.paths import getter, split
+
+MAX_LENGTH = 4_000_000
+"""Characters of a rendered template: one that an event brought along could repeat the event's longest value."""
+
+
+def compile_template(template: str, place: str) -> Resolver:
+    """What fills in the tags; a value is never read as a template itself, whatever braces it holds.
+
+    Resolving raises `MappingError`, with the place, where the text becomes longer than `MAX_LENGTH`.
+    """
+    *tags, (tail, _) = _tags(template)
+    if not tags:
+        return Constant(tail)
+    slots = [(text, getter(split(trim(name)))) for text, name in tags]
+
+    def render(event: Any) -> str:
+        pieces: list[str] = []
+        size = 0
+        for text, get in slots:
+            shown = _shown(get(event))
+            pieces += text, shown
+            size += len(shown)
+            if size > MAX_LENGTH:
+                raise MappingError([Fault(place, "the text becomes too long")])
+        return join_surrogates("".join(pieces) + tail)
+
+    return render
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or value is UNDEFINED:
+        return ""
+    return json_text(value) if isinstance(value, dict | list) else scalar_text(value)
+
+
+def _tags(template: str) -> Iterator[tuple[str, str]]:
+    """Each tag's name after the text before it, then the text after the last; three braces go before two."""
+    for outer, name in _tags_in(template, 3):
+        *inner, (text, _) = _tags_in(outer, 2)
+        yield from inner
+        yield text, name
+
+
+def _tags_in(template: str, braces: int) -> Iterator[tuple[str, str]]:
+    closing = "}" * braces
+    done = position = 0
+    while (start := template.find("{" * braces, position)) >= 0:
+        name = start + braces
+        end = template.find("}", name)
+        if end < 0:
+            break
+        position = end
+        if end > name and template.startswith(closing, end):
+            yield template[done:start], template[name:end]
+            done = position = end + braces
+    yield template[done:], ""
