@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from local.http_server import PortInUse
 from local.sandbox.assumptions import Assumptions
 from local.sandbox.contacts import Contact
 from local.sandbox.events import Event
@@ -9,7 +10,7 @@ from local.sandbox.faults import Fault, FaultKind
 from local.sandbox.journal import Exchange
 from local.sandbox.lists import MailingList
 from local.sandbox.sandbox import Sandbox
-from local.sandbox.server import PortInUse, SandboxServer
+from local.sandbox.server import SandboxServer
 
 __all__ = [
     "Assumptions",

@@ -8,9 +8,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, get_args
 
+from local.http_server import PortInUse
 from local.sandbox.rate_limit import Window
 from local.sandbox.sandbox import REQUESTS_PER_SECOND, Sandbox
-from local.sandbox.server import PortInUse, SandboxServer
+from local.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,20 +7,14 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
 
+from local.http_server import ConnectionReset, CutOff
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from local.sandbox.faults import Fault
 
 _PAGE = "<!doctype html><title>Sign in</title><p>This network wants you to sign in first."
-
-
-class CutOff(Exception):
-    """Raised while a body is sent: the connection ends here, short of what was announced."""
-
-
-class ConnectionReset(CutOff):
-    """Raised before a body is sent: the peer gets a reset in place of the whole answer."""
 
 
 def struck(fault: Fault, truth: Response | None, sleep: Callable[[float], object]) -> Response:

@@ -49,8 +49,11 @@ def encode_reply(reply: Reply) -> dict[str, Any]:
     return {
         "statusCode": reply.status,
         "headers": {"content-type": "application/json"},
-        "body": json.dumps(body, separators=(",", ":")),
+        "body": _compact_json(body),
     }
+
+
+_compact_json = json.JSONEncoder(separators=(",", ":")).encode  # in ASCII
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

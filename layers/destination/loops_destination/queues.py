@@ -55,6 +55,15 @@ class Queues:
     def _client(self) -> SQSClient:
         return self._make_client()
 
+    def _in_parallel(self, call: Callable[[Chunk], Given], chunks: Sequence[Chunk]) -> list[Given]:
+        if not chunks:
+            return []
+        _ = self._client  # made here, since boto3 makes clients in one thread at a time only
+        if len(chunks) == 1:
+            return [call(chunks[0])]
+        with ThreadPoolExecutor(min(len(chunks), CALLS_AT_ONCE), "sqs") as threads:
+            return list(threads.map(call, chunks))
+
     def store(self, parcels: Sequence[Parcel]) -> list[bool]:
         """Whether SQS holds each of the parcels now; it does not raise."""
         stored = [False] * len(parcels)
@@ -62,7 +71,7 @@ class Queues:
             _Entry(index, parcel.queue, parcel.message.to_json(), parcel.attributes)
             for index, parcel in enumerate(parcels)
         ]
-        for indexes in _in_parallel(self._send, list(_calls(entries))):
+        for indexes in self._in_parallel(self._send, list(_calls(entries))):
             for index in indexes:
                 stored[index] = True
         return stored
@@ -71,7 +80,7 @@ class Queues:
         """Hides each received message for so long; where that fails, its visibility timeout ends as it would."""
         entries = list(seconds_by_receipt.items())
         chunks = [entries[start : start + MESSAGES_A_CALL] for start in range(0, len(entries), MESSAGES_A_CALL)]
-        _in_parallel(self._hide, chunks)
+        self._in_parallel(self._hide, chunks)
 
     def _send(self, entries: Sequence[_Entry]) -> list[int]:
         """The indexes of the entries that SQS took."""
@@ -100,13 +109,6 @@ def sqs_client() -> SQSClient:
         max_pool_connections=CALLS_AT_ONCE,
     )
     return boto3.client("sqs", config=config)
-
-
-def _in_parallel(call: Callable[[Chunk], Given], chunks: Sequence[Chunk]) -> list[Given]:
-    if len(chunks) <= 1:
-        return [call(chunk) for chunk in chunks]
-    with ThreadPoolExecutor(min(len(chunks), CALLS_AT_ONCE), "sqs") as threads:
-        return list(threads.map(call, chunks))
 
 
 def _calls(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:

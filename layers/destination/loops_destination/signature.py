@@ -6,7 +6,6 @@ element only, byte for byte as it stands in the body; inside `{"json": …}` it 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
@@ -60,7 +59,7 @@ def verify(body: bytes, signature: str, secrets: Sequence[str]) -> Coverage:
 
 def sign(body: bytes, secret: str) -> str:
     """The `X-Signature` that Segment would send for these bytes."""
-    return hmac.new(secret.encode("utf-8", "surrogatepass"), body, hashlib.sha1).hexdigest()
+    return hmac.digest(secret.encode("utf-8", "surrogatepass"), body, "sha1").hex()
 
 
 def bearer_matches(authorization: str, tokens: Sequence[str]) -> bool:
@@ -111,7 +110,7 @@ def _value_end(body: bytes, start: int) -> int | None:
 
 
 def _signed(message: bytes, given: bytes, keys: Sequence[bytes]) -> bool:
-    return _any(hmac.compare_digest(hmac.new(key, message, hashlib.sha1).hexdigest().encode(), given) for key in keys)
+    return _any(hmac.compare_digest(hmac.digest(key, message, "sha1").hex().encode(), given) for key in keys)
 
 
 def _any(results: Iterable[bool]) -> bool:

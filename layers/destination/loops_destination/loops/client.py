@@ -1,39 +1,32 @@
-"""The HTTP client for Loops: one pool of kept-alive connections, and an answer within the time that is given."""
+"""The HTTP client for Loops: kept-alive connections, and an answer within the time that is given."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NoResultInTime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as NoAnswerInTime
 
 from loops_destination.clock import Clock
 from loops_destination.javascript import json_text
 from loops_destination.loops.answers import Answer, no_answer, read_answer
+from loops_destination.loops.connections import Connections, RawAnswer, trusted
 from loops_destination.outcomes import Reason
 from loops_destination.requests import LoopsRequest
 
-CONNECT_SECONDS = 1.0
+__all__ = ["LoopsClient", "RawAnswer", "Transport", "encode_body", "pooled"]
+
 REPEAT_SECONDS = 0.5  # with less time left, a broken call is left to the queue
 USER_AGENT = "segment-loops-destination"
 API_PREFIX = "/api"  # the requests' paths begin with it, and so does the base URL end
 
-
-class RawAnswer(NamedTuple):
-    """A whole HTTP answer; the names of the headers are in small letters."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+_finite_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # in ASCII
 
 
 class Transport(Protocol):
-    """Makes one HTTP call; raises urllib3's errors. `seconds` bounds the waiting for each part of the answer."""
+    """Makes one HTTP call within so many seconds, the whole of it; raises urllib3's errors."""
 
     def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer: ...
 
@@ -48,44 +41,29 @@ class LoopsClient:
         self._root = base_url.removesuffix(API_PREFIX)
         self._clock = clock
         self._transport = transport or pooled(connections)
-        # A thread makes each call: that bounds the whole of it, where a socket's timeout bounds only every wait for
-        # the next byte. A call given up here ends by itself later, and its key keeps it from counting twice.
-        self._threads = ThreadPoolExecutor(connections, "loops")
+        if base_url.startswith("https:"):
+            trusted()  # now, so that no event waits for it
 
     def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
         """Loops' answer, or what stands for it after so many seconds; it never raises."""
-        call = self._threads.submit(self._exchange, request, api_key, self._clock.time() + seconds)
+        deadline = self._clock.time() + seconds
         try:
-            return call.result(seconds)
-        except NoResultInTime:
-            call.cancel()
-            return no_answer(Reason.TIMEOUT)
-
-    def _exchange(self, request: LoopsRequest, api_key: str, deadline: float) -> Answer:
-        try:
-            return self._call(request, api_key, deadline)
+            return self._call(request, api_key, seconds)
         except ProtocolError:
             # The connection broke before the answer, most often an idle one that Loops had closed. Contacts can be
             # written again, events are known by their key; so one repeat at once is safe.
-            if deadline - self._clock.time() < REPEAT_SECONDS:
+            left = deadline - self._clock.time()
+            if left < REPEAT_SECONDS:
                 return no_answer(Reason.CONNECTION_FAILED)
         try:
-            return self._call(request, api_key, deadline)
+            return self._call(request, api_key, left)
         except ProtocolError:
             return no_answer(Reason.CONNECTION_FAILED)
 
-    def _call(self, request: LoopsRequest, api_key: str, deadline: float) -> Answer:
-        headers = {
-            "Authorization": f"Bearer {api_key}",
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            **request.headers,
-        }
-        seconds = max(deadline - self._clock.time(), 0.001)
+    def _call(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
+        url, headers, body = self._root + request.path, _headers(request, api_key), encode_body(request.body)
         try:
-            raw = self._transport(
-                request.method, self._root + request.path, encode_body(request.body), headers, seconds
-            )
+            raw = self._transport(request.method, url, body, headers, seconds)
         except ProtocolError:
             raise
         except NewConnectionError:  # which urllib3 counts among the timeouts
@@ -98,20 +76,22 @@ class LoopsClient:
 
 
 def pooled(connections: int) -> Transport:
-    """urllib3 with one pool; it repeats nothing and follows no redirect, since both are decided here."""
-    pool = urllib3.PoolManager(num_pools=1, maxsize=connections, retries=False)
+    """The transport over the network, with as many kept-alive connections."""
+    return Connections(connections)
 
-    def call(method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer:
-        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
-        response = pool.request(method, url, body=body, headers=headers, timeout=timeout, redirect=False)
-        return RawAnswer(response.status, response.headers, response.data)
 
-    return call
+def _headers(request: LoopsRequest, api_key: str) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {api_key}",
+        "Content-Type": "application/json",
+        "User-Agent": USER_AGENT,
+        **request.headers,
+    }
 
 
 def encode_body(body: dict[str, Any]) -> bytes:
     """The JSON of a request in ASCII, so that a lone surrogate, which UTF-8 cannot hold, stays escaped."""
     try:
-        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        return _finite_json(body).encode()
     except ValueError:  # a number too large for a double came in, which JSON.stringify writes as null
-        return json.dumps(json.loads(json_text(body)), separators=(",", ":")).encode()
+        return _finite_json(json.loads(json_text(body))).encode()

@@ -1,0 +1,1 @@
+"""The command line, `segment-loops`: mappings checked and tried out, the key tested, dead letters worked with."""

@@ -1,0 +1,80 @@
+"""`test-key`: whether the API key is right, and whose it is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from urllib3.exceptions import HTTPError
+
+from local.cli.arguments import add_aws, add_json
+from local.cli.errors import FAULTY, CommandError
+from local.cli.loops import KEY_VARIABLE, REAL_LOOPS, answer_json, asked_key, base_url, key_from_environment
+from local.cli.terminal import Style, print_json, printable, say, tell
+from loops_destination.loops import Answer, Meaning
+from loops_destination.loops.answers import read_answer
+from loops_destination.loops.client import USER_AGENT, RawAnswer, pooled
+from loops_destination.requests import LoopsRequest
+
+SECONDS = 10.0
+
+_REQUEST = LoopsRequest("GET", "/api/v1/api-key", {})
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "test-key",
+        help="is the API key of Loops right, and whose team is it?",
+        description=f"Asks Loops whose key it is: the one in {KEY_VARIABLE}, the one in a stack's secret, or one that "
+        "you type unseen. The key is never printed. Exit status: 0 it is right, 1 it is not.",
+    )
+    parser.add_argument("--stack", metavar="NAME", help="a deployed stack, by its name: the key in its secret")
+    add_aws(parser)
+    parser.add_argument("--loops-url", metavar="URL", help=f"where Loops is (default: the stack's, or {REAL_LOOPS})")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Tests the key."""
+    key, url = _key_and_url(options)
+    try:
+        raw = _ask(base_url(url), key)
+    except HTTPError as error:
+        raise CommandError(f"Loops does not answer at {url}: {type(error).__name__}") from None
+    answer = read_answer(_REQUEST, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
+    content = answer_json(raw.body)
+    team = content.get("teamName") if isinstance(content, dict) else None
+    right = answer.meaning is Meaning.DONE
+    if options.json:
+        print_json({"ok": right, "team": team, "status": raw.status, "message": answer.message})
+    elif right:
+        say(f"The key is right: it is of the team {printable(str(team))}.", Style.GREEN)
+    else:
+        tell(_verdict(answer), Style.RED)
+    return 0 if right else FAULTY
+
+
+def _key_and_url(options: argparse.Namespace) -> tuple[str, str]:
+    if options.stack:
+        from local.cli.stacks import find_stack, stack_key  # noqa: PLC0415  # boto3 is slow to import
+
+        stack = find_stack(options)
+        return stack_key(options, stack), options.loops_url or stack.parameters.get("LoopsBaseUrl", REAL_LOOPS)
+    key = key_from_environment() or asked_key()
+    if not key:
+        raise CommandError(f"there is no key to test: put it into {KEY_VARIABLE}, or name a --stack")
+    return key, options.loops_url or REAL_LOOPS
+
+
+def _ask(url: str, key: str) -> RawAnswer:
+    headers = {"Authorization": f"Bearer {key}", "User-Agent": USER_AGENT}
+    return pooled(1)(_REQUEST.method, url.removesuffix("/api") + _REQUEST.path, b"", headers, SECONDS)
+
+
+def _verdict(answer: Answer) -> str:
+    said = f": {printable(answer.message)}" if answer.message else ""
+    if answer.meaning is Meaning.KEY_REFUSED:
+        return f"The key is wrong: Loops answered {answer.status}{said}."
+    return f"The key could not be tested: Loops answered {answer.status}{said}."

@@ -1,0 +1,104 @@
+"""`check`: whether a mappings file is right."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from local.cli.arguments import add_json
+from local.cli.errors import FAULTY
+from local.cli.mappings import MAPPINGS, Entry, load_entries, notes_on, read_bytes, shown
+from local.cli.terminal import Style, number, print_json, printable, say, table, tell, wrapped
+from loops_destination.errors import Fault, SubscriptionsError
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "check",
+        help="is this mappings file right?",
+        description="Tells every fault of a mappings file with its place, or what is in it. Exit status: 0 right, 1 not.",
+    )
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", type=Path, default=MAPPINGS, help="default: layers/mappings/mappings.json"
+    )
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Checks the file."""
+    try:
+        entries = load_entries(read_bytes(options.file))
+    except SubscriptionsError as error:
+        if options.json:
+            print_json({"ok": False, "faults": _as_json(error.faults)})
+        else:
+            tell_faults(error.faults, f"{shown(options.file)} must be mended")
+        return FAULTY
+    notes = [note for entry in entries for note in notes_on(entry)]
+    if options.json:
+        print_json({"ok": True, "subscriptions": list(map(_entry_as_json, entries)), "notes": _as_json(notes)})
+    else:
+        _show(options.file, entries)
+        tell_notes(notes)
+    return 0
+
+
+def tell_faults(faults: Sequence[Fault], headline: str) -> None:
+    """Every fault on standard error, its place above it."""
+    tell(f"{headline}: {number(len(faults), 'fault')}", Style.RED)
+    for fault in faults:
+        tell("")
+        tell_fault(fault)
+
+
+def tell_notes(notes: Iterable[Fault]) -> None:
+    """What is no fault, and may still be none of what was meant."""
+    for note in notes:
+        tell("")
+        tell_fault(note, "note: ")
+
+
+def tell_fault(fault: Fault, prefix: str = "") -> None:
+    """The place, and below it the message; a trigger's has lines with a caret."""
+    tell(f"{prefix}{printable(fault.path) or 'the document'}", Style.BOLD)
+    tell(wrapped(printable(fault.message), 2))
+
+
+def _show(file: Path, entries: Sequence[Entry]) -> None:
+    say(f"{shown(file)} is right: {number(len(entries), 'subscription')}", Style.GREEN)
+    if entries:
+        lines = table([list(_row(entry, with_id=_ids_differ(entries))) for entry in entries])
+        for entry, line in zip(entries, lines, strict=True):
+            enabled = entry.subscription.enabled
+            say(f"  {line}{'' if enabled else '  (disabled)'}", None if enabled else Style.DIM)
+
+
+def _row(entry: Entry, *, with_id: bool) -> Iterator[str]:
+    yield entry.name
+    if with_id:
+        yield entry.subscription.id
+    yield entry.action.slug
+    yield str(entry.trigger)
+
+
+def _ids_differ(entries: Iterable[Entry]) -> bool:
+    """Whether logs and messages know any of them by another word than its name."""
+    return any(entry.name != entry.subscription.id for entry in entries)
+
+
+def _entry_as_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.subscription.id,
+        "name": entry.name,
+        "enabled": entry.subscription.enabled,
+        "action": entry.action.slug,
+        "trigger": str(entry.trigger),
+    }
+
+
+def _as_json(faults: Iterable[Fault]) -> list[dict[str, str]]:
+    return [{"path": fault.path, "message": fault.message} for fault in faults]

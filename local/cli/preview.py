@@ -1,0 +1,321 @@
+"""`preview`: what becomes of an event, as Segment's event tester shows it; sent only when asked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.cli.arguments import add_json, add_mappings
+from local.cli.check import tell_faults
+from local.cli.errors import FAULTY, CommandError
+from local.cli.events import read_events
+from local.cli.loops import (
+    KEY_VARIABLE,
+    LOCAL_LOOPS,
+    REAL_LOOPS,
+    SANDBOX_KEY,
+    SHOWN_KEY,
+    Call,
+    Recorder,
+    answer_json,
+    base_url,
+    is_local,
+    key_from_environment,
+    nowhere,
+)
+from local.cli.mappings import Entry, load_entries, read_bytes, shown
+from local.cli.terminal import (
+    Style,
+    beside,
+    confirmed,
+    indented,
+    number,
+    painted,
+    pretty,
+    print_json,
+    printable,
+    say,
+)
+from loops_destination.clock import SystemClock
+from loops_destination.delivery import Deliverer, Delivery, prepare
+from loops_destination.errors import MappingError, SubscriptionsError
+from loops_destination.events import Arrival
+from loops_destination.keys import idempotency_key
+from loops_destination.loops import LoopsClient
+from loops_destination.loops.client import pooled
+from loops_destination.outcomes import Outcome, Result
+from loops_destination.pace import Pacer
+from loops_destination.requests import LoopsRequest
+from loops_destination.trigger import Finding
+
+CALL_SECONDS = 8.0
+CALLS_A_SECOND = 10
+LABEL = 11
+"""Width of the column of labels."""
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "preview",
+        help="what becomes of an event: which subscriptions match, and the exact request to Loops",
+        description="Shows for each subscription whether it takes the event and why not, what its mapping makes of it, "
+        "and the request to Loops. Nothing is sent without --send. Exit status: 1 when an event that a subscription "
+        "takes cannot be delivered.",
+    )
+    parser.add_argument(
+        "file",
+        metavar="EVENT_FILE",
+        help="a Segment event, a batch of them, or a file such as events/identify.json; - for standard input",
+    )
+    add_mappings(parser)
+    add_json(parser)
+    parser.add_argument(
+        "--send",
+        action="store_true",
+        help=f"deliver it, and show Loops' answer; the real Loops needs {KEY_VARIABLE} in the environment",
+    )
+    parser.add_argument(
+        "--loops-url",
+        metavar="URL",
+        help=f"with --send: where to (default: the sandbox of `make run`, {LOCAL_LOOPS}); the real one is {REAL_LOOPS}",
+    )
+    parser.add_argument("--yes", action="store_true", help="send to the real Loops without asking")
+    parser.set_defaults(run=run)
+
+
+@dataclass(slots=True)
+class Preview:
+    """What becomes of one event under one subscription; the parts are None where it does not come so far."""
+
+    entry: Entry
+    findings: Sequence[Finding]
+    matches: bool
+    mapped: Any = None
+    call: Call | None = None
+    problem: Result | None = None
+    answer: Call | None = None
+    result: Result | None = None
+
+    @property
+    def fails(self) -> bool:
+        """Whether the event is taken and not delivered."""
+        return self.problem is not None or (self.result is not None and self.result.outcome is not Outcome.DELIVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """The one API key; `deliverer` asks for it as the functions ask for the secret's."""
+
+    key: str = field(repr=False)
+
+    def loops_key(self) -> str:
+        return self.key
+
+    def refresh(self) -> bool:
+        return False
+
+
+class _Sender:
+    """Brings deliveries to one Loops, no faster than it allows."""
+
+    def __init__(self, url: str, key: str) -> None:
+        clock = SystemClock()
+        self._recorder = Recorder(pooled(1))
+        self._deliverer = Deliverer(LoopsClient(url, clock, self._recorder, connections=1), _Key(key), clock)
+        self._pacer = Pacer(CALLS_A_SECOND, clock)
+
+    def send(self, delivery: Delivery, request: LoopsRequest) -> tuple[Call | None, Result]:
+        """Loops' answer, None where there was none in time, and what the functions make of it."""
+        self._pacer.wait_for_turn(float("inf"))
+        self._recorder.calls.clear()
+        result = self._deliverer.attempt(delivery, request, CALL_SECONDS)
+        calls = self._recorder.calls
+        return (calls[-1] if calls else None), result
+
+
+def run(options: argparse.Namespace) -> int:
+    """Previews each event under each subscription."""
+    try:
+        entries = load_entries(read_bytes(options.mappings))
+    except SubscriptionsError as error:
+        tell_faults(error.faults, f"{shown(options.mappings)} must be mended")
+        return FAULTY
+    arrivals = read_events(options.file)
+    url = base_url(options.loops_url or (LOCAL_LOOPS if options.send else REAL_LOOPS))
+    sender = _sender(url, arrivals, yes=options.yes) if options.send else None
+    told = []
+    fails = False
+    for index, arrival in enumerate(arrivals, start=1):
+        previews = list(_previews(arrival, entries, url, sender))
+        fails |= arrival.event is None or any(preview.fails for preview in previews)
+        if options.json:
+            told.append(_event_as_json(arrival, previews))
+        else:
+            _show(arrival, previews, f"Event {index} of {len(arrivals)}" if len(arrivals) > 1 else "Event")
+    if options.json:
+        print_json({"loopsUrl": url, "sent": options.send, "events": told})
+    return FAULTY if fails else 0
+
+
+def _sender(url: str, arrivals: Sequence[Arrival], *, yes: bool) -> _Sender:
+    if is_local(url):
+        return _Sender(url, SANDBOX_KEY)  # a real key is none of a local program's business
+    key = key_from_environment()
+    if not key:
+        raise CommandError(f"to send to {url}, put the API key into {KEY_VARIABLE}")
+    question = f"This writes {number(len(arrivals), 'event')} to the real Loops at {url}, which may mail people. Go on?"
+    if not confirmed(question, yes=yes):
+        raise CommandError("nothing was sent; --yes sends without asking")
+    return _Sender(url, key)
+
+
+def _previews(arrival: Arrival, entries: Sequence[Entry], url: str, sender: _Sender | None) -> Iterator[Preview]:
+    for entry in entries if arrival.event is not None else ():
+        yield _preview(entry, arrival, url, sender)
+
+
+def _preview(entry: Entry, arrival: Arrival, url: str, sender: _Sender | None) -> Preview:
+    event = arrival.event or {}
+    preview = Preview(entry, entry.trigger.explain(event), entry.subscription.matches(event))
+    if not preview.matches:
+        return preview
+    key = idempotency_key(event, entry.subscription.id, arrival.text)
+    delivery = Delivery(entry.subscription, event, key, SystemClock().time())
+    preview.mapped = _mapped(entry, event)
+    prepared = prepare(delivery)
+    if isinstance(prepared, Result):
+        preview.problem = prepared
+        return preview
+    preview.call = _as_sent(prepared, url)
+    if sender is not None:
+        preview.answer, preview.result = sender.send(delivery, prepared)
+    return preview
+
+
+def _mapped(entry: Entry, event: dict[str, Any]) -> Any:
+    try:
+        return entry.mapping.resolve(event)
+    except MappingError:
+        return None  # `prepare` tells why
+
+
+def _as_sent(request: LoopsRequest, url: str) -> Call:
+    """The request as the client makes it, without the key."""
+    recorder = Recorder(nowhere)
+    LoopsClient(url, SystemClock(), recorder, connections=1).send(request, SHOWN_KEY, CALL_SECONDS)
+    return recorder.calls[0]
+
+
+def _show(arrival: Arrival, previews: Sequence[Preview], title: str) -> None:
+    if arrival.event is None:
+        say(f"{title}: {arrival.fault}; it goes to the dead letters\n", Style.RED)
+        return
+    event = arrival.event
+    names = [f"{name} {event[name]}" for name in ("event", "userId", "messageId") if isinstance(event.get(name), str)]
+    say(f"{title}: {printable(', '.join([str(event.get('type')), *names]))}", Style.BOLD)
+    for preview in previews:
+        print()
+        for line in _lines(preview):
+            print(f"  {line}" if line else "")
+    if not any(preview.matches for preview in previews):
+        print("\n  No subscription takes it: it is filtered, and answered 200.")
+    print()
+
+
+def _lines(preview: Preview) -> Iterator[str]:
+    text = "\n".join(_parts(preview))
+    yield from text.split("\n")
+
+
+def _parts(preview: Preview) -> Iterator[str]:
+    name = f"{printable(preview.entry.name)} ({preview.entry.action.slug})"
+    if preview.matches:
+        yield painted(f"{name} takes it", Style.GREEN)
+    else:
+        why = "is disabled" if not preview.entry.subscription.enabled else "does not take it"
+        yield painted(f"{name} {why}", Style.YELLOW)
+    several = len(preview.findings) > 1
+    yield _block("trigger", "\n".join(_finding(each, marks=several) for each in preview.findings))
+    if preview.matches:
+        yield _block("mapped", pretty(preview.mapped))
+    if preview.problem is not None:
+        yield _block("rejected", painted(_outcome(preview.problem), Style.RED))
+    if preview.call is not None:
+        yield _block("request", _request(preview.call))
+    if preview.result is not None:
+        yield _block("answer", _answer(preview.answer))
+        style = Style.RED if preview.fails else Style.GREEN
+        yield _block("outcome", painted(_outcome(preview.result), style))
+
+
+def _block(label: str, text: str) -> str:
+    return indented(beside(label, text, LABEL), 2)
+
+
+def _finding(finding: Finding, *, marks: bool) -> str:
+    held = painted("yes", Style.GREEN) if finding.held else painted("no ", Style.RED)
+    because = painted("  (decides)", Style.DIM) if finding.decided and marks else ""
+    return f"{held}  {printable(finding.condition)}{because}"
+
+
+def _request(call: Call) -> str:
+    headers = [f"{name}: {value}" for name, value in call.headers.items()]
+    return "\n".join([f"{call.method} {call.url}", *headers, "", pretty(json.loads(call.body))])
+
+
+def _answer(call: Call | None) -> str:
+    if call is None or call.answer is None:
+        return "none"
+    body = answer_json(call.answer.body)
+    return f"{call.answer.status} {printable(body) if isinstance(body, str) else pretty(body)}"
+
+
+def _outcome(result: Result) -> str:
+    words = [str(result.outcome), str(result.reason or ""), printable(result.detail or "")]
+    return ": ".join(word for word in words if word)
+
+
+def _event_as_json(arrival: Arrival, previews: Sequence[Preview]) -> dict[str, Any]:
+    event = arrival.event
+    if event is None:
+        return {"fault": arrival.fault}
+    return {
+        "type": event.get("type"),
+        "messageId": arrival.message_id,
+        "subscriptions": [_preview_as_json(preview) for preview in previews],
+    }
+
+
+def _preview_as_json(preview: Preview) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "subscription": preview.entry.subscription.id,
+        "name": preview.entry.name,
+        "action": preview.entry.action.slug,
+        "enabled": preview.entry.subscription.enabled,
+        "matches": preview.matches,
+        "conditions": [
+            {"condition": each.condition, "held": each.held, "decided": each.decided} for each in preview.findings
+        ],
+    }
+    if preview.matches:
+        shown["mapped"] = preview.mapped
+    if preview.problem is not None:
+        shown |= _result_as_json(preview.problem)
+    if preview.call is not None:
+        call = preview.call
+        body = json.loads(call.body)
+        shown["request"] = {"method": call.method, "url": call.url, "headers": dict(call.headers), "body": body}
+    if preview.result is not None:
+        answer = preview.answer.answer if preview.answer else None
+        shown["answer"] = answer and {"status": answer.status, "body": answer_json(answer.body)}
+        shown |= _result_as_json(preview.result)
+    return shown
+
+
+def _result_as_json(result: Result) -> dict[str, Any]:
+    parts = {"outcome": result.outcome, "reason": result.reason, "detail": result.detail}
+    return {name: value for name, value in parts.items() if value is not None}

@@ -1,0 +1,171 @@
+"""API Gateway's HTTP API on this machine: requests become payload format 2.0, and a function's answer a response.
+
+Source: AWS' documentation, "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.wrappers import Request, Response
+
+from local.runtime import PayloadTooLarge, ignore
+from local.template import ACCOUNT, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from local.runtime import LambdaFunction
+    from loops_destination.clock import Clock
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""API Gateway's quota for a request."""
+
+API_ID = "local"
+
+_TEXT = ("text/", "application/json", "application/javascript", "application/xml")
+"""Media types whose bodies the event carries as they are; all others are in base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer; `function` is None when no route leads to one.
+
+    `event` is what the function got, `time` in seconds since 1970, and it took so many `seconds`.
+    """
+
+    event: Mapping[str, Any] = field(repr=False)
+    function: str | None
+    status: int
+    body: bytes = field(repr=False)
+    time: float
+    seconds: float
+
+    @property
+    def method(self) -> str:
+        return str(self.event["requestContext"]["http"]["method"])
+
+    @property
+    def path(self) -> str:
+        return str(self.event["rawPath"])
+
+
+class Gateway:
+    """The WSGI application; `routes` lead to functions, `listener` is told of every exchange once it is over."""
+
+    def __init__(
+        self, routes: Mapping[Route, LambdaFunction], clock: Clock, listener: Callable[[Exchange], None] = ignore
+    ) -> None:
+        self._routes = routes
+        self._clock = clock
+        self._listener = listener
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._answer(Request(environ))(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        now = self._clock.time()
+        function = self._routes.get(Route(request.method, request.path))
+        event = _event(request, now, has_route=function is not None)
+        response = self._response(function, request, event)
+        name = function.function.name if function else None
+        body = response.get_data()
+        self._listener(Exchange(event, name, response.status_code, body, now, self._clock.time() - now))
+        return response
+
+    def _response(self, function: LambdaFunction | None, request: Request, event: dict[str, Any]) -> Response:
+        if function is None:
+            return _message(404, "Not Found")
+        if len(request.get_data()) > MAX_BODY_BYTES:
+            return _message(413, "Request Entity Too Large")
+        try:
+            invocation = function.invoke(event)
+        except PayloadTooLarge:
+            return _message(413, "Request Entity Too Large")
+        if invocation.failed:
+            return _message(500, "Internal Server Error")
+        return _integrated(invocation.payload)
+
+
+def _message(status: int, message: str) -> Response:
+    return Response(json.dumps({"message": message}, separators=(",", ":")), status, mimetype="application/json")
+
+
+def _integrated(payload: Any) -> Response:
+    """The response in a function's answer; where that has no status, the answer itself is the body."""
+    if not isinstance(payload, dict) or "statusCode" not in payload:
+        return Response(json.dumps(payload), mimetype="application/json")
+    body = str(payload.get("body") or "")
+    try:
+        content = base64.b64decode(body, validate=True) if payload.get("isBase64Encoded") else body.encode()
+        response = Response(content, int(payload["statusCode"]), content_type="text/plain; charset=utf-8")
+    except (binascii.Error, ValueError):
+        return _message(500, "Internal Server Error")
+    response.headers.update({name: str(value) for name, value in (payload.get("headers") or {}).items()})
+    for cookie in payload.get("cookies") or []:
+        response.headers.add("Set-Cookie", cookie)
+    return response
+
+
+def _event(request: Request, now: float, *, has_route: bool) -> dict[str, Any]:
+    route = f"{request.method} {request.path}" if has_route else "$default"
+    event = {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": request.path,
+        "rawQueryString": request.query_string.decode("latin-1"),
+        "cookies": request.headers.get("Cookie", "").split("; "),
+        "headers": _headers(request),
+        "queryStringParameters": {name: ",".join(values) for name, values in request.args.lists()},
+        "requestContext": _request_context(request, route, now),
+        **_body(request),
+    }
+    return {name: value for name, value in event.items() if value not in ([""], {})}
+
+
+def _headers(request: Request) -> dict[str, str]:
+    given = {name.lower(): value for name, value in request.headers.items() if name.lower() != "cookie"}
+    forwarded = {"x-forwarded-for": request.remote_addr or "", "x-forwarded-proto": request.scheme}
+    return given | forwarded
+
+
+def _request_context(request: Request, route: str, now: float) -> dict[str, Any]:
+    return {
+        "accountId": ACCOUNT,
+        "apiId": API_ID,
+        "domainName": request.host,
+        "domainPrefix": request.host.partition(".")[0],
+        "http": {
+            "method": request.method,
+            "path": request.path,
+            "protocol": request.environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
+            "sourceIp": request.remote_addr or "",
+            "userAgent": request.headers.get("User-Agent", ""),
+        },
+        "requestId": uuid.uuid4().hex,
+        "routeKey": route,
+        "stage": "$default",
+        "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+        "timeEpoch": int(now * 1000),
+    }
+
+
+def _body(request: Request) -> dict[str, Any]:
+    data = request.get_data()
+    if not data:
+        return {"isBase64Encoded": False}
+    if request.mimetype.startswith(_TEXT):
+        try:
+            return {"body": data.decode(), "isBase64Encoded": False}
+        except UnicodeDecodeError:
+            pass
+    return {"body": base64.b64encode(data).decode(), "isBase64Encoded": True}

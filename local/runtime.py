@@ -1,0 +1,174 @@
+"""The functions as Lambda runs them: the real handlers, in environments that share nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import threading
+import traceback
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from local.template import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from local.template import Function
+    from loops_destination.clock import Clock
+
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+"""Lambda's quota for the event of a synchronous invocation."""
+
+
+class Handler(Protocol):
+    """What a function's module has under its handler's name."""
+
+    def in_environment(self, environ: Mapping[str, str], clock: Clock) -> Handler:
+        """The same handler as a cold start makes it."""
+        ...
+
+    def __call__(self, event: Any, context: Any) -> Any: ...
+
+
+class PayloadTooLarge(Exception):
+    """Lambda does not take an event of more than 6 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What Lambda tells a handler beside the event; `deadline` in seconds by the clock."""
+
+    function_name: str
+    memory_limit_in_mb: int
+    aws_request_id: str
+    invoked_function_arn: str
+    deadline: float
+    clock: Clock = field(repr=False)
+    function_version: str = "$LATEST"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """What is left of the function's timeout."""
+        return max(round((self.deadline - self.clock.time()) * 1000), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of a function; `payload` is what Lambda answers, `failed` whether that tells of an error.
+
+    `started` is in seconds since 1970, and it took so many `seconds`.
+    """
+
+    function: str
+    request_id: str
+    event: Any = field(repr=False)
+    payload: Any = field(repr=False)
+    failed: bool
+    started: float
+    seconds: float
+
+
+def ignore(_: object) -> None:
+    """For whoever does not listen."""
+
+
+class LambdaFunction:
+    """A function with its environments: each does one invocation at a time, and more are made when all are busy.
+
+    `environ` is added to the template's variables. When `environments` of them are busy, a call waits for one.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        clock: Clock,
+        *,
+        environ: Mapping[str, str],
+        environments: int = 10,
+        listener: Callable[[Invocation], None] = ignore,
+    ) -> None:
+        self.function = function
+        self._environ = {**function.environment, **environ}
+        self._clock = clock
+        self._listener = listener
+        self._handler = _load(function)
+        self._idle: deque[Handler] = deque()
+        self._slots = threading.BoundedSemaphore(environments)
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function.name}"
+
+    def invoke(self, event: Any) -> Invocation:
+        """Calls the handler with the event as JSON carries it; PayloadTooLarge."""
+        payload = json.dumps(event)
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise PayloadTooLarge
+        with self._slots:
+            invocation = self._run(json.loads(payload))
+        self._listener(invocation)
+        return invocation
+
+    def freeze(self) -> None:
+        """Ends the idle environments, so that the next calls are cold starts."""
+        self._idle.clear()
+
+    def _run(self, event: Any) -> Invocation:
+        started = self._clock.time()
+        request_id = str(uuid.uuid4())
+        environment = self._environment()
+        payload, failed = self._answer(environment, event, self._context(request_id, started))
+        seconds = self._clock.time() - started
+        if seconds > self.function.timeout:
+            # A thread cannot be ended from outside: what comes too late is dropped, with its environment.
+            payload, failed = _timed_out(request_id, self.function.timeout), True
+        else:
+            self._idle.append(environment)
+        return Invocation(self.function.name, request_id, event, payload, failed, started, seconds)
+
+    def _environment(self) -> Handler:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._handler.in_environment(self._environ, self._clock)
+
+    def _context(self, request_id: str, started: float) -> Context:
+        deadline = started + self.function.timeout
+        return Context(self.function.name, self.function.memory, request_id, self.arn, deadline, self._clock)
+
+    def _answer(self, environment: Handler, event: Any, context: Context) -> tuple[Any, bool]:
+        try:
+            return json.loads(json.dumps(environment(event, context))), False
+        except Exception as error:  # noqa: BLE001  # whatever a handler raises, Lambda answers for it
+            print(f"[ERROR] {''.join(traceback.format_exception(error))}")
+            return _error(error, context.aws_request_id), True
+
+
+def _load(function: Function) -> Handler:
+    """The handler in its folder; two functions' modules of the same name stay apart."""
+    module_name, name = function.handler.rsplit(".", 1)
+    spec = importlib.util.spec_from_file_location(f"{function.name}.{module_name}", function.code / f"{module_name}.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"there is no {module_name}.py in {function.code}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    handler: Handler = getattr(module, name)
+    return handler
+
+
+def _error(error: Exception, request_id: str) -> dict[str, Any]:
+    return {
+        "errorMessage": str(error),
+        "errorType": type(error).__name__,
+        "requestId": request_id,
+        "stackTrace": traceback.format_tb(error.__traceback__),
+    }
+
+
+def _timed_out(request_id: str, timeout: int) -> dict[str, str]:
+    return {
+        "errorType": "Sandbox.Timedout",
+        "errorMessage": f"RequestId: {request_id} Error: Task timed out after {timeout}.00 seconds",
+    }

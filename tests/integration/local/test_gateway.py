@@ -1,0 +1,188 @@
+"""The gateway over real HTTP: what a function gets of a request, and what the sender gets of its answer."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.gateway import MAX_BODY_BYTES, Exchange, Gateway
+from local.template import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import urllib3
+
+    from local.runtime import LambdaFunction
+    from tests.integration.local.conftest import Clock
+
+ECHO = "import json; return {'statusCode': 200, 'body': json.dumps(event)}"
+
+
+class Site:
+    """A gateway with one function at `POST /echo`."""
+
+    def __init__(self, url: str, pool: urllib3.PoolManager, exchanges: list[Exchange]) -> None:
+        self.url = url
+        self.pool = pool
+        self.exchanges = exchanges
+
+    def post(self, body: bytes = b"{}", path: str = "/echo", **headers: str) -> urllib3.BaseHTTPResponse:
+        named = {"Content-Type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.pool.request("POST", self.url + path, body=body, headers=named)
+
+    def event(self, body: bytes = b"{}", path: str = "/echo", **headers: str) -> Any:
+        return self.post(body, path, **headers).json()
+
+
+@pytest.fixture
+def site(
+    clock: Clock, pool: urllib3.PoolManager, make_function: Callable[..., LambdaFunction], serve: Callable[..., str]
+) -> Callable[[str], Site]:
+    def make(body: str) -> Site:
+        exchanges: list[Exchange] = []
+        gateway = Gateway({Route("POST", "/echo"): make_function(body)}, clock, exchanges.append)
+        return Site(serve(gateway), pool, exchanges)
+
+    return make
+
+
+@pytest.fixture
+def echo(site: Callable[[str], Site]) -> Site:
+    return site(ECHO)
+
+
+def test_a_request_becomes_an_event_of_format_2(echo: Site, clock: Clock) -> None:
+    """The event has the members of payload format 2.0, its times by the clock."""
+    event = echo.event(b'{"type":"page"}', "/echo?a=1&a=2&b=", User_Agent="Segment.io/2.0")
+    host = echo.url.removeprefix("http://")
+    assert event["version"] == "2.0"
+    assert event["routeKey"] == "POST /echo"
+    assert event["rawPath"] == "/echo"
+    assert event["rawQueryString"] == "a=1&a=2&b="
+    assert event["queryStringParameters"] == {"a": "1,2", "b": ""}
+    assert (event["body"], event["isBase64Encoded"]) == ('{"type":"page"}', False)
+    context = event["requestContext"]
+    assert context["http"] == {
+        "method": "POST",
+        "path": "/echo",
+        "protocol": "HTTP/1.1",
+        "sourceIp": "127.0.0.1",
+        "userAgent": "Segment.io/2.0",
+    }
+    assert (context["stage"], context["routeKey"], context["domainName"]) == ("$default", "POST /echo", host)
+    assert context["timeEpoch"] == clock.time() * 1000
+    assert context["time"] == "21/Sep/2026:14:13:20 +0000"
+
+
+def test_header_names_are_small_and_repeated_ones_joined(echo: Site) -> None:
+    """A header that comes twice is one with a comma; cookies are a list of their own."""
+    connection = http.client.HTTPConnection(echo.url.removeprefix("http://"))
+    connection.putrequest("POST", "/echo")
+    for name, value in [("X-Signature", "ab"), ("X-Two", "1"), ("x-two", "2"), ("Cookie", "a=1; b=2")]:
+        connection.putheader(name, value)
+    connection.endheaders()
+    event = json.loads(connection.getresponse().read())
+    connection.close()
+    assert (event["headers"]["x-signature"], event["headers"]["x-two"]) == ("ab", "1,2")
+    assert event["cookies"] == ["a=1", "b=2"]
+    assert "cookie" not in event["headers"]
+
+
+def test_what_a_request_lacks_its_event_lacks(echo: Site) -> None:
+    """Without body, query or cookies the event has no such members."""
+    assert {"body", "queryStringParameters", "cookies"}.isdisjoint(echo.event(b""))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "encoded"),
+    [
+        ("application/json", '{"name":"Zoë"}'.encode(), False),
+        ("application/json; charset=utf-8", b"{}", False),
+        ("text/plain", b"hello", False),
+        ("application/json", b"\xff\xfe", True),
+        ("application/octet-stream", b"hello", True),
+        ("application/x-www-form-urlencoded", b"a=1", True),
+    ],
+)
+def test_a_body_that_is_no_text_comes_in_base64(echo: Site, content_type: str, body: bytes, *, encoded: bool) -> None:
+    """Text stays text; what is not of a textual type, or not UTF-8, is in base64. No byte is changed."""
+    event = echo.event(body, Content_Type=content_type)
+    assert event["isBase64Encoded"] is encoded
+    assert (base64.b64decode(event["body"]) if encoded else event["body"].encode()) == body
+
+
+def test_an_answer_is_what_the_function_says(site: Callable[[str], Site]) -> None:
+    """Status, headers, cookies and body are the function's."""
+    answer = site(
+        "return {'statusCode': 207, 'headers': {'content-type': 'application/json', 'x-number': 5}, "
+        "'cookies': ['a=1', 'b=2'], 'body': '{\"ë\":1}'}"
+    ).post()
+    assert (answer.status, answer.data) == (207, '{"ë":1}'.encode())
+    assert (answer.headers["Content-Type"], answer.headers["X-Number"]) == ("application/json", "5")
+    assert answer.headers.getlist("Set-Cookie") == ["a=1", "b=2"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "content"),
+    [
+        ("return {'statusCode': 200, 'body': 'aGVsbG8=', 'isBase64Encoded': True}", 200, b"hello"),
+        ("return {'statusCode': 200, 'body': '?', 'isBase64Encoded': True}", 500, None),
+        ("return {'statusCode': 'fine'}", 500, None),
+        ("return {'statusCode': 204}", 204, b""),
+        ("return {'no': 'status'}", 200, b'{"no": "status"}'),
+        ("return 'text'", 200, b'"text"'),
+        ("raise ValueError", 500, None),
+    ],
+)
+def test_answers_of_every_shape(site: Callable[[str], Site], body: str, status: int, content: bytes | None) -> None:
+    """An answer without a status is itself the body; a broken one, and an error, is an internal server error."""
+    answer = site(body).post()
+    assert answer.status == status
+    assert answer.data == (b'{"message":"Internal Server Error"}' if content is None else content)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/echo/"), ("GET", "/echo"), ("POST", "/"), ("OPTIONS", "/echo")]
+)
+def test_without_a_route_nothing_is_found(echo: Site, method: str, path: str) -> None:
+    """Another method or another path, be it by a slash, is answered 404 and reaches no function."""
+    response = echo.pool.request(method, echo.url + path)
+    assert (response.status, response.data) == (404, b'{"message":"Not Found"}')
+    assert [exchange.function for exchange in echo.exchanges] == [None]
+
+
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 7 * 1024 * 1024])
+def test_too_large_a_request_is_refused(echo: Site, size: int) -> None:
+    """More than API Gateway takes, or more than Lambda takes, is answered 413; the connection serves on."""
+    assert echo.post(b"x" * size).status == 413
+    assert echo.post().status == 200
+
+
+def test_a_chunked_body_is_read_whole(echo: Site) -> None:
+    """A body without a length arrives as it was sent, and the connection serves on."""
+    chunks = echo.pool.request("POST", echo.url + "/echo", body=iter([b"one, ", b"two"]), chunked=True)
+    assert base64.b64decode(chunks.json()["body"]) == b"one, two"
+    assert echo.post().status == 200
+
+
+def test_a_connection_serves_many_requests(echo: Site) -> None:
+    """Answers of every kind leave the connection open for the next request."""
+    connections = echo.pool.connection_from_url(echo.url)
+    for path in ("/echo", "/nowhere", "/echo"):
+        echo.post(path=path)
+    assert connections.num_connections == 1
+
+
+def test_a_listener_hears_of_every_exchange(echo: Site, clock: Clock) -> None:
+    """A listener gets the event, the function's name, the answer and the times."""
+    echo.post(b'{"type":"page"}')
+    (exchange,) = echo.exchanges
+    assert (exchange.method, exchange.path, exchange.function, exchange.status) == ("POST", "/echo", "Sample", 200)
+    assert exchange.event["body"] == '{"type":"page"}'
+    assert json.loads(exchange.body) == exchange.event
+    assert (exchange.time, exchange.seconds) == (clock.time(), 0)

@@ -1,0 +1,126 @@
+"""Functions as Lambda runs them: environments, what a handler is told, and what comes of its errors."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.runtime import MAX_PAYLOAD_BYTES, Invocation, LambdaFunction, PayloadTooLarge
+from local.template import Function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.local.conftest import Clock
+
+
+def _invoke_at_once(function: LambdaFunction, count: int) -> list[Any]:
+    payloads: list[Any] = []
+    threads = [threading.Thread(target=lambda: payloads.append(function.invoke({}).payload)) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return payloads
+
+
+def test_an_environment_is_kept_and_knows_what_it_knew(make_function: Callable[..., LambdaFunction]) -> None:
+    """Invocations one after the other share an environment, until it is ended."""
+    function = make_function("return self.calls")
+    assert [function.invoke({}).payload for _ in range(3)] == [1, 2, 3]
+    function.freeze()
+    assert function.invoke({}).payload == 1
+
+
+def test_invocations_at_once_share_nothing(make_function: Callable[..., LambdaFunction]) -> None:
+    """Invocations at the same moment run in environments of their own."""
+    function = make_function("self.shared.wait(); return self.calls", shared=threading.Barrier(3, timeout=10))
+    assert _invoke_at_once(function, 3) == [1, 1, 1]
+
+
+def test_no_more_run_at_once_than_allowed(make_function: Callable[..., LambdaFunction]) -> None:
+    """With one environment allowed, calls wait for it: none is lost, and none overlaps."""
+    function = make_function("return self.calls", environments=1)
+    assert sorted(_invoke_at_once(function, 4)) == [1, 2, 3, 4]
+
+
+def test_an_environment_has_its_variables_and_the_clock(
+    make_function: Callable[..., LambdaFunction], clock: Clock
+) -> None:
+    """A handler gets the template's variables, those of this machine over them, and the stack's clock."""
+    function = make_function("return [self.environ, self.clock.time()]", environ={"HERE": "local"})
+    assert function.invoke({}).payload == [{"FROM": "template", "HERE": "local"}, clock.time()]
+
+
+def test_a_handler_is_told_of_its_invocation(make_function: Callable[..., LambdaFunction]) -> None:
+    """The context names the function, its memory and the request, and counts its time down by the clock."""
+    function = make_function(
+        "before = context.get_remaining_time_in_millis(); self.clock.sleep(2.5); "
+        "return [context.function_name, context.memory_limit_in_mb, context.invoked_function_arn, "
+        "context.aws_request_id, before, context.get_remaining_time_in_millis()]"
+    )
+    invocation = function.invoke({})
+    name, memory, arn, request_id, before, after = invocation.payload
+    assert (name, memory) == ("Sample", 1024)
+    assert arn == "arn:aws:lambda:us-east-1:123456789012:function:Sample"
+    assert request_id == invocation.request_id
+    assert (before, after, invocation.seconds) == (10_000, 7_500, 2.5)
+
+
+def test_an_event_comes_as_json_carries_it(make_function: Callable[..., LambdaFunction]) -> None:
+    """A handler gets a copy of the event: what it changes in it, nobody sees."""
+    event: dict[str, Any] = {"tuple": (1, 2)}
+    assert make_function("event['changed'] = True; return event").invoke(event).payload["tuple"] == [1, 2]
+    assert event == {"tuple": (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("body", "error_type"),
+    [("raise ValueError('no such thing')", "ValueError"), ("return object()", "TypeError")],
+)
+def test_an_error_is_answered_for(make_function: Callable[..., LambdaFunction], body: str, error_type: str) -> None:
+    """What a handler raises, or returns that is no JSON, becomes Lambda's answer; the environment serves on."""
+    function = make_function(f"if self.calls > 1: return self.calls\n        {body}")
+    invocation = function.invoke({})
+    assert invocation.failed
+    assert invocation.payload["errorType"] == error_type
+    assert invocation.payload["errorMessage"]
+    assert function.invoke({}).payload == 2
+
+
+def test_what_comes_too_late_is_dropped(make_function: Callable[..., LambdaFunction]) -> None:
+    """An invocation that outlasts the function's timeout fails, and its environment is not used again."""
+    function = make_function("self.clock.sleep(event['seconds']); return self.calls", timeout=3)
+    assert function.invoke({"seconds": 3}).payload == 1
+    invocation = function.invoke({"seconds": 3.5})
+    assert invocation.failed
+    assert "timed out after 3.00 seconds" in invocation.payload["errorMessage"]
+    assert function.invoke({"seconds": 0}).payload == 1
+
+
+def test_a_payload_has_a_limit(make_function: Callable[..., LambdaFunction]) -> None:
+    """An event is taken up to 6 MB of JSON, and not beyond."""
+    function = make_function("return len(event)")
+    assert function.invoke("x" * (MAX_PAYLOAD_BYTES - 2)).payload == MAX_PAYLOAD_BYTES - 2
+    with pytest.raises(PayloadTooLarge):
+        function.invoke("x" * (MAX_PAYLOAD_BYTES - 1))
+
+
+def test_a_listener_hears_of_every_invocation(make_function: Callable[..., LambdaFunction]) -> None:
+    """A listener is told of successes and failures alike."""
+    heard: list[Invocation] = []
+    function = make_function("return 1 / event['by']", listener=heard.append)
+    function.invoke({"by": 2})
+    function.invoke({"by": 0})
+    assert [(invocation.payload, invocation.failed) for invocation in heard[:1]] == [(0.5, False)]
+    assert heard[1].failed
+
+
+def test_a_function_without_its_module_is_an_error(clock: Clock, tmp_path: Path) -> None:
+    """A handler that is not where the template says it is cannot be run."""
+    function = Function("Sample", tmp_path, "missing.handler", 3, 128, {}, [], [])
+    with pytest.raises(FileNotFoundError, match=r"missing\.py"):
+        LambdaFunction(function, clock, environ={})

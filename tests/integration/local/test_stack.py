@@ -1,0 +1,242 @@
+"""The application as a whole: from Segment's request to what Loops holds, and what happens when a part is down."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.sandbox import Fault, PortInUse, Sandbox
+from local.stack import LocalStack
+from tests.integration.local.conftest import Clock, Segment
+
+if TYPE_CHECKING:
+    from local.gateway import Exchange
+    from local.runtime import Invocation
+
+ADAM = {
+    "userId": "test-user-a5h7xb",
+    "traits": {"email": "adam@loops.so", "firstName": "Adam", "favoriteColor": "blue", "favoriteNumber": 42},
+}
+
+
+def _contacts(stack: LocalStack) -> list[dict[str, Any]]:
+    return [contact.as_json() for contact in stack.sandbox.contacts.all()]
+
+
+def test_an_identify_creates_a_contact(stack: LocalStack, segment: Segment) -> None:
+    """Identify of an unknown user creates the contact with its email, userId and traits."""
+    answer = segment.identify(**ADAM)
+    assert (answer.status, answer.outcomes) == (200, ["delivered"])
+    (contact,) = _contacts(stack)
+    assert (contact["email"], contact["userId"]) == ("adam@loops.so", "test-user-a5h7xb")
+    assert (
+        contact["properties"] | {"firstName": "Adam", "favoriteColor": "blue", "favoriteNumber": 42}
+        == (contact["properties"])
+    )
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"userId": "test-user-a5h7xb", "traits": {"favoriteColor": "green"}},
+        {"userId": "another-user", "traits": {"email": "adam@loops.so", "favoriteColor": "green"}},
+    ],
+    ids=["by userId", "by email"],
+)
+def test_a_second_identify_updates_the_same_contact(
+    stack: LocalStack, segment: Segment, second: dict[str, Any]
+) -> None:
+    """Identify of a known email or a known userId updates that contact and creates none."""
+    segment.identify(**ADAM)
+    assert segment.identify(messageId="m-2", **second).status == 200
+    (contact,) = _contacts(stack)
+    assert contact["email"] == "adam@loops.so"
+    assert contact["userId"] == second["userId"]
+    assert (contact["properties"]["favoriteColor"], contact["properties"]["favoriteNumber"]) == ("green", 42)
+
+
+def test_a_track_sends_an_event(stack: LocalStack, segment: Segment) -> None:
+    """Track sends the event under its name, with its properties, for its contact."""
+    segment.identify(**ADAM)
+    answer = segment.track("User Registered", userId="test-user-a5h7xb", properties={"plan": "Pro Annual"})
+    assert (answer.status, answer.outcomes) == (200, ["delivered"])
+    (event,) = stack.sandbox.events.all()
+    assert (event.name, event.properties, event.email) == ("User Registered", {"plan": "Pro Annual"}, "adam@loops.so")
+
+
+def test_every_route_of_the_template_is_served(stack: LocalStack, segment: Segment) -> None:
+    """Each of the three URLs takes POST, PUT and PATCH, with and without a slash at its end."""
+    for name in ("ContactsUrl", "EventsUrl", "SegmentUrl"):
+        for method in ("POST", "PUT", "PATCH"):
+            for slash in ("", "/"):
+                response = segment.pool.request(method, stack.outputs[name] + slash, body=b"{}")
+                assert (response.status, response.json()["reason"]) == (401, "bad-signature")
+
+
+def test_what_loops_does_not_take_waits_for_it(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """With Loops down an event is answered 202 and waits on the RetryQueue; with Loops back it is delivered."""
+    stack.loops.stop()
+    answer = segment.identify(**ADAM)
+    assert (answer.status, answer.outcomes) == (202, ["queued"])
+    (message,) = map(json.loads, stack.waiting())
+    assert message["event"]["userId"] == "test-user-a5h7xb"
+    assert stack.redeliver() == 0
+    stack.loops.start()
+    clock.sleep(6)
+    assert stack.redeliver() == 1
+    assert [contact["email"] for contact in _contacts(stack)] == ["adam@loops.so"]
+    assert stack.waiting() == stack.dead_letters() == []
+
+
+def test_what_still_fails_stays(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """A delivery that Loops does not take from the RetryQueue stays there, hidden for a while."""
+    stack.loops.stop()
+    segment.identify(**ADAM)
+    clock.sleep(6)
+    assert (stack.redeliver(), stack.redeliver(), len(stack.waiting())) == (1, 0, 1)
+
+
+def test_what_can_never_succeed_is_a_dead_letter(stack: LocalStack, segment: Segment) -> None:
+    """An event that its mapping makes no valid payload of is answered 400 and found on the DeadLetterQueue."""
+    answer = segment.identify(userId="test-user-a5h7xb", traits={"email": "no address"})
+    assert (answer.status, answer.outcomes) == (400, ["rejected"])
+    assert [json.loads(letter)["reason"] for letter in stack.dead_letters()] == ["invalid-payload"]
+
+
+def test_with_loops_and_sqs_down_segment_keeps_the_event(stack: LocalStack, segment: Segment) -> None:
+    """An event that neither Loops nor SQS takes is answered 503, so that Segment sends it again."""
+    stack.loops.stop()
+    stack.aws.outage("sqs")
+    assert segment.identify(**ADAM).status == 503
+    stack.aws.recover()
+    assert stack.waiting() == []
+    assert segment.identify(**ADAM).status == 202
+
+
+@pytest.mark.parametrize("kind", ["reset", "garbage", "truncated"])
+def test_sqs_in_trouble_of_other_kinds_keeps_the_promise(stack: LocalStack, segment: Segment, kind: Any) -> None:
+    """Whatever SQS answers instead of taking the message, the event is not acknowledged."""
+    stack.loops.stop()
+    stack.aws.faults["sqs"].add(Fault(kind=kind, path="/SendMessageBatch", times=None))
+    assert segment.identify(**ADAM).status == 503
+
+
+def test_a_message_whose_answer_is_lost_is_not_lost(stack: LocalStack, segment: Segment) -> None:
+    """When SQS holds the message but its answer never comes, the event is stored again and acknowledged."""
+    stack.loops.stop()
+    stack.aws.faults["sqs"].add(Fault(kind="reset", processed=True))
+    assert segment.identify(**ADAM).status == 202
+    assert len({json.loads(message)["key"] for message in stack.waiting()}) == 1
+
+
+def test_with_secrets_manager_down_segment_keeps_the_event(stack: LocalStack, segment: Segment) -> None:
+    """A cold function that cannot read its secret answers 503; once it can, it delivers."""
+    stack.aws.outage("secretsmanager")
+    answer = segment.identify(**ADAM)
+    assert (answer.status, answer.json["reason"]) == (503, "secret-unavailable")
+    stack.aws.recover()
+    assert segment.identify(**ADAM).status == 200
+
+
+def test_a_warm_function_outlives_an_outage_of_secrets_manager(
+    stack: LocalStack, segment: Segment, clock: Clock
+) -> None:
+    """A function that has read its secret serves on with it; one that is started anew does not."""
+    segment.identify(**ADAM)
+    stack.aws.outage("secretsmanager")
+    clock.sleep(600)
+    assert segment.identify(**ADAM).status == 200
+    stack.freeze()
+    assert segment.identify(**ADAM).status == 503
+
+
+def test_a_rotated_secret_is_picked_up(stack: LocalStack, segment: Segment) -> None:
+    """After a rotation both the new and the previous shared secret verify, and a third does not."""
+    stack.put_secret(apiKey=stack.sandbox.api_key, sharedSecret="the-new-one")
+    event = {"type": "page", "messageId": "m-1"}
+    assert segment.post("/segment", event, "the-new-one").status == 200
+    assert segment.post("/segment", event).status == 200
+    assert segment.post("/segment", event, "another").status == 401
+
+
+def test_events_arrive_concurrently(clock: Clock, pool: Any) -> None:
+    """Requests at the same moment are served by environments of their own, and all are delivered."""
+    sandbox = Sandbox(clock=clock.time, sleep=clock.sleep, limit=None)
+    with LocalStack(clock=clock, sandbox=sandbox, polling=False, environments=4) as stack:
+        segment = Segment(stack, pool)
+        statuses: list[int] = []
+
+        def identify(number: int) -> None:
+            traits = {"email": f"person-{number}@example.com"}
+            statuses.append(segment.identify(messageId=f"m-{number}", userId=f"u-{number}", traits=traits).status)
+
+        threads = [threading.Thread(target=identify, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert statuses == [200] * 8
+        assert len(sandbox.contacts.all()) == 8
+
+
+def test_the_poller_delivers_by_itself() -> None:
+    """A polling stack brings a waiting message to Loops without being asked."""
+    arrived = threading.Event()
+    with LocalStack(on_invocation=lambda _: arrived.set()) as stack:
+        event = {"type": "identify", "userId": "u-1", "traits": {"email": "ada@example.com"}}
+        message = {
+            "version": 1,
+            "action": "createOrUpdateContact",
+            "subscription": "Create or update a contact",
+            "key": "k-1",
+            "event": event,
+            "receivedAt": "2026-03-01T12:00:00.000Z",
+            "reason": "timeout",
+            "attempts": 1,
+        }
+        stack.sqs.send_message(QueueUrl=stack.outputs["RetryQueueUrl"], MessageBody=json.dumps(message))
+        assert arrived.wait(10)
+        assert [contact.email for contact in stack.sandbox.contacts.all()] == ["ada@example.com"]
+    assert stack.pollers
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("poller")]
+
+
+def test_listeners_are_told_of_everything(clock: Clock, pool: Any) -> None:
+    """A listener gets every request with its answer, and every invocation with its payload."""
+    exchanges: list[Exchange] = []
+    invocations: list[Invocation] = []
+    with LocalStack(
+        clock=clock, polling=False, on_exchange=exchanges.append, on_invocation=invocations.append
+    ) as stack:
+        Segment(stack, pool).identify(**ADAM)
+        pool.request("GET", f"{stack.gateway.root}/nowhere")
+    first, second = exchanges
+    assert (first.method, first.path, first.function, first.status) == (
+        "POST",
+        "/contacts",
+        "ContactUpsertFunction",
+        200,
+    )
+    assert json.loads(first.body)["results"][0]["outcome"] == "delivered"
+    assert (second.path, second.function, second.status) == ("/nowhere", None, 404)
+    assert [(call.function, call.failed) for call in invocations] == [("ContactUpsertFunction", False)]
+
+
+def test_a_port_in_use_leaves_nothing_running(stack: LocalStack, clock: Clock) -> None:
+    """A stack that cannot have one of its ports says so, and takes down what it had started."""
+    environment = dict(os.environ)
+    with pytest.raises(PortInUse) as caught, LocalStack(clock=clock, gateway_port=stack.gateway.port):
+        pass
+    assert caught.value.port == stack.gateway.port
+    assert dict(os.environ) == environment
+
+
+def test_an_answer_quotes_the_outputs(stack: LocalStack) -> None:
+    """The outputs have the names of the deployed stack's, and lead to this machine."""
+    assert set(stack.outputs) >= {"ContactsUrl", "EventsUrl", "SegmentUrl", "RetryQueueUrl", "DeadLetterQueueUrl"}
+    assert stack.outputs["SegmentUrl"] == f"{stack.gateway.root}/segment"
+    assert stack.outputs["SecretArn"] == stack.secret_arn
