@@ -42,6 +42,10 @@ $(RUNTIME_VENV)/.made: requirements-runtime.txt
 run: $(VENV)/.made ## the whole application on this machine; ONCE=1 ends after the samples
 	@$(BIN)/python -m local run $(if $(ONCE),--once) $(ARGS)
 
+.PHONY: storm
+storm: $(VENV)/.made ## 5,000 events while everything fails: nothing lost, nothing sent twice; SEED=1 repeats a storm
+	@$(BIN)/python -m local.storm $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: test
 test: $(VENV)/.made ## every test, offline
 	$(BIN)/python -m pytest --numprocesses=2 --quiet $(ARGS)

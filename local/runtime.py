@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import threading
 import traceback
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from local.template import ACCOUNT, REGION
 
@@ -70,6 +71,39 @@ class Invocation:
     seconds: float
 
 
+class Killed(BaseException):
+    """The environment ended in the middle of its work, as when it runs out of memory."""
+
+
+class _MortalClock:
+    """The clock of one environment. After as many readings as it was told it kills whoever asks for the time.
+
+    A thread cannot be ended from outside; but whatever a function does, it looks at the clock in between.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.readings_left = math.inf
+
+    def time(self) -> float:
+        self._live()
+        return self._clock.time()
+
+    def sleep(self, seconds: float) -> None:
+        self._live()
+        self._clock.sleep(seconds)
+
+    def _live(self) -> None:
+        self.readings_left -= 1
+        if self.readings_left < 0:
+            raise Killed
+
+
+class _Environment(NamedTuple):
+    handler: Handler
+    clock: _MortalClock
+
+
 def ignore(_: object) -> None:
     """For whoever does not listen."""
 
@@ -94,7 +128,8 @@ class LambdaFunction:
         self._clock = clock
         self._listener = listener
         self._handler = _load(function)
-        self._idle: deque[Handler] = deque()
+        self._idle: deque[_Environment] = deque()
+        self._next_dies_after = math.inf
         self._slots = threading.BoundedSemaphore(environments)
 
     @property
@@ -115,32 +150,41 @@ class LambdaFunction:
         """Ends the idle environments, so that the next calls are cold starts."""
         self._idle.clear()
 
+    def kill_next(self, readings: int) -> None:
+        """Lets the next invocation die when it has looked at the clock so many times."""
+        self._next_dies_after = readings
+
     def _run(self, event: Any) -> Invocation:
         started = self._clock.time()
         request_id = str(uuid.uuid4())
         environment = self._environment()
+        environment.clock.readings_left, self._next_dies_after = self._next_dies_after, math.inf
         payload, failed = self._answer(environment, event, self._context(request_id, started))
         seconds = self._clock.time() - started
         if seconds > self.function.timeout:
             # A thread cannot be ended from outside: what comes too late is dropped, with its environment.
             payload, failed = _timed_out(request_id, self.function.timeout), True
-        else:
+        elif environment.clock.readings_left >= 0:
+            environment.clock.readings_left = math.inf
             self._idle.append(environment)
         return Invocation(self.function.name, request_id, event, payload, failed, started, seconds)
 
-    def _environment(self) -> Handler:
+    def _environment(self) -> _Environment:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._handler.in_environment(self._environ, self._clock)
+            clock = _MortalClock(self._clock)
+            return _Environment(self._handler.in_environment(self._environ, clock), clock)
 
     def _context(self, request_id: str, started: float) -> Context:
         deadline = started + self.function.timeout
         return Context(self.function.name, self.function.memory, request_id, self.arn, deadline, self._clock)
 
-    def _answer(self, environment: Handler, event: Any, context: Context) -> tuple[Any, bool]:
+    def _answer(self, environment: _Environment, event: Any, context: Context) -> tuple[Any, bool]:
         try:
-            return json.loads(json.dumps(environment(event, context))), False
+            return json.loads(json.dumps(environment.handler(event, context))), False
+        except Killed:
+            return {"errorMessage": "Runtime exited with error: signal: killed", "errorType": "Runtime.ExitError"}, True
         except Exception as error:  # noqa: BLE001  # whatever a handler raises, Lambda answers for it
             print(f"[ERROR] {''.join(traceback.format_exception(error))}")
             return _error(error, context.aws_request_id), True

@@ -109,6 +109,8 @@ class World:
             if key is not None and self.refusal_uses_key:
                 self.keys[key] = self.clock.now
             self.last_refused.add(user)
+            if self.dying or self.sqs_down:
+                self.unsure.add(user)
             return 400
         self.known.add(user)
         if key is not None:
@@ -206,7 +208,7 @@ class Promise(RuleBasedStateMachine):
         """Segment sends an event."""
         user = f"u-{len(self.bodies)}"
         email = {} if kind == "track by userId" else {"email": f"{user}@example.com"}
-        event = {"messageId": f"m-{user}", "userId": user, "type": kind.split()[0], "event": "E"}
+        event = {"messageId": f"m-{user}", "userId": user, "type": kind.partition(" ")[0], "event": "E"}
         event |= {"traits": email, "properties": email}
         self.bodies[user] = json.dumps(event).encode()
         self.arrived[user] = self.world.clock.now
@@ -263,9 +265,9 @@ class Promise(RuleBasedStateMachine):
     def no_event_is_lost(self) -> None:
         """What was acknowledged is in Loops, on the RetryQueue or in the DeadLetterQueue."""
         world = self.world
-        # In a world where a refusal uses up the key, Segment's retry of a refused event that SQS did not take cannot be
-        # told from one that was sent: nothing remembers the refusal.
-        forgotten = world.last_refused & self.refused if world.refusal_uses_key else set()
+        # In a world where a refusal uses up the key, a refusal that could not be written down, because SQS was down or
+        # the function died, is found out by nobody: the next answer is a 409.
+        forgotten = world.last_refused & (self.refused | world.unsure) if world.refusal_uses_key else set()
         lost = {
             user
             for user in self.acknowledged - forgotten
