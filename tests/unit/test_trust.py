@@ -93,7 +93,7 @@ def test_a_bearer_token_is_trusted_with_everything() -> None:
 )
 def test_everyone_else_is_refused(request_: WebhookRequest) -> None:
     """Without a valid signature or token nothing is let in, also where secrets are empty."""
-    for current in (CURRENT, CURRENT | {"bearerToken": ""}, CURRENT | {"sharedSecret": ""}):
+    for current in (CURRENT, CURRENT | {"bearerToken": ""}, CURRENT | {"sharedSecret": "", "bearerToken": "token-1"}):
         assert refusal(gatekeeper(current, trusting=True), request_) is Refusal.BAD_SIGNATURE
 
 
@@ -124,10 +124,19 @@ def test_a_token_that_was_just_added_is_read_anew() -> None:
     assert keeper.admit(WebhookRequest(body, sign(EVENT, "shared-1"), "Bearer token-1")) == [body]
 
 
-@pytest.mark.parametrize("current", [{}, {"apiKey": "replace-me", "sharedSecret": "shared-1"}])
+@pytest.mark.parametrize(
+    "current",
+    [
+        {},
+        {"apiKey": "replace-me", "sharedSecret": "shared-1"},
+        {"apiKey": "key-1"},
+        {"apiKey": "key-1", "sharedSecret": "replace-me", "bearerToken": ""},
+    ],
+)
 def test_until_the_secret_is_set_up_segment_keeps_everything(current: dict[str, str]) -> None:
-    """With the placeholder in place of the API key every request is answered 503."""
+    """Without an API key, or without anything to verify a sender by, every request is answered 503."""
     assert refusal(gatekeeper(current), signed(EVENT)) is Refusal.SECRET_NOT_SET_UP
+    assert refusal(gatekeeper(current), signed(EVENT, secret="")) is Refusal.SECRET_NOT_SET_UP
     assert Refusal.SECRET_NOT_SET_UP.status == 503
 
 

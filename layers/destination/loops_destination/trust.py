@@ -46,9 +46,11 @@ class Gatekeeper:
         if coverage is Coverage.BODY:
             return [request.body]
         first = first_element(request.body) if coverage is Coverage.FIRST else None
-        if first is None:
-            raise Refused(Refusal.BAD_SIGNATURE)
-        return self._batch(first)
+        if first is not None:
+            return self._batch(first)
+        if all(secret.opens_nothing for secret in self.secrets.versions()):
+            raise SecretNotSetUp("the secret has neither a sharedSecret nor a bearerToken: Segment's is to be put there")
+        raise Refused(Refusal.BAD_SIGNATURE)
 
     def _batch(self, first: FirstElement) -> list[bytes]:
         """The first element is parsed from the very bytes that were verified."""
@@ -66,7 +68,7 @@ class Gatekeeper:
         """The most that any version of the secret vouches for."""
         best = Coverage.NOTHING
         for secret in self.secrets.versions():
-            if bearer_matches(request.authorization, [secret.token]):
+            if request.authorization and bearer_matches(request.authorization, [secret.token]):
                 return Coverage.BODY
             coverage = verify(request.body, request.signature, [secret.signing])
             if coverage is Coverage.BODY:
