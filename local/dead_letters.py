@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from loops_destination.actions import ACTIONS
 from loops_destination.clock import Clock, SystemClock
+from loops_destination.events import first_seen
 from loops_destination.messages import Message, UnreadableMessage, read_message, unpack
-from loops_destination.outcomes import REFUSALS, Reason
+from loops_destination.outcomes import Reason
 from loops_destination.queues import MESSAGES_A_CALL
 from loops_destination.redelivery import KEY_REMEMBERED_SECONDS
 
@@ -144,13 +145,18 @@ class Letter:
         except (KeyError, TypeError, ValueError, EOFError, OSError):
             return None
 
+    @property
+    def may_have_used_its_key(self) -> bool:
+        """Whether Loops refused the delivery before."""
+        return self.delivery is not None and self.delivery.may_have_used_its_key
+
     def needs_new_key(self, now: float) -> bool:
         """Whether a repeat under its key would be refused: Loops may have forgotten the key, or a refusal used it up."""
         action = ACTIONS.get(self.action or "")
         if action is None or not action.keyed:
             return False
         useless = self.reason in {Reason.KEY_EXPIRED, Reason.KEY_USED_AFTER_REFUSAL}
-        return useless or now - self.received_at >= KEY_REMEMBERED_SECONDS
+        return useless or now - first_seen(self.event or {}, self.received_at) >= KEY_REMEMBERED_SECONDS
 
     def _text(self, name: str) -> str | None:
         value = self.content.get(name)
@@ -334,7 +340,7 @@ class DeadLetters:
 
 def _to_send(letters: Sequence[Letter]) -> Letter:
     """Of duplicates the one that says most about the key: one that was refused, else the latest."""
-    return max(letters, key=lambda each: (each.delivery is not None, each.reason in REFUSALS, each.buried_at))
+    return max(letters, key=lambda each: (each.delivery is not None, each.may_have_used_its_key, each.buried_at))
 
 
 def _body_to_send(letter: Letter, now: float) -> str:
@@ -342,7 +348,8 @@ def _body_to_send(letter: Letter, now: float) -> str:
         return letter.body
     new_key = str(uuid.uuid5(_NEW_KEYS, letter.delivery.key))
     # A reason that tells of a refusal would speak of the old key.
-    return replace(letter.delivery.because(Reason.KEY_EXPIRED), key=new_key, received_at=now).to_json()
+    delivery = replace(letter.delivery.because(Reason.KEY_EXPIRED), key=new_key, received_at=now, was_refused=False)
+    return delivery.to_json()
 
 
 def _attribute(message: MessageTypeDef, name: str) -> str:

@@ -1,5 +1,7 @@
 """One event under one subscription."""
 
+from typing import Any
+
 import pytest
 
 from loops_destination.delivery import (
@@ -77,16 +79,15 @@ def test_a_test_event_is_answered_at_once() -> None:
     assert attempt(UNKNOWN, delivery=Delivery(EVENT, event, "key", NOW)).outcome is Outcome.REJECTED
 
 
-@pytest.mark.parametrize("reason", [Reason.UNKNOWN_CONTACT, Reason.REFUSED, Reason.KEY_USED_AFTER_REFUSAL])
-def test_a_used_key_after_a_refusal_is_for_a_person(reason: Reason) -> None:
+def test_a_used_key_after_a_refusal_is_for_a_person() -> None:
     """A key that a refused attempt may have used up proves nothing, so the event is not taken for sent."""
-    result = attempt(USED, delivery=Delivery(EVENT, TRACK, "key", NOW, last_reason=reason))
+    result = attempt(USED, delivery=Delivery(EVENT, TRACK, "key", NOW, may_have_used_its_key=True))
     assert (result.outcome, result.reason) == (Outcome.REJECTED, Reason.KEY_USED_AFTER_REFUSAL)
 
 
 def test_a_used_key_after_trouble_is_delivered() -> None:
     """A key that was used when the last answer was lost is the proof that Loops has the event."""
-    delivery = Delivery(EVENT, TRACK, "key", NOW, last_reason=Reason.TIMEOUT)
+    delivery = Delivery(EVENT, TRACK, "key", NOW)
     assert attempt(USED, delivery=delivery).outcome is Outcome.DELIVERED
 
 
@@ -234,3 +235,29 @@ def test_an_unknown_contact_is_no_trouble_of_loops() -> None:
     for _ in range(5):
         breaker.note(Result(Outcome.QUEUED, Reason.UNKNOWN_CONTACT))
     assert not breaker.is_open
+
+
+class Surprising:
+    """A Loops, and a subscription, with a fault that nobody thought of."""
+
+    enabled = True
+
+    def __init__(self, subscription: Subscription) -> None:
+        self.id, self.action = subscription.id, subscription.action
+
+    def request(self, event: object, key: object) -> LoopsRequest:
+        raise RecursionError(f"quotes {event} {key}")
+
+    def send(self, request: object, api_key: object, seconds: object) -> Answer:
+        raise ZeroDivisionError(f"quotes {request} {api_key} {seconds}")
+
+
+def test_a_fault_of_our_own_keeps_the_event() -> None:
+    """An error that nobody thought of queues its event, by the kind of error alone, and raises nothing."""
+    surprising: Any = Surprising(EVENT)
+    result = prepare(Delivery(surprising, TRACK, "key", NOW))
+    assert result == Result(Outcome.QUEUED, Reason.UNEXPECTED_ERROR, "RecursionError")
+    request = prepare(Delivery(EVENT, TRACK, "key", NOW))
+    assert isinstance(request, LoopsRequest)
+    result = Deliverer(surprising, Keyring("k"), ManualClock()).attempt(Delivery(EVENT, TRACK, "key", NOW), request, 2)
+    assert result == Result(Outcome.QUEUED, Reason.UNEXPECTED_ERROR, "ZeroDivisionError")

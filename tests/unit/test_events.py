@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loops_destination.errors import NotAnEvent
-from loops_destination.events import MAX_DEPTH, MAX_EVENT_BYTES, is_test_event, parse_body, parse_object
+from loops_destination.events import MAX_DEPTH, MAX_EVENT_BYTES, first_seen, is_test_event, parse_body, parse_object
+from tests.fakes import NOW
 
 
 def test_an_event_keeps_its_text() -> None:
@@ -141,3 +142,19 @@ def test_an_object_is_read_whole() -> None:
     for text in ("[]", "1", '{"a":1}{"b":2}', ""):
         with pytest.raises(NotAnEvent):
             parse_object(text)
+
+
+@pytest.mark.parametrize(
+    ("received", "seen"),
+    [
+        ("2026-03-01T11:00:00.000Z", NOW - 3600),
+        ("2026-03-01T01:00:00.000Z", NOW - 4 * 3600),
+        ("2026-03-01T13:00:00.000Z", NOW),
+        ("no time", NOW),
+        (None, NOW),
+        (5, NOW),
+    ],
+)
+def test_a_delivery_may_first_have_been_tried_when_segment_got_the_event(received: object, seen: float) -> None:
+    """Segment repeats an event for four hours, so a key can be that much older than the request at hand."""
+    assert first_seen({"receivedAt": received}, NOW) == seen

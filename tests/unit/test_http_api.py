@@ -52,3 +52,13 @@ def test_a_reply_is_json() -> None:
         "results": [],
         "reason": "bad-signature",
     }
+
+
+def test_an_answer_is_never_too_long_for_lambda() -> None:
+    """With tens of thousands of results those that ask for attention are told first, and the rest is counted."""
+    results = [{"messageId": "m" * 100, "outcome": "delivered", "detail": "x" * 100} for _ in range(49_999)]
+    answer = encode_reply(Reply(207, [*results, {"messageId": "bad", "outcome": "rejected", "reason": "refused"}]))
+    body = json.loads(answer["body"])
+    assert len(answer["body"]) < 2_500_000
+    assert body["results"][0]["messageId"] == "bad"
+    assert body["omitted"] + len(body["results"]) == 50_000

@@ -148,3 +148,48 @@ def test_a_message_shows_nothing_of_a_person() -> None:
     """The repr of a message, which could reach a traceback, holds no event and no detail."""
     letter = Message("k", NOW, Reason.REFUSED, event='{"email":"adam@loops.so"}', detail="adam@loops.so", body=b"adam")
     assert "adam" not in repr(letter)
+
+
+@pytest.mark.parametrize(
+    "event",
+    ['{"n":1e400,"p":1.10,"q":12345678901234567890.5}', '{"a":",\\"event\\":{}","b":1}', '{ "spaced" : [1, 2] }'],
+)
+def test_an_event_stays_as_it_came_through_every_queue(event: str) -> None:
+    """Reading a message and writing it again changes no digit of its event."""
+    text = Message("k", NOW, Reason.TIMEOUT, event=event, action="a", subscription="s", detail=',"event":').to_json()
+    again, _ = read_message(text)
+    assert again.event == event
+    assert read_message(again.to_json())[0].event == event
+
+
+def test_a_message_that_another_program_wrote_is_read() -> None:
+    """A message with its keys in another order, or with blanks, is the same message."""
+    content = json.loads(MESSAGE.to_json())
+    message, event = read_message(json.dumps(dict(reversed(content.items())), indent=1))
+    assert (message.key, event) == ("key-1", content["event"])
+    assert json.loads(message.event) == event
+
+
+def test_a_refusal_is_not_forgotten() -> None:
+    """Whatever a message is buried for, it says that Loops had refused it before; a refusal's own reason says it too."""
+    buried = MESSAGE.because(Reason.UNKNOWN_CONTACT).because(Reason.SUBSCRIPTION_DISABLED)
+    assert json.loads(buried.to_json())["refused"] is True
+    assert read_message(buried.to_json())[0].may_have_used_its_key
+    assert "refused" not in json.loads(MESSAGE.because(Reason.UNKNOWN_CONTACT).to_json())
+    assert not read_message(MESSAGE.to_json())[0].may_have_used_its_key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"receivedAt": "0001-01-01T00:00:00+05:00"},
+        {"subscription": "a\0b"},
+        {"subscription": "x" * 257},
+        {"action": "\n"},
+        {"refused": "perhaps"},
+    ],
+)
+def test_a_message_that_could_not_be_stored_again_is_refused(change: dict[str, object]) -> None:
+    """What would make its own dead letter impossible is unreadable from the start."""
+    with pytest.raises(UnreadableMessage):
+        read_message(json.dumps(json.loads(MESSAGE.to_json()) | change))

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from loops_destination.messages import Message
-from loops_destination.observability import NAMESPACE, Journal, Metric
+from loops_destination.observability import Journal, Metric
 from loops_destination.outcomes import Outcome, Reason, Refusal, Result
 from tests.fakes import IDENTIFY, NOW, lines
 
@@ -22,7 +22,7 @@ def service() -> str:
 
 @pytest.fixture
 def journal(service: str) -> Journal:
-    return Journal(service, lambda: "hash-key")
+    return Journal(service, lambda: "hash-key", "Sample/stack")
 
 
 def test_a_line_says_what_became_of_a_delivery(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,7 +79,7 @@ def test_metrics_are_written_once_an_invocation(
     capsys.readouterr()
     journal.flush()
     (line,) = lines(capsys.readouterr().out)
-    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == NAMESPACE
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Sample/stack"
     assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
     assert line["service"] == service
     counted = {"Queued": [2.0], "RateLimited": [2.0], "Delivered": [1.0], "BadSignature": [1.0], "DeadLetters": [1.0]}

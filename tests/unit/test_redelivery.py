@@ -238,3 +238,22 @@ def test_no_call_begins_without_time_to_end() -> None:
 def test_an_empty_batch_is_nothing() -> None:
     """No records, no work."""
     assert Stand().deliver() == []
+
+
+def test_a_key_is_as_old_as_segments_first_try() -> None:
+    """An event that Segment had received hours before it came here last is not sent when its key may be forgotten."""
+    event = ascii_json(TRACK | {"receivedAt": "2026-03-01T08:30:00.000Z"})
+    late = Stand(age=20 * HOUR)
+    assert late.deliver(replace(TRACK_MESSAGE, event=event)) == []
+    assert late.loops.calls == []
+    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
+
+
+def test_a_refusal_is_remembered_through_a_dead_letter() -> None:
+    """A refused event that was buried because its subscription was off is not taken for sent at a later 409."""
+    stand = Stand()
+    stand.deliver(replace(TRACK_MESSAGE, reason=Reason.UNKNOWN_CONTACT, subscription="off"))
+    (letter,) = stand.storage.on("dead-letter")
+    again = Stand(USED)
+    again.deliver(json.dumps(letter | {"subscription": "events"}))
+    assert [letter["reason"] for letter in again.storage.on("dead-letter")] == ["key-used-after-refusal"]

@@ -188,3 +188,11 @@ def test_a_secret_shows_nothing() -> None:
     """The repr of a secret holds none of its values."""
     assert "key-2" not in repr(Secret.from_json(SECOND))
     assert "shared-2" not in repr(Secret.from_json(SECOND))
+
+
+def test_what_is_null_is_not_there() -> None:
+    """A part of the secret that is null counts as missing, and takes no other with it."""
+    secret = Secret.from_json('{"apiKey":"key-1","sharedSecret":"shared-1","bearerToken":null}')
+    assert (secret.loops_key, secret.signing, secret.token) == ("key-1", "shared-1", "")
+    with pytest.raises(SecretNotSetUp):
+        Secret.from_json("[" * 200_000)

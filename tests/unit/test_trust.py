@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from loops_destination.errors import SecretUnavailable
 from loops_destination.events import MAX_BODY_BYTES
 from loops_destination.http_api import WebhookRequest
 from loops_destination.outcomes import Refusal
@@ -144,3 +145,25 @@ def test_what_is_larger_than_segment_sends_is_refused() -> None:
     """A body over the limit is not even hashed."""
     assert refusal(gatekeeper(), signed(b" " * (MAX_BODY_BYTES + 1))) is Refusal.TOO_LARGE
     assert Refusal.TOO_LARGE.status == 413
+
+
+@pytest.mark.parametrize("stage", ["AWSPREVIOUS", "AWSCURRENT"])
+def test_nobody_is_turned_away_while_a_version_cannot_be_read(stage: str) -> None:
+    """What may be signed with a version that Secrets Manager does not give is answered 503, for 401 would lose it."""
+    clock = ManualClock()
+    manager = Manager(CURRENT)
+    down: set[str] = set()
+
+    def fetch(asked: str) -> str | None:
+        if asked in down:
+            raise SecretUnavailable("down")
+        return manager(asked)
+
+    keeper = Gatekeeper(SecretStore(fetch, clock))
+    keeper.admit(signed(EVENT))
+    clock.sleep(400)
+    down.add(stage)
+    assert refusal(keeper, signed(EVENT, secret="shared-0")) is Refusal.SECRET_UNAVAILABLE
+    down.clear()
+    clock.sleep(400)
+    assert refusal(keeper, signed(EVENT, secret="shared-0")) is Refusal.BAD_SIGNATURE

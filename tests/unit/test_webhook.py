@@ -290,3 +290,10 @@ def test_an_event_of_any_text_can_be_stored() -> None:
     stand.post(body.encode())
     assert stand.storage.parcels[0].message.to_json().isascii()
     assert stand.storage.on("retry")[0]["event"] == json.loads(body)
+
+
+def test_a_long_thing_that_is_no_event_is_kept() -> None:
+    """Only an event can be too large; what is none, of whatever length, is a dead letter."""
+    stand = Stand()
+    assert stand.post(["x" * MAX_EVENT_BYTES]).status == 400
+    assert len(stand.storage.on("dead-letter")) == 1

@@ -10,7 +10,7 @@ from loops_destination.clock import Clock
 from loops_destination.errors import MappingError, PayloadError, SecretError
 from loops_destination.events import is_test_event, message_id
 from loops_destination.loops.answers import Answer, Meaning
-from loops_destination.outcomes import REFUSALS, Outcome, Reason, Result
+from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.requests import LoopsRequest
 from loops_destination.subscriptions import Subscription
 
@@ -36,13 +36,13 @@ class Loops(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event under one subscription; `last_reason` is why it was not delivered before."""
+    """One event under one subscription; `may_have_used_its_key` when Loops refused it before."""
 
     subscription: Subscription
     event: dict[str, Any] = field(repr=False)
     key: str
     received_at: float
-    last_reason: Reason | None = None
+    may_have_used_its_key: bool = False
 
     @property
     def action(self) -> str:
@@ -61,6 +61,8 @@ def prepare(delivery: Delivery) -> LoopsRequest | Result:
         return _rejected(Reason.INVALID_PAYLOAD, str(error))
     except MappingError as error:
         return _rejected(Reason.MAPPING_FAILED, str(error))
+    except Exception as error:  # noqa: BLE001  # one event's surprise must not keep the others from their answer
+        return _surprise(error)
 
 
 class Deliverer:
@@ -78,6 +80,8 @@ class Deliverer:
             return replace(self._judge(delivery, answer), remaining=answer.remaining)
         except SecretError:
             return Result(Outcome.QUEUED, Reason.KEY_UNAVAILABLE)
+        except Exception as error:  # noqa: BLE001  # likewise
+            return _surprise(error)
 
     def _ask(self, request: LoopsRequest, seconds: float) -> Answer:
         deadline = self._clock.time() + seconds
@@ -96,7 +100,7 @@ class Deliverer:
                 return Result(Outcome.DELIVERED, status=status)
             case Meaning.ALREADY_DONE:
                 # Whether a refused attempt uses up its key is unknown, so this may never have been sent.
-                if delivery.last_reason in REFUSALS:
+                if delivery.may_have_used_its_key:
                     return _rejected(Reason.KEY_USED_AFTER_REFUSAL, status=status)
                 return Result(Outcome.DELIVERED, status=status)
             case Meaning.TRY_AGAIN | Meaning.KEY_REFUSED:
@@ -162,6 +166,11 @@ def answer_status(results: Sequence[Result]) -> int:
     if Outcome.REJECTED in outcomes:
         return 207
     return 202 if Outcome.QUEUED in outcomes else 200
+
+
+def _surprise(error: Exception) -> Result:
+    """The event is kept and tried again; the kind of error tells where to look, and quotes nothing."""
+    return Result(Outcome.QUEUED, Reason.UNEXPECTED_ERROR, type(error).__name__)
 
 
 def _rejected(reason: Reason, detail: str | None = None, status: int | None = None) -> Result:

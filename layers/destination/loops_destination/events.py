@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NoReturn
 
 from loops_destination.errors import NotAnEvent
 
 MAX_EVENT_BYTES = 256 * 1024  # Segment sends at most 32 KB; its Public API names no more than this for any product
 MAX_BODY_BYTES = 5 * 1000 * 1000  # a batch of Segment is at most 4 MB
+SEGMENT_RETRIES_SECONDS = 4 * 3600
 MAX_DEPTH = 200  # of objects and arrays; far above any event, far below Python's recursion limit
 
 TEST_EVENT_PREFIX = "segment-test-message-"
@@ -30,8 +32,8 @@ _BLANK = re.compile(r"[ \t\n\r]*")
 class Arrival:
     """One element of a request: the event, and its JSON text as it came; `event` is None for what is no event."""
 
-    text: str
-    event: dict[str, Any] | None
+    text: str = field(repr=False)
+    event: dict[str, Any] | None = field(repr=False)
     fault: str = ""
 
     @property
@@ -53,6 +55,19 @@ def message_id(event: dict[str, Any]) -> str | None:
 def is_test_event(event: dict[str, Any]) -> bool:
     """Whether Segment's event tester sent it, where a person waits for the answer."""
     return (message_id(event) or "").startswith(TEST_EVENT_PREFIX)
+
+
+def first_seen(event: dict[str, Any], arrived: float) -> float:
+    """When a delivery may first have been tried, in seconds since 1970: Segment sends an event again for four hours.
+
+    Told by Segment's own `receivedAt`, as far as that can be true; it counts the age of an Idempotency-Key.
+    """
+    value = event.get("receivedAt")
+    try:
+        received = datetime.fromisoformat(value).timestamp() if isinstance(value, str) else arrived
+    except (ValueError, OverflowError):
+        return arrived
+    return min(arrived, max(received, arrived - SEGMENT_RETRIES_SECONDS))
 
 
 def parse_body(body: bytes) -> list[Arrival]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from math import ceil
 from typing import Any
 
 from loops_destination.clock import Clock, SystemClock
 from loops_destination.delivery import Breaker, Deliverer
+from loops_destination.errors import SecretError
 from loops_destination.http_api import decode_request, encode_reply
 from loops_destination.loops import LoopsClient
 from loops_destination.messages import QueueName
@@ -23,6 +25,7 @@ from loops_destination.subscriptions import Subscription, load_subscriptions
 from loops_destination.trust import Gatekeeper
 from loops_destination.webhook import Webhook
 
+IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"  # a variable that Lambda sets
 SLOW_ANSWER_SECONDS = 1.0  # at which the pace is still kept
 
 
@@ -33,13 +36,25 @@ class Parts:
         self.settings = Settings.from_environment(environ)
         self.clock = clock
         self.secrets = SecretStore(from_secrets_manager(self.settings.secret_id), clock)
-        self.journal = Journal(service, lambda: self.secrets.current().signing)
+        self.journal = Journal(
+            service,
+            self._hash_key,
+            self.settings.metrics_namespace,
+            self.settings.powertools_log_level,
+        )
         self.queues = Queues(
             {
                 QueueName.RETRY: self.settings.retry_queue_url,
                 QueueName.DEAD_LETTER: self.settings.dead_letter_queue_url,
             }
         )
+
+    def _hash_key(self) -> str:
+        """What happened is told whatever the state of the secret; then without telling users apart."""
+        try:
+            return self.secrets.current().signing
+        except SecretError:
+            return ""
 
     @cached_property
     def subscriptions(self) -> list[Subscription]:
@@ -53,7 +68,8 @@ class Parts:
 class WebhookHandler:
     """The handler of a route: API Gateway's event in, its answer out.
 
-    It reads `environ` at its first call, and keeps what it made for those that follow.
+    In Lambda it makes its parts when it is imported, since a function's init has a whole processor and its first event
+    has not; what fails then is tried again, and told, by the first call. Elsewhere it reads `environ` at that call.
     """
 
     def __init__(
@@ -63,6 +79,9 @@ class WebhookHandler:
         self.actions = actions
         self._environ = environ
         self._clock = clock or SystemClock()
+        if IN_LAMBDA in environ:
+            with suppress(Exception):
+                _ = self._webhook
 
     def in_environment(self, environ: Mapping[str, str], clock: Clock) -> WebhookHandler:
         """The same handler as a cold start makes it, with nothing shared."""
@@ -93,12 +112,15 @@ class WebhookHandler:
 
 
 class RedeliveryHandler:
-    """The handler of the RetryQueue: a batch of messages in, those that stay out."""
+    """The handler of the RetryQueue: a batch of messages in, those that stay out. It is made as `WebhookHandler` is."""
 
     def __init__(self, service: str, environ: Mapping[str, str] = os.environ, clock: Clock | None = None) -> None:
         self.service = service
         self._environ = environ
         self._clock = clock or SystemClock()
+        if IN_LAMBDA in environ:
+            with suppress(Exception):
+                _ = self._redelivery
 
     def in_environment(self, environ: Mapping[str, str], clock: Clock) -> RedeliveryHandler:
         """The same handler as a cold start makes it, with nothing shared."""

@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+MAX_ANSWER_CHARACTERS = 2_500_000  # Lambda takes an answer of 6 MB, in which every quote is escaped
+MAX_RESULTS = 3000
+
+_compact = json.JSONEncoder(separators=(",", ":")).encode  # in ASCII
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
@@ -46,14 +51,17 @@ def encode_reply(reply: Reply) -> dict[str, Any]:
     body: dict[str, Any] = {"results": reply.results}
     if reply.reason is not None:
         body["reason"] = reply.reason
-    return {
-        "statusCode": reply.status,
-        "headers": {"content-type": "application/json"},
-        "body": _compact_json(body),
-    }
+    text = _compact(body)
+    if len(text) > MAX_ANSWER_CHARACTERS:
+        text = _compact(_shortened(reply.results))
+    return {"statusCode": reply.status, "headers": {"content-type": "application/json"}, "body": text}
 
 
-_compact_json = json.JSONEncoder(separators=(",", ":")).encode  # in ASCII
+def _shortened(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """As many results as fit, those that ask for attention first; Segment looks at the status alone."""
+    telling = sorted(results, key=lambda result: result["outcome"] in {"delivered", "filtered"})[:MAX_RESULTS]
+    kept = [{name: value for name, value in result.items() if name != "detail"} for result in telling]
+    return {"results": kept, "omitted": len(results) - len(kept)}
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

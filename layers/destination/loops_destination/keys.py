@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha1
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from loops_destination.events import message_id
 
@@ -28,4 +29,13 @@ def idempotency_key(event: dict[str, Any], subscription_id: str, raw: str | None
 
 def _uuid(*parts: str) -> str:
     # As JSON no two lists of parts read the same, and a lone surrogate, which UTF-8 cannot hold, stays escaped.
-    return str(uuid5(NAMESPACE, _compact(parts)))
+    return _uuid5(_compact(parts).encode())
+
+
+def _uuid5(name: bytes) -> str:
+    """The UUID of RFC 9562, section 5.5; `uuid.uuid5` makes an object of it first, at twice the cost."""
+    digest = bytearray(sha1(NAMESPACE.bytes + name, usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50  # the version
+    digest[8] = digest[8] & 0x3F | 0x80  # the variant
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,8 +1,8 @@
 """What waits on the queues: one delivery a message, in ASCII JSON, complete enough to be sent a year later.
 
-    {"version":1,"action","subscription","key","receivedAt","reason","detail"?,"attempts","event"}
+    {"version":1,"action","subscription","key","receivedAt","reason","detail"?,"refused"?,"attempts","event"}
 
-The event stands there as it came, so that a redrive runs under the mapping and the API key of its own day. What is no
+`refused` says of one with another reason that Loops refused it before. The event stands there as it came, so that a redrive runs under the mapping and the API key of its own day. What is no
 event has `body` (base64 of gzip, cut where SQS would not take it, then with `length`, `sha256` and `truncated`).
 """
 
@@ -15,21 +15,23 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from loops_destination.errors import DestinationError, NotAnEvent
 from loops_destination.events import parse_object, too_deep
-from loops_destination.outcomes import Reason
+from loops_destination.outcomes import REFUSALS, Reason
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 1024 * 1024  # of a message, and of all messages of one call: SQS's quota since August 2025
 MAX_KEPT_BODY_BYTES = 700 * 1024  # of a body that is no event, compressed; base64 makes it a third longer
 
+_PRINTABLE = r"^[^\x00-\x1f\x7f]{1,256}$"  # what SQS takes as an attribute
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
@@ -57,6 +59,12 @@ class Message:
     detail: str | None = field(default=None, repr=False)
     attempts: int = 0
     status: int | None = None
+    was_refused: bool = False
+
+    @property
+    def may_have_used_its_key(self) -> bool:
+        """Whether Loops refused the delivery before: then a 409 does not prove that it was taken."""
+        return self.was_refused or self.reason in REFUSALS
 
     def to_json(self) -> str:
         """The message as the queues hold it."""
@@ -70,6 +78,8 @@ class Message:
         }
         if self.detail is not None:
             head["detail"] = self.detail
+        if self.was_refused and self.reason not in REFUSALS:
+            head["refused"] = True
         head["attempts"] = self.attempts
         if self.body is not None:
             return json.dumps(head | _packed(self.body), separators=(",", ":"))
@@ -88,7 +98,8 @@ class Message:
 
     def because(self, reason: Reason, detail: str | None = None, status: int | None = None) -> Message:
         """The same delivery with what is known of it now."""
-        return replace(self, reason=reason, detail=detail, status=status)
+        refused = self.may_have_used_its_key
+        return replace(self, reason=reason, detail=detail, status=status, was_refused=refused)
 
 
 class QueueName(StrEnum):
@@ -126,16 +137,25 @@ class Storage(Protocol):
 
 
 class _Head(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
+    # Built when the first message is read: the web functions, which only write messages, start without it.
+    model_config = ConfigDict(hide_input_in_errors=True, defer_build=True)
 
     version: Literal[1]
-    action: str
-    subscription: str
+    action: str = Field(pattern=_PRINTABLE)
+    subscription: str = Field(pattern=_PRINTABLE)
     key: str = Field(pattern=r"^[\x21-\x7e]{1,100}$")  # it becomes the value of a header
     received_at: AwareDatetime = Field(alias="receivedAt")
     reason: Reason
     detail: str | None = None
     attempts: int = Field(ge=0)
+    refused: bool = False
+
+    @field_validator("received_at")
+    @classmethod
+    def _is_of_our_time(cls, time: datetime) -> datetime:
+        if not 2000 < time.year < 2200:  # noqa: PLR2004  # what every machine can count in seconds
+            raise ValueError("a time of this century")
+        return time
 
 
 def read_message(text: str) -> tuple[Message, dict[str, Any]]:
@@ -151,8 +171,18 @@ def read_message(text: str) -> tuple[Message, dict[str, Any]]:
     event = content.get("event")
     if not isinstance(event, dict) or too_deep(text, event):
         raise UnreadableMessage("the message holds no event")
-    values = head.model_dump(exclude={"version", "received_at"})
-    return Message(received_at=head.received_at.timestamp(), event=ascii_json(event), **values), event
+    values = head.model_dump(exclude={"version", "received_at", "refused"})
+    received_at = head.received_at.timestamp()
+    return Message(received_at=received_at, event=_event_text(text, event), was_refused=head.refused, **values), event
+
+
+def _event_text(text: str, event: dict[str, Any]) -> str:
+    """The event's text as it stands in a message of ours: last, behind a key that no string before it can hold."""
+    _, _, rest = text.partition(',"event":')
+    with suppress(NotAnEvent):
+        if parse_object(rest[:-1]) == event:
+            return ascii_text(rest[:-1])
+    return ascii_json(event)
 
 
 def ascii_text(text: str) -> str:

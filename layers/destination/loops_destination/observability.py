@@ -20,8 +20,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason, Refusal, Result
+from loops_destination.settings import METRICS_NAMESPACE, Level
 
-NAMESPACE = "LoopsDestination"
 MAX_VALUES = 99  # of one metric in one line; Powertools writes a line of its own at CloudWatch's 100
 
 _PLAIN_ID = re.compile(r"[\w.:-]{1,100}\Z", re.ASCII)
@@ -69,14 +69,16 @@ _OF_REFUSAL = {
 
 
 class Journal:
-    """The log and the metrics of one function.
+    """The log and the metrics of one function; `namespace` is CloudWatch's for the metrics.
 
-    `hash_key` gives the key of the users' hashes, empty for not to tell users apart.
+    `hash_key` gives the key of the users' hashes, empty for not to tell users apart. `level` is the least that is told.
     """
 
-    def __init__(self, service: str, hash_key: Callable[[], str]) -> None:
-        self._logger = Logger(service=service, logger_handler=_Stdout())
-        self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
+    def __init__(
+        self, service: str, hash_key: Callable[[], str], namespace: str = METRICS_NAMESPACE, level: Level = "INFO"
+    ) -> None:
+        self._logger = Logger(service=service, level=level, logger_handler=_Stdout())
+        self._metrics = EphemeralMetrics(namespace=namespace, service=service)
         self._hash_key = hash_key
         self._counts: Counter[Metric] = Counter()
         self._latencies: list[float] = []

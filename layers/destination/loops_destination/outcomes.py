@@ -27,6 +27,7 @@ class Reason(StrEnum):
     UNREADABLE_ANSWER = "unreadable-answer"
     KEY_REFUSED = "key-refused"  # 401, 403 after the key was read anew
     KEY_UNAVAILABLE = "key-unavailable"  # the secret could not be read, or holds no key
+    UNEXPECTED_ERROR = "unexpected-error"  # a fault of this code; it must not take other events with it
     UNKNOWN_CONTACT = "unknown-contact"  # 400, 404 for a contact named by its userId only
     NO_TIME_LEFT = "no-time-left"
     PAUSED = "paused"  # Loops just refused the pace or failed repeatedly

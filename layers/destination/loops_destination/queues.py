@@ -58,7 +58,10 @@ class Queues:
     def _in_parallel(self, call: Callable[[Chunk], Given], chunks: Sequence[Chunk]) -> list[Given]:
         if not chunks:
             return []
-        _ = self._client  # made here, since boto3 makes clients in one thread at a time only
+        try:
+            _ = self._client  # made here, since boto3 makes clients in one thread at a time only
+        except BotoCoreError:
+            return []
         if len(chunks) == 1:
             return [call(chunks[0])]
         with ThreadPoolExecutor(min(len(chunks), CALLS_AT_ONCE), "sqs") as threads:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from loops_destination.clock import Clock
 from loops_destination.delivery import Deliverer, Delivery, prepare
+from loops_destination.events import first_seen
 from loops_destination.messages import (
     Message,
     Parcel,
@@ -26,7 +27,7 @@ from loops_destination.messages import (
     read_message,
 )
 from loops_destination.observability import Journal
-from loops_destination.outcomes import REFUSALS, Outcome, Reason, Result
+from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.pace import Pacer
 from loops_destination.subscriptions import Subscription
 
@@ -120,7 +121,8 @@ class Redelivery:
             return self._bury(record, message.because(Reason.UNKNOWN_SUBSCRIPTION))
         if not subscription.enabled:
             return self._bury(record, message.because(Reason.SUBSCRIPTION_DISABLED))
-        delivery = Delivery(subscription, event, message.key, message.received_at, message.reason)
+        refused = message.may_have_used_its_key
+        delivery = Delivery(subscription, event, message.key, message.received_at, may_have_used_its_key=refused)
         return self._redeliver(record, message, delivery, deadline, slow_down)
 
     def _redeliver(
@@ -151,7 +153,7 @@ class Redelivery:
         if self._clock.time() - record.sent_at >= self._retry_for_seconds:
             return self._bury(record, latest.because(Reason.RETRIES_EXHAUSTED, f"last: {result.reason}"))
         self._journal.result(delivery.named(result), delivery.event, message.attempts)
-        if result.reason is Reason.UNKNOWN_CONTACT and message.reason not in REFUSALS:
+        if result.reason is Reason.UNKNOWN_CONTACT and not message.may_have_used_its_key:
             # SQS cannot change a message: the one that knows of the refusal takes its place, since a 409 means
             # something else from now on.
             return _Turn(record, parcel=Parcel(QueueName.RETRY, latest))
@@ -168,7 +170,7 @@ class Redelivery:
                 self._journal.buried(parcel.message)
 
     def _key_expired(self, delivery: Delivery) -> bool:
-        age = self._clock.time() - delivery.received_at
+        age = self._clock.time() - first_seen(delivery.event, delivery.received_at)
         return delivery.subscription.action.keyed and age >= KEY_REMEMBERED_SECONDS
 
     def _backoff(self, turn: _Turn) -> int:

@@ -9,14 +9,15 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
 import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from loops_destination.clock import Clock
 from loops_destination.errors import SecretNotSetUp, SecretUnavailable
@@ -37,12 +38,18 @@ class Secret(BaseModel):
     shared_secret: SecretStr = Field(default=SecretStr(""), alias="sharedSecret")
     bearer_token: SecretStr = Field(default=SecretStr(""), alias="bearerToken")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty(cls, value: Any) -> Any:
+        """What is null is not there."""
+        return "" if value is None else value
+
     @classmethod
     def from_json(cls, text: str) -> Secret:
         """The secret in this JSON text; `SecretNotSetUp` says which part is not as documented."""
         try:
             return cls.model_validate(json.loads(text))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             places = (
                 ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}))
                 if isinstance(error, ValidationError)
@@ -67,12 +74,12 @@ class Secret(BaseModel):
         """Whether neither a signature nor a token can be verified with it."""
         return not self.signing and not self.token
 
-    @property
+    @cached_property
     def signing(self) -> str:
         """The shared secret, empty while it is a placeholder."""
         return _live(self.shared_secret)
 
-    @property
+    @cached_property
     def token(self) -> str:
         """The bearer token, empty while there is none."""
         return _live(self.bearer_token)
@@ -104,10 +111,16 @@ class SecretStore:
     def versions(self) -> Iterator[Secret]:
         """The versions whose signatures count, the live one first; the other is read only when that one fails."""
         yield self.current()
-        # What was signed before a rotation is still on its way; without the older version it is refused, not lost.
+        # What was signed before a rotation is still on its way; when the older version cannot be read, `is_certain`
+        # tells, for nobody may be turned away then.
         with suppress(SecretUnavailable, SecretNotSetUp):
             if (text := self._previous.read()) is not None:
                 yield _parse(text)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether both stages were answered for when they were last asked for."""
+        return self._current.answered and self._previous.answered
 
     def refresh(self) -> bool:
         """Reads both anew, at most once a minute; whether either changed."""
@@ -129,6 +142,7 @@ class _Stage:
         self._text: str | None = None
         self._known = False
         self._good_until = -math.inf
+        self.answered = True
 
     def read(self) -> str | None:
         if self._clock.time() >= self._good_until:
@@ -143,8 +157,10 @@ class _Stage:
         return before != (self._known, self._text)
 
     def _ask(self) -> None:
+        self.answered = False
         try:
             self._text = self._fetch(self._name)
+            self.answered = True
         except SecretUnavailable:
             if not self._known:
                 raise
@@ -159,7 +175,7 @@ def from_secrets_manager(secret_id: str) -> Callable[[str], str | None]:
 
     Powertools' cache does not tell the stages of one secret apart, so how long a value is kept is the store's.
     """
-    config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2, "mode": "standard"})
+    config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1, "mode": "standard"})
     client = boto3.client("secretsmanager", config=config)
     provider = SecretsProvider(boto3_client=client)
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from loops_destination.errors import SettingsError
+
+METRICS_NAMESPACE = "LoopsDestination"
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+"""Of a line of the log, from the least."""
 
 
 class Settings(BaseModel):
@@ -25,6 +31,8 @@ class Settings(BaseModel):
     loops_requests_per_second: float = Field(default=10, gt=0)
     retry_for_hours: float = Field(default=72, gt=0, le=13 * 24)  # SQS keeps a message for 14 days
     trust_unsigned_batch_items: bool = False
+    powertools_log_level: Level = "INFO"
+    metrics_namespace: str = METRICS_NAMESPACE  # a stack's own, since one account may have several
     aws_sam_local: bool = False
 
     @field_validator("loops_base_url")

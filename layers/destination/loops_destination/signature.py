@@ -39,6 +39,9 @@ class FirstElement(NamedTuple):
     signed: bytes
     rest: bytes
 
+    def __repr__(self) -> str:
+        return f"FirstElement({len(self.signed)} bytes signed, {len(self.rest)} beside them)"
+
     @property
     def is_alone(self) -> bool:
         """Whether the batch holds nothing else."""

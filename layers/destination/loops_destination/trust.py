@@ -49,7 +49,12 @@ class Gatekeeper:
         if first is not None:
             return self._batch(first)
         if all(secret.opens_nothing for secret in self.secrets.versions()):
-            raise SecretNotSetUp("the secret has neither a sharedSecret nor a bearerToken: Segment's is to be put there")
+            raise SecretNotSetUp(
+                "the secret has neither a sharedSecret nor a bearerToken: Segment's is to be put there"
+            )
+        if not self.secrets.is_certain:
+            # Segment drops at once what is answered 401, and this may be signed with a version that was not read.
+            raise SecretUnavailable("a version of the secret could not be read")
         raise Refused(Refusal.BAD_SIGNATURE)
 
     def _batch(self, first: FirstElement) -> list[bytes]:

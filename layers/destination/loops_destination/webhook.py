@@ -78,7 +78,7 @@ class Webhook:
             arrivals = [arrival for body in bodies for arrival in parse_body(body)]
         except NotAnEvent as error:
             return [_undeliverable(request.body, Arrival("", None, str(error)), Reason.NOT_AN_EVENT, now)]
-        if len(arrivals) == 1 and arrivals[0].too_large:
+        if len(arrivals) == 1 and arrivals[0].event is not None and arrivals[0].too_large:
             raise Refused(Refusal.TOO_LARGE)
         try_until = _try_until(request.sent_at, now, alone=len(arrivals) == 1)
         return [step for arrival in arrivals for step in self._steps(arrival, now, try_until)]

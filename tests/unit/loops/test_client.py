@@ -1,7 +1,9 @@
 """The HTTP client for Loops, against the sandbox over real HTTP."""
 
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -170,3 +172,45 @@ def test_a_body_is_ascii_json() -> None:
         encode_body({"a": "\ud800é", "n": 12345678901234567890}) == b'{"a":"\\ud800\\u00e9","n":12345678901234567890}'
     )
     assert encode_body({"a": float("inf"), "b": [1.5, "\ud800"]}) == b'{"a":null,"b":[1.5,"\\ud800"]}'
+
+
+def test_headers_have_no_more_time_than_the_rest() -> None:
+    """A Loops that sends its headers a byte at a time is given up when the time is over, and not only its body."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def trickle() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\n" + b"X-Slow: yes\r\n" * 1000:
+                    connection.send(bytes([byte]))
+                    if over.wait(0.02):
+                        return
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        answer = LoopsClient(url, SystemClock()).send(CONTACT, "k", 0.3)
+        over.set()
+        thread.join()
+    assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.TIMEOUT)
+
+
+def test_an_answer_that_closes_the_connection_is_read_whole() -> None:
+    """An answer without a length, which ends with the connection, is read to its end."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer_and_close() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                asked = b""
+                while not asked.endswith(b"}"):
+                    asked += connection.recv(65536)
+                connection.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"success":')
+                connection.sendall(b"true}")
+
+        thread = threading.Thread(target=answer_and_close)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        assert LoopsClient(url, SystemClock()).send(CONTACT, "k", 2).meaning is Meaning.DONE
+        thread.join()

@@ -6,6 +6,7 @@ Source: the statuses of Loops' OpenAPI document. This table is the only place th
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from http import HTTPStatus
 from loops_destination.outcomes import Reason
 from loops_destination.requests import LoopsRequest
 
+_COUNT = re.compile(r"[0-9]{1,9}\Z")
 _MAX_MESSAGE = 500  # characters of Loops' message that are kept
 
 
@@ -97,4 +99,4 @@ def _message(body: bytes) -> str | None:
 
 
 def _count(header: str | None) -> int | None:
-    return int(header) if header is not None and header.isascii() and header.isdigit() else None
+    return int(header) if header is not None and _COUNT.match(header) else None

@@ -1,28 +1,50 @@
-"""The HTTP client for Loops: kept-alive connections, and an answer within the time that is given."""
+"""The HTTP client for Loops: one pool of kept-alive connections, and an answer within the time that is given."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as NoAnswerInTime
 
 from loops_destination.clock import Clock
 from loops_destination.javascript import json_text
 from loops_destination.loops.answers import Answer, no_answer, read_answer
-from loops_destination.loops.connections import Connections, RawAnswer, trusted
+from loops_destination.loops.deadline import keeps_deadlines
 from loops_destination.outcomes import Reason
 from loops_destination.requests import LoopsRequest
 
-__all__ = ["LoopsClient", "RawAnswer", "Transport", "encode_body", "pooled"]
-
+CONNECT_SECONDS = 1.0
 REPEAT_SECONDS = 0.5  # with less time left, a broken call is left to the queue
 USER_AGENT = "segment-loops-destination"
 API_PREFIX = "/api"  # the requests' paths begin with it, and so does the base URL end
 
+_HEADERS = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+
 _finite_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # in ASCII
+
+
+class HttpCall(NamedTuple):
+    """What a transport is told; `headers` holds the API key."""
+
+    method: str
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"HttpCall({self.method} {self.url})"
+
+
+class RawAnswer(NamedTuple):
+    """A whole HTTP answer; `headers` finds a header by its name in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Transport(Protocol):
@@ -41,14 +63,12 @@ class LoopsClient:
         self._root = base_url.removesuffix(API_PREFIX)
         self._clock = clock
         self._transport = transport or pooled(connections)
-        if base_url.startswith("https:"):
-            trusted()  # now, so that no event waits for it
 
     def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
         """Loops' answer, or what stands for it after so many seconds; it never raises."""
         deadline = self._clock.time() + seconds
         try:
-            return self._call(request, api_key, seconds)
+            return self._try(request, api_key, seconds)
         except ProtocolError:
             # The connection broke before the answer, most often an idle one that Loops had closed. Contacts can be
             # written again, events are known by their key; so one repeat at once is safe.
@@ -56,14 +76,18 @@ class LoopsClient:
             if left < REPEAT_SECONDS:
                 return no_answer(Reason.CONNECTION_FAILED)
         try:
-            return self._call(request, api_key, left)
+            return self._try(request, api_key, left)
         except ProtocolError:
             return no_answer(Reason.CONNECTION_FAILED)
 
-    def _call(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
-        url, headers, body = self._root + request.path, _headers(request, api_key), encode_body(request.body)
+    def call(self, request: LoopsRequest, api_key: str) -> HttpCall:
+        """The request as it goes over the network."""
+        headers = {"Authorization": f"Bearer {api_key}", **_HEADERS, **request.headers}
+        return HttpCall(request.method, self._root + request.path, encode_body(request.body), headers)
+
+    def _try(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
         try:
-            raw = self._transport(request.method, url, body, headers, seconds)
+            raw = self._transport(*self.call(request, api_key), seconds)
         except ProtocolError:
             raise
         except NewConnectionError:  # which urllib3 counts among the timeouts
@@ -76,17 +100,15 @@ class LoopsClient:
 
 
 def pooled(connections: int) -> Transport:
-    """The transport over the network, with as many kept-alive connections."""
-    return Connections(connections)
+    """urllib3 with one pool; it repeats nothing and follows no redirect, since both are decided here."""
+    pool = keeps_deadlines(urllib3.PoolManager(num_pools=1, maxsize=connections, retries=False))
 
+    def call(method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer:
+        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds)
+        response = pool.urlopen(method, url, body=body, headers=headers, timeout=timeout, redirect=False)
+        return RawAnswer(response.status, response.headers, response.data)
 
-def _headers(request: LoopsRequest, api_key: str) -> dict[str, str]:
-    return {
-        "Authorization": f"Bearer {api_key}",
-        "Content-Type": "application/json",
-        "User-Agent": USER_AGENT,
-        **request.headers,
-    }
+    return call
 
 
 def encode_body(body: dict[str, Any]) -> bytes:

@@ -19,13 +19,16 @@ _Compiled = TypeVar("_Compiled")
 class Subscription:
     """A trigger, an action and a mapping, compiled once and then asked of every event.
 
-    `id` is what results, messages and keys call it.
+    `id` is what results, messages and keys call it; `name` is for people, and its id where it has none.
     """
 
-    __slots__ = ("_mapping", "_trigger", "action", "enabled", "id")
+    __slots__ = ("_mapping", "_trigger", "action", "enabled", "id", "name")
 
-    def __init__(self, known_as: str, action: Action, trigger: Trigger, mapping: Mapping, *, enabled: bool) -> None:
+    def __init__(  # noqa: PLR0913  # its parts, made by from_json alone
+        self, known_as: str, action: Action, trigger: Trigger, mapping: Mapping, *, name: str, enabled: bool
+    ) -> None:
         self.id = known_as
+        self.name = name
         self.action = action
         self.enabled = enabled
         self._trigger = trigger
@@ -49,7 +52,9 @@ class Subscription:
         mapping = _compiled(Mapping, given.get(mapping_key, action and action.mapping), f"/{mapping_key}", faults)
         if faults or action is None or trigger is None or mapping is None:
             raise SubscriptionsError(faults)
-        return cls(identity(definition), action, trigger, mapping, enabled=given.get("enabled", True))
+        known_as = identity(definition)
+        name = given.get("name", known_as)
+        return cls(known_as, action, trigger, mapping, name=name, enabled=given.get("enabled", True))
 
     def matches(self, event: dict[str, Any]) -> bool:
         """Whether the event is to be delivered: the subscription is enabled, and its trigger matches."""
