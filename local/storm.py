@@ -173,20 +173,25 @@ class Storm:
         return sent
 
     def _groups(self) -> list[list[Sent]]:
-        """The events as they are sent: mostly alone, some in batches, some twice, not quite in order."""
+        """The events as they are sent: mostly alone, some in batches, not quite in order."""
         order = sorted(self._sent, key=lambda sent: sent.number + self._chance.uniform(0, 50))
         groups = []
         while order:
             size = self._chance.choice((1, 1, 1, 1, 1, 1, 1, 1, 5, 20))
             groups.append(order[:size])
             order = order[size:]
-        return [group for group in groups for _ in range(self._chance.choice((1,) * 19 + (2,)))]
+        return groups
 
     def _send(self, group: Sequence[Sent]) -> None:
-        """What Segment does: again after 5xx and silence, for four hours, and never after anything else."""
+        """What Segment does: again after 5xx and silence, for four hours; and now and then twice for no reason."""
         chance = random.Random(f"{self._seed}-{group[0].number}")  # noqa: S311  # likewise
-        began = self._clock.time()
         events = [sent.event for sent in group]
+        self._send_until_taken(group, events, chance)
+        if chance.choice((True,) + (False,) * 9):
+            self._send_until_taken(group, [self._resent(event) for event in events], chance)
+
+    def _send_until_taken(self, group: Sequence[Sent], events: Sequence[dict[str, Any]], chance: random.Random) -> None:
+        began = self._clock.time()
         pause = 1.0
         while self._clock.time() - began < SEGMENT_GIVES_UP_SECONDS:
             status = self._post(events)

@@ -103,9 +103,7 @@ class Template:
     @classmethod
     def read(cls, path: Path, parameters: Mapping[str, str] | None = None) -> Self:
         """The template in this file; the folders of its functions are relative to the file's."""
-        # A SafeLoader that knows CloudFormation's tags, which make nothing but dicts.
-        document = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506
-        return cls(document, parameters, path.parent)
+        return cls(read_document(path), parameters, path.parent)
 
     def logical_ids(self, resource_type: str) -> list[str]:
         """The resources of this type that the stack has, its conditions being what they are."""
@@ -162,6 +160,13 @@ class Template:
             queue_sources=[_queue_source(event["Properties"]) for event in _of_queues([*place, "Events"], events)],
             layers=[self.folders()[name] for name in given.get("Layers", [])],
         )
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The template in this file, with CloudFormation's short tags as their long forms."""
+    # A SafeLoader that knows these tags, which make nothing but dicts.
+    document: dict[str, Any] = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506
+    return document
 
 
 class _Loader(yaml.SafeLoader):

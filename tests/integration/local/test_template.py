@@ -19,6 +19,7 @@ Globals:
   Function:
     Handler: app.handler
     Timeout: 10
+    Layers: [!Ref Shared]
     Environment:
       Variables: {PACE: !Ref Pace, PLACE: !Ref Place, QUEUE: !Ref Waiting}
 Resources:
@@ -45,6 +46,9 @@ Resources:
             BatchSize: 50
             FunctionResponseTypes: [ReportBatchItemFailures]
             ScalingConfig: {MaximumConcurrency: 2}
+  Shared:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {ContentUri: layers/shared}
   Waiting:
     Type: AWS::SQS::Queue
     Properties:
@@ -92,6 +96,7 @@ def test_a_function_has_what_globals_and_its_own_properties_say(application: App
     """Globals and the function's own properties are merged, parameters and references being filled in."""
     web, worker = application.functions["Web"], application.functions["Worker"]
     assert (web.code, worker.code) == (tmp_path / "functions" / "web", tmp_path / "functions" / "worker")
+    assert web.layers == [tmp_path / "layers" / "shared"]
     assert [(each.handler, each.timeout, each.memory) for each in (web, worker)] == [
         ("app.handler", 10, 512),
         ("app.handler", 30, 128),
@@ -106,6 +111,14 @@ def test_a_function_has_its_routes_and_queues(application: Application) -> None:
     assert application.functions["Web"].routes == [Route("POST", "/web"), Route("PUT", "/web/")]
     (source,) = application.functions["Worker"].queue_sources
     assert source == QueueSource("arn:waiting", batch_size=50, maximum_concurrency=2, reports_failures=True)
+
+
+def test_folders_are_those_of_functions_and_layers(application: Application, tmp_path: Path) -> None:
+    """What is uploaded is known by the names of its resources."""
+    template = Template.read(tmp_path / "template.yaml")
+    folders = {name: str(folder.relative_to(tmp_path)) for name, folder in template.folders().items()}
+    assert folders == {"Web": "functions/web", "Worker": "functions/worker", "Shared": "layers/shared"}
+    assert application.functions["Worker"].layers == [template.folders()["Shared"]]
 
 
 def test_queues_have_the_attributes_that_sqs_takes(application: Application) -> None:

@@ -1,0 +1,159 @@
+"""A built function in Lambda's runtime emulator, which the SAM CLI brings and AWS' images hold."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import urllib3
+
+from local.http_server import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from local.template import Function
+
+START_SECONDS = 10.0
+"""How long the emulator is given until it listens."""
+
+_PATH = "/2015-03-31/functions/function/invocations"
+_CODE = re.compile(r"^# code object from (?:'(.+)'|(.+))$", re.MULTILINE)
+"""What Python says under PYTHONVERBOSE of each module: the pyc that it came from, in quotes, or its source, without."""
+
+
+class FunctionFailed(Exception):
+    """The handler raised, or the emulator ended; the message has what was logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The programs that play Lambda: the emulator, and a Python that has what Lambda's has."""
+
+    emulator: Path
+    python: Path
+
+
+class EmulatedFunction:
+    """One environment of a function, with its layers merged in `opt`; a context manager.
+
+    The emulator takes one call at a time, and ends with two at once. Of this process' environment the function gets
+    the AWS variables alone: nothing in it leads to the working tree.
+    """
+
+    def __init__(
+        self, function: Function, runtime: Runtime, opt: Path, log: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.function = function
+        self.log = log
+        self._runtime = runtime
+        self._opt = opt
+        self._environ = environ or {}
+        self._http = urllib3.PoolManager(retries=False, timeout=function.timeout + 5)
+        self._running = contextlib.ExitStack()
+
+    def start(self) -> None:
+        """The emulator; the function itself starts with its first call."""
+        with contextlib.ExitStack() as starting:
+            log = starting.enter_context(self.log.open("wb"))
+            address, internal = (f"{LOOPBACK}:{port}" for port in _free_ports())
+            addresses = ["--runtime-interface-emulator-address", address, "--runtime-api-address", internal]
+            handler = [str(self._runtime.python.absolute()), "-m", "awslambdaric", self.function.handler]
+            emulator = subprocess.Popen(  # noqa: S603  # our own command, with no shell
+                [self._runtime.emulator.absolute(), "--log-level", "error", *addresses, *handler],
+                cwd=self.function.code,
+                env=self._environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            starting.callback(_end, emulator)
+            _await(address, emulator)
+            self._url = f"http://{address}{_PATH}"
+            self._running = starting.pop_all()
+
+    def stop(self) -> None:
+        """Ends it, with the function in it."""
+        self._running.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def invoke(self, event: Any) -> Any:
+        """What the handler gives for the event; FunctionFailed when it raises."""
+        try:
+            answer = json.loads(self._http.request("POST", self._url, body=json.dumps(event).encode()).data)
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise FunctionFailed(f"{self.function.name}: {error}\n{self._logged()}") from None
+        # The emulator answers 200 for an error too.
+        if isinstance(answer, dict) and "errorType" in answer:
+            raise FunctionFailed(f"{self.function.name}: {answer['errorType']}: {answer.get('errorMessage')}")
+        return answer
+
+    def module_files(self) -> list[Path]:
+        """The files that its modules' code came from so far, where PYTHONVERBOSE was set."""
+        return [Path(pyc or source) for pyc, source in _CODE.findall(self.log.read_text("utf-8", "replace"))]
+
+    def _environment(self) -> dict[str, str]:
+        aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        return {
+            **aws,
+            "PATH": os.defpath,
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "NO_PROXY": LOOPBACK,
+            # Lambda's order: the function, the layers, the runtime.
+            "PYTHONPATH": os.pathsep.join([str(self.function.code), str(self._opt / "python")]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LAMBDA_TASK_ROOT": str(self.function.code),
+            "AWS_LAMBDA_FUNCTION_NAME": self.function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.function.memory),
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self.function.timeout),
+            "MAPPINGS_FILE": str(self._opt / "mappings.json"),  # which Lambda has at /opt
+            **self.function.environment,
+            **self._environ,
+        }
+
+    def _logged(self) -> str:
+        return self.log.read_text("utf-8", "replace")[-2000:]
+
+
+def _free_ports() -> Iterator[int]:
+    """Two ports that nobody listens on."""
+    with socket.create_server((LOOPBACK, 0)) as one, socket.create_server((LOOPBACK, 0)) as other:
+        ports = [each.getsockname()[1] for each in (one, other)]
+    yield from ports
+
+
+def _await(address: str, emulator: subprocess.Popen[bytes]) -> None:
+    host, port = address.split(":")
+    end = time.monotonic() + START_SECONDS
+    while emulator.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection((host, int(port))):
+            return
+        time.sleep(0.01)
+    raise FunctionFailed(f"the emulator {emulator.args!r} does not listen")
+
+
+def _end(emulator: subprocess.Popen[bytes]) -> None:
+    emulator.terminate()
+    try:
+        emulator.wait(5)
+    except subprocess.TimeoutExpired:
+        emulator.kill()
+        emulator.wait()

@@ -1,0 +1,44 @@
+"""Where a function's modules came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local import PROJECT
+from local.package.modules import module_faults
+
+CODE = Path("/build/Function")
+OPT = Path("/run/opt")
+RUNTIME = PROJECT / ".venv-runtime"
+OURS = OPT / "python" / "loops_destination" / "__pycache__" / "handlers.cpython-313.pyc"
+GOOD = [
+    OURS,
+    CODE / "app.py",
+    RUNTIME / "lib" / "python3.13" / "site-packages" / "boto3" / "__init__.py",
+    Path("/usr/lib/python3.13/json/__init__.py"),
+]
+
+
+def test_compiled_modules_of_the_artifacts_are_right() -> None:
+    """The function's own file, the layer's pycs, and whatever the runtime has may be loaded."""
+    assert module_faults(GOOD, CODE, OPT, RUNTIME) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "fault"),
+    [
+        (OPT / "python" / "pydantic" / "main.py", "it was compiled when the function started"),
+        (Path("/elsewhere/loops_destination/handlers.py"), "it is not the layer's"),
+        (PROJECT / "local" / "stack.py", "it is the working tree's"),
+    ],
+)
+def test_a_module_from_elsewhere_is_found(file: Path, fault: str) -> None:
+    """A module that was compiled at the start, or is not the artifacts', is told."""
+    assert module_faults([*GOOD, file], CODE, OPT, RUNTIME) == [f"{file}: {fault}"]
+
+
+def test_a_function_without_the_product_is_found() -> None:
+    """A function that never imported the package proves nothing."""
+    assert module_faults(GOOD[1:], CODE, OPT, RUNTIME) == ["loops_destination: it was not imported"]

@@ -1,0 +1,436 @@
+"""What no linter knows of this template. Each rule names its faults, none when all is well."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from itertools import combinations, pairwise
+from typing import Any
+
+from loops_destination.observability import Metric
+from loops_destination.pace import ENVIRONMENTS
+from loops_destination.settings import Settings
+from tests.template.stack import ALARM, FUNCTION, LAYER, QUEUE, ROOT, Stack, references, target
+
+Faults = Iterator[str]
+Rule = Callable[[Stack], Faults]
+
+OPERATIONS = ROOT / "docs" / "operations.md"
+FOURTEEN_DAYS = 14 * 24 * 3600
+LOOKS_LIKE_A_SECRET = re.compile(r"(api_?key|secret|token|password)$", re.IGNORECASE)
+DASHBOARD_COLUMNS = 24
+
+SET_ELSEWHERE = {"MAPPINGS_FILE", "AWS_SAM_LOCAL"}
+"""The mappings are where the layer brings them; the other one is set by `sam local`."""
+READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
+
+AWS_METRICS = {
+    "AWS/ApiGateway": {"Count", "4xx", "5xx", "Latency", "IntegrationLatency", "DataProcessed"},
+    "AWS/Lambda": {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"},
+    "AWS/SQS": {
+        "ApproximateAgeOfOldestMessage",
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateNumberOfMessagesNotVisible",
+        "NumberOfMessagesSent",
+        "NumberOfMessagesDeleted",
+    },
+}
+"""Those of AWS' documentation for HTTP APIs, Lambda and SQS that could be of use here."""
+
+LOGGED_OF_A_REQUEST = {
+    "requestId",
+    "requestTime",
+    "routeKey",
+    "status",
+    "responseLatency",
+    "responseLength",
+    "error.message",
+    "integrationErrorMessage",
+}
+
+
+def every_handler_exists(stack: Stack) -> Faults:
+    for name in stack.of_type(FUNCTION):
+        module, _, variable = stack.function(name, "Handler").rpartition(".")
+        path = ROOT / stack.function(name, "CodeUri") / f"{module}.py"
+        if not path.is_file() or variable not in _assigned(path.read_text("utf-8")):
+            yield f"{name}: there is no {variable} in {path}"
+
+
+def _assigned(source: str) -> set[str]:
+    statements = ast.parse(source).body
+    return {
+        each.id
+        for statement in statements
+        if isinstance(statement, ast.Assign)
+        for each in statement.targets
+        if isinstance(each, ast.Name)
+    }
+
+
+def architectures_agree(stack: Stack) -> Faults:
+    wanted = {name: stack.function(name, "Architectures") for name in stack.of_type(FUNCTION)}
+    for name, layer in stack.of_type(LAYER).items():
+        wanted[name] = layer["Properties"].get("CompatibleArchitectures")
+        if layer.get("Metadata", {}).get("BuildMethod"):
+            wanted[f"{name}/Metadata"] = [layer["Metadata"].get("BuildArchitecture")]
+    if len({json.dumps(each) for each in wanted.values()}) > 1:
+        yield f"the architectures differ: {wanted}"
+
+
+def runtimes_agree(stack: Stack) -> Faults:
+    for function in stack.of_type(FUNCTION):
+        runtime = stack.function(function, "Runtime")
+        for layer in stack.of_type(LAYER):
+            if runtime not in stack.properties(layer)["CompatibleRuntimes"]:
+                yield f"{layer}: it is not for {runtime}"
+
+
+def messages_stay_hidden_while_they_are_worked_on(stack: Stack) -> Faults:
+    """As AWS' "Configuring an Amazon SQS queue for use with Lambda" asks for."""
+    for name, source in stack.sources():
+        timeout = stack.function(name, "Timeout")
+        visibility = stack.properties(target(source["Queue"]) or "").get("VisibilityTimeout", 30)
+        if visibility < 6 * timeout:
+            yield f"{name}: {visibility} s are less than six times {timeout} s"
+
+
+def the_api_waits_for_the_functions(stack: Stack) -> Faults:
+    paths = stack.translated["Resources"]["Api"]["Properties"]["Body"]["paths"]
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            waits = operation["x-amazon-apigateway-integration"].get("timeoutInMillis", 30_000)
+            (name,) = {each for each, *route in stack.routes() if route == [method.upper(), path]}
+            if waits <= stack.function(name, "Timeout") * 1000:
+                yield f"{method} {path}: the API gives up before {name} does"
+
+
+def each_queue_has_a_dead_letter_queue_or_is_one(stack: Stack) -> Faults:
+    queues = {name: each["Properties"] for name, each in stack.of_type(QUEUE).items()}
+    targets = {
+        target(each["RedrivePolicy"]["deadLetterTargetArn"]) for each in queues.values() if "RedrivePolicy" in each
+    }
+    for name, properties in queues.items():
+        if "RedrivePolicy" not in properties and name not in targets:
+            yield f"{name}: what fails there is lost"
+        if name in targets and properties.get("RedriveAllowPolicy", {}).get("redrivePermission") != "byQueue":
+            yield f"{name}: any queue may use it"
+
+
+def the_dead_letter_queue_lets_the_retry_queue_in(stack: Stack) -> Faults:
+    name = stack.properties("RetryQueue").get("QueueName", {}).get("Fn::Sub", "")
+    arns = json.dumps(stack.properties("DeadLetterQueue").get("RedriveAllowPolicy", {}).get("sourceQueueArns"))
+    if not name or f":{name}" not in arns:
+        yield f"{arns} does not name {name}"
+
+
+def queues_keep_messages_as_long_as_they_can(stack: Stack) -> Faults:
+    for name in stack.of_type(QUEUE):
+        if stack.properties(name).get("MessageRetentionPeriod") != FOURTEEN_DAYS:
+            yield f"{name}: its messages are dropped earlier"
+
+
+def queues_are_encrypted_and_closed_to_plain_http(stack: Stack) -> Faults:
+    closed = {
+        target(queue)
+        for policy in stack.of_type("AWS::SQS::QueuePolicy").values()
+        if _refuses_plain_http(policy["Properties"]["PolicyDocument"])
+        for queue in policy["Properties"]["Queues"]
+    }
+    for name in stack.of_type(QUEUE):
+        managed = stack.properties(name).get("SqsManagedSseEnabled")
+        if managed not in (True, {"Fn::If": ["HasKmsKey", {"Ref": "AWS::NoValue"}, True]}):
+            yield f"{name}: it may be left unencrypted"
+        if name not in closed:
+            yield f"{name}: it answers plain HTTP"
+
+
+def _refuses_plain_http(policy: dict[str, Any]) -> bool:
+    return any(
+        (each["Effect"], each["Principal"], each["Action"]) == ("Deny", "*", "sqs:*")
+        and each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for each in policy["Statement"]
+    )
+
+
+def every_policy_names_its_resource(stack: Stack) -> Faults:
+    for name, statement in _statements(stack):
+        actions, resources = _list(statement["Action"]), _list(statement["Resource"])
+        if any("*" in action for action in actions):
+            yield f"{name}: {actions} is more than it needs"
+        if any(isinstance(each, str) or "*" in json.dumps(each) for each in resources):
+            yield f"{name}: {resources} names no resource of the stack"
+    for name, role in _of_functions(stack).items():
+        for arn in role["Properties"].get("ManagedPolicyArns", []):
+            if target(arn) not in stack.document["Resources"]:
+                yield f"{name}: {arn} is not the stack's own policy"
+
+
+def functions_may_do_no_more_than_they_do(stack: Stack) -> Faults:
+    allowed = {action for _, statement in _statements(stack) for action in _list(statement["Action"])}
+    wanted = {
+        *("logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue"),
+        *("sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"),
+        *("sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "kms:Decrypt", "kms:GenerateDataKey"),
+    }
+    for action in sorted(allowed ^ wanted):
+        yield f"{action}: it is {'not needed' if action in allowed else 'not allowed'}"
+
+
+def only_redelivery_takes_from_the_queue(stack: Stack) -> Faults:
+    takers = {target(stack.function(name, "Role")) for name, _ in stack.sources()}
+    for name, statement in _statements(stack):
+        if name not in takers and "sqs:ReceiveMessage" in _list(statement["Action"]):
+            yield f"{name}: it may read events that it has no use for"
+
+
+def _of_functions(stack: Stack) -> dict[str, Any]:
+    resources = stack.translated["Resources"]
+    functions = [each for each in resources.values() if each["Type"] == "AWS::Lambda::Function"]
+    names = {target(each["Properties"]["Role"]) or "" for each in functions}
+    return {name: resources[name] for name in names}
+
+
+def _statements(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, role in _of_functions(stack).items():
+        for policy in role["Properties"].get("Policies", []):
+            yield from ((name, each) for each in policy["PolicyDocument"]["Statement"])
+    for name, resource in stack.translated["Resources"].items():
+        if resource["Type"] in {"AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"}:
+            yield from ((name, each) for each in resource["Properties"]["PolicyDocument"]["Statement"])
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def each_function_has_a_role_and_a_log_of_its_own(stack: Stack) -> Faults:
+    functions = stack.of_type(FUNCTION)
+    for kind, key in (("role", "Role"), ("log", "LoggingConfig")):
+        names = [target(stack.function(name, key).get("LogGroup", stack.function(name, key))) for name in functions]
+        if len(set(names)) < len(names) or not set(names) <= set(stack.document["Resources"]):
+            yield f"a {kind} is shared, or not the stack's: {names}"
+
+
+def every_log_ends(stack: Stack) -> Faults:
+    for name, log in stack.of_type("AWS::Logs::LogGroup").items():
+        if "RetentionInDays" not in log["Properties"]:
+            yield f"{name}: it is kept for ever"
+
+
+def the_access_log_tells_nothing_of_a_person(stack: Stack) -> Faults:
+    logged = set(re.findall(r"\$context\.([\w.]+)", stack.properties("Api")["AccessLogSettings"]["Format"]))
+    yield from (f"{name} is logged" for name in sorted(logged - LOGGED_OF_A_REQUEST))
+
+
+def requests_are_throttled(stack: Stack) -> Faults:
+    settings = stack.properties("Api").get("DefaultRouteSettings", {})
+    for key in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
+        if key not in settings:
+            yield f"{key} is not set"
+
+
+def every_way_to_post_leads_to_a_function(stack: Stack) -> Faults:
+    wanted = {
+        (method, path + slash)
+        for method in ("POST", "PUT", "PATCH")
+        for path in ("/contacts", "/events", "/segment")
+        for slash in ("", "/")
+    }
+    found = {(method, path) for _, method, path in stack.routes()}
+    yield from (f"{method} {path}: Segment would drop the event" for method, path in sorted(wanted - found))
+
+
+def the_variables_are_those_that_the_code_reads(stack: Stack) -> Faults:
+    read = {name.upper() for name in Settings.model_fields} - SET_ELSEWHERE | READ_BY_POWERTOOLS
+    everywhere = stack.document["Globals"]["Function"]["Environment"]["Variables"].keys()
+    for name in stack.of_type(FUNCTION):
+        given = everywhere | stack.properties(name).get("Environment", {}).get("Variables", {}).keys()
+        yield from (
+            f"{name}: {variable} is {'not set' if variable in read else 'not read'}"
+            for variable in sorted(given ^ read)
+        )
+
+
+def failed_messages_stay_and_the_others_go(stack: Stack) -> Faults:
+    for name, source in stack.sources():
+        if source.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{name}: one failure brings the whole batch back"
+
+
+def redelivery_keeps_the_pace(stack: Stack) -> Faults:
+    for name, source in stack.sources():
+        if source.get("ScalingConfig", {}).get("MaximumConcurrency") != ENVIRONMENTS:
+            yield f"{name}: each environment takes its share of {ENVIRONMENTS}"
+
+
+def no_secret_is_in_sight(stack: Stack) -> Faults:
+    document = stack.document
+    variables = document["Globals"]["Function"]["Environment"]["Variables"]
+    for name in [*document["Parameters"], *document["Outputs"], *variables]:
+        if LOOKS_LIKE_A_SECRET.search(name):
+            yield f"{name}: it looks like a secret"
+    if "{{resolve:" in json.dumps(document):
+        yield "a secret's value is resolved"
+
+
+def the_secret_outlives_the_stack(stack: Stack) -> Faults:
+    for name, secret in stack.of_type("AWS::SecretsManager::Secret").items():
+        if {secret.get("DeletionPolicy"), secret.get("UpdateReplacePolicy")} != {"Retain"}:
+            yield f"{name}: it goes with the stack"
+
+
+def parameters_are_described_bounded_and_used(stack: Stack) -> Faults:
+    declared = stack.document["Parameters"]
+    used = set(references({key: value for key, value in stack.document.items() if key != "Parameters"}))
+    groups = stack.document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    for name, parameter in declared.items():
+        if not parameter.get("Description") or not {"AllowedValues", "AllowedPattern", "MinValue"} & parameter.keys():
+            yield f"{name}: it is not described, or takes anything"
+        if parameter["Type"] == "Number" and not ({"AllowedValues"} <= parameter.keys() or "MaxValue" in parameter):
+            yield f"{name}: it has no upper bound"
+        if name not in used:
+            yield f"{name}: nothing uses it"
+        if shown.count(name) != 1:
+            yield f"{name}: the console shows it {shown.count(name)} times"
+        if "Default" not in parameter:
+            yield f"{name}: a first deployment would have to know it"
+
+
+def a_changed_layer_is_a_new_version(stack: Stack) -> Faults:
+    for layer in stack.of_type(LAYER):
+        changed = stack.copy()
+        changed.properties(layer)["ContentUri"] += "-changed"
+        kept = _versions(stack) & _versions(changed)
+        yield from (f"{name} stays when {layer} changes" for name in sorted(kept))
+
+
+def _versions(stack: Stack) -> set[str]:
+    resources = stack.translated["Resources"]
+    return {name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Version"}
+
+
+def a_canary_is_called_off_by_its_functions_errors(stack: Stack) -> Faults:
+    resources = stack.translate(Canary="true")["Resources"]
+    for function in stack.of_type(FUNCTION):
+        group = resources.get(f"{function}DeploymentGroup", {}).get("Properties", {})
+        alarms = [target(each["Name"]) or "" for each in group.get("AlarmConfiguration", {}).get("Alarms", [])]
+        metrics = [resources[alarm]["Properties"] for alarm in alarms]
+        if not any(each["MetricName"] == "Errors" and function in references(each) for each in metrics):
+            yield f"{function}: its errors do not end its canary"
+
+
+def without_a_canary_all_goes_at_once(stack: Stack) -> Faults:
+    for name, resource in stack.translate(Canary="false")["Resources"].items():
+        if "CodeDeploy" in json.dumps(resource):
+            yield f"{name}: CodeDeploy has a part in it"
+
+
+def nothing_waits_for_itself(stack: Stack) -> Faults:
+    for canary in ("true", "false"):
+        resources = stack.translate(Canary=canary)["Resources"]
+        graph = {name: (set(references(each)) | _explicit(each)) & resources.keys() for name, each in resources.items()}
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            yield " → ".join(error.args[1])
+
+
+def _explicit(resource: dict[str, Any]) -> set[str]:
+    return set(_list(resource.get("DependsOn", [])))
+
+
+def alarms_name_metrics_that_exist(stack: Stack) -> Faults:
+    for name, alarm in stack.of_type(ALARM).items():
+        properties = alarm["Properties"]
+        simple = [
+            properties,
+            *(each["MetricStat"]["Metric"] for each in properties.get("Metrics", []) if "MetricStat" in each),
+        ]
+        for metric in simple:
+            if "MetricName" in metric and metric["MetricName"] not in AWS_METRICS.get(metric["Namespace"], set()):
+                yield f"{name}: AWS has no {metric['MetricName']}"
+        for query in properties.get("Metrics", []):
+            yield from (f"{name}: {fault}" for fault in _query_faults(stack, query.get("Expression", "")))
+
+
+def _query_faults(stack: Stack, expression: Any) -> Faults:
+    if not isinstance(expression, dict):
+        return
+    selected = re.fullmatch(r'SELECT SUM\((\w+)\) FROM SCHEMA\("(.+)", service\)', expression["Fn::Sub"])
+    if not selected or selected[1] not in {metric.title for metric in Metric}:
+        yield f"the code has no such metric: {expression}"
+    elif selected[2] != _namespace(stack):
+        yield f"the code's namespace is another one: {selected[2]}"
+
+
+def _namespace(stack: Stack) -> str:
+    variables = stack.document["Globals"]["Function"]["Environment"]["Variables"]
+    return str(variables["METRICS_NAMESPACE"]["Fn::Sub"])
+
+
+def alarms_reach_somebody_and_say_what_to_do(stack: Stack) -> Faults:
+    headings = {_anchor(line) for line in OPERATIONS.read_text("utf-8").splitlines() if line.startswith("#")}
+    for name, alarm in stack.of_type(ALARM).items():
+        properties = alarm["Properties"]
+        linked = re.search(r"docs/operations\.md#([\w-]+)", properties["AlarmDescription"])
+        if not linked or linked[1] not in headings:
+            yield f"{name}: docs/operations.md does not tell what to do"
+        if not {"AlarmTopic", "AlarmTopicArn"} <= set(references(properties.get("AlarmActions"))):
+            yield f"{name}: nobody is told"
+        if properties.get("TreatMissingData") != "notBreaching":
+            yield f"{name}: silence is an alarm"
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w-]", "", heading.lstrip("#").strip().lower().replace(" ", "-"))
+
+
+def widgets_name_metrics_that_exist(stack: Stack) -> Faults:
+    shown = set()
+    for widget in _widgets(stack):
+        for line in widget["properties"].get("metrics", []):
+            if isinstance(line[0], dict):
+                name, namespace = _searched(line[0]["expression"])
+                known = {metric.title for metric in Metric} if namespace == _namespace(stack) else set()
+                shown.add(name)
+            else:
+                namespace, name, *_ = line
+                known = AWS_METRICS.get(namespace, set())
+            if name not in known:
+                yield f"{widget['properties']['title']}: there is no {name} in {namespace}"
+    yield from (f"{name} is not on the dashboard" for name in sorted({metric.title for metric in Metric} - shown))
+
+
+def _searched(expression: str) -> tuple[str, str]:
+    found = re.fullmatch(r"""\w+\(SEARCH\('\{"(.+)",service\} MetricName="(\w+)"', '\w+', \d+\)\)""", expression)
+    return (found[2], found[1]) if found else (expression, "")
+
+
+def widgets_do_not_overlap(stack: Stack) -> Faults:
+    widgets = _widgets(stack)
+    for one, other in combinations(widgets, 2):
+        if _overlap(one, other, "x", "width") and _overlap(one, other, "y", "height"):
+            yield f"{one} is over {other}"
+    yield from (f"{each} is too wide" for each in widgets if each["x"] + each["width"] > DASHBOARD_COLUMNS)
+
+
+def _overlap(one: dict[str, Any], other: dict[str, Any], start: str, size: str) -> bool:
+    return bool(one[start] < other[start] + other[size] and other[start] < one[start] + one[size])
+
+
+def _widgets(stack: Stack) -> list[dict[str, Any]]:
+    body = stack.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
+    widgets: list[dict[str, Any]] = json.loads(body)["widgets"]
+    return widgets
+
+
+def each_resource_says_why_it_is_there(stack: Stack) -> Faults:
+    lines = stack.text[stack.text.index("\nResources:") : stack.text.index("\nOutputs:")].splitlines()
+    for before, line in pairwise(lines):
+        if re.fullmatch(r"  \w+:", line) and not before.startswith("  # "):
+            yield f"{line.strip()} has no comment"

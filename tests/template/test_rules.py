@@ -1,0 +1,207 @@
+"""The template keeps each rule, and each rule notices when it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.template import rules
+from tests.template.rules import Rule
+from tests.template.stack import Stack
+
+Mutation = Callable[[Stack], object]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return Stack.read()
+
+
+def _set(place: str, value: Any) -> Mutation:
+    """Puts the value at the place, a path of keys; `...` takes the key away."""
+
+    def mutate(stack: Stack) -> None:
+        *path, last = place.split("/")
+        parent = stack.document
+        for key in path:
+            parent = parent[key]
+        if value is ...:
+            del parent[last]
+        else:
+            parent[last] = value
+
+    return mutate
+
+
+def _replace(name: str, old: str, new: str) -> Mutation:
+    """Another text in the dashboard, or in the file."""
+
+    def mutate(stack: Stack) -> None:
+        if name == "text":
+            assert old in stack.text
+            stack.text = stack.text.replace(old, new)
+        else:
+            body = stack.properties("Dashboard")["DashboardBody"]
+            assert old in body["Fn::Sub"]
+            body["Fn::Sub"] = body["Fn::Sub"].replace(old, new)
+
+    return mutate
+
+
+SOURCE = "Resources/RedeliveryFunction/Properties/Events/RetryQueue/Properties"
+RETRY = "Resources/RetryQueue/Properties"
+DEAD = "Resources/DeadLetterQueue/Properties"
+FUNCTION = "Resources/SendEventFunction/Properties"
+ALARM = "Resources/KeyRefusedAlarm/Properties"
+VARIABLES = "Globals/Function/Environment/Variables"
+GRANTS = "Resources/DeliveryPolicy/Properties/PolicyDocument/Statement"
+A_NUMBER = {"Type": "Number", "Default": 1, "MinValue": 1, "MaxValue": 2, "Description": "A number"}
+
+
+def _grant(**statement: Any) -> Mutation:
+    def mutate(stack: Stack) -> None:
+        statements = stack.properties("DeliveryPolicy")["PolicyDocument"]["Statement"]
+        statements.append({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": {"Ref": "Secret"}} | statement)
+
+    return mutate
+
+
+MUTATIONS: list[tuple[Rule, Mutation]] = [
+    (rules.every_handler_exists, _set(f"{FUNCTION}/Handler", "app.handle")),
+    (rules.every_handler_exists, _set(f"{FUNCTION}/CodeUri", "functions/nowhere")),
+    (rules.architectures_agree, _set("Resources/DestinationLayer/Metadata/BuildArchitecture", "x86_64")),
+    (rules.architectures_agree, _set("Resources/DestinationLayer/Metadata/BuildArchitecture", ...)),
+    (rules.architectures_agree, _set("Globals/Function/Architectures", ["x86_64"])),
+    (rules.runtimes_agree, _set(f"{FUNCTION}/Runtime", "python3.12")),
+    (rules.messages_stay_hidden_while_they_are_worked_on, _set(f"{RETRY}/VisibilityTimeout", 359)),
+    (rules.messages_stay_hidden_while_they_are_worked_on, _set(f"{RETRY}/VisibilityTimeout", ...)),
+    (rules.the_api_waits_for_the_functions, _set(f"{FUNCTION}/Timeout", 30)),
+    (rules.the_api_waits_for_the_functions, _set(f"{FUNCTION}/Events/Put/Properties/TimeoutInMillis", 10000)),
+    (rules.each_queue_has_a_dead_letter_queue_or_is_one, _set(f"{RETRY}/RedrivePolicy", ...)),
+    (rules.each_queue_has_a_dead_letter_queue_or_is_one, _set(f"{DEAD}/RedriveAllowPolicy", ...)),
+    (rules.the_dead_letter_queue_lets_the_retry_queue_in, _set(f"{RETRY}/QueueName/Fn::Sub", "renamed")),
+    (rules.the_dead_letter_queue_lets_the_retry_queue_in, _set(f"{RETRY}/QueueName", ...)),
+    (rules.queues_keep_messages_as_long_as_they_can, _set(f"{DEAD}/MessageRetentionPeriod", 1209599)),
+    (rules.queues_are_encrypted_and_closed_to_plain_http, _set(f"{RETRY}/SqsManagedSseEnabled", ...)),
+    (rules.queues_are_encrypted_and_closed_to_plain_http, _set("Resources/DeadLetterQueuePolicy", ...)),
+    (rules.every_policy_names_its_resource, _grant(Resource="*")),
+    (rules.every_policy_names_its_resource, _grant(Action="sqs:*")),
+    (
+        rules.every_policy_names_its_resource,
+        _set("Resources/SendEventRole/Properties/ManagedPolicyArns", ["arn:aws:iam::aws:policy/AmazonSQSFullAccess"]),
+    ),
+    (rules.functions_may_do_no_more_than_they_do, _grant(Action="sqs:PurgeQueue")),
+    (rules.functions_may_do_no_more_than_they_do, _set(GRANTS, [])),
+    (rules.only_redelivery_takes_from_the_queue, _grant(Action=["sqs:SendMessage", "sqs:ReceiveMessage"])),
+    (
+        rules.each_function_has_a_role_and_a_log_of_its_own,
+        _set(f"{FUNCTION}/Role", {"Fn::GetAtt": ["RedeliveryRole", "Arn"]}),
+    ),
+    (
+        rules.each_function_has_a_role_and_a_log_of_its_own,
+        _set(f"{FUNCTION}/LoggingConfig/LogGroup", {"Ref": "ApiLog"}),
+    ),
+    (rules.every_log_ends, _set("Resources/ApiLogs/Properties/RetentionInDays", ...)),
+    (
+        rules.the_access_log_tells_nothing_of_a_person,
+        _set("Resources/Api/Properties/AccessLogSettings/Format", "$context.identity.sourceIp"),
+    ),
+    (rules.requests_are_throttled, _set("Resources/Api/Properties/DefaultRouteSettings/ThrottlingRateLimit", ...)),
+    (rules.every_way_to_post_leads_to_a_function, _set(f"{FUNCTION}/Events/PatchSlash", ...)),
+    (rules.the_variables_are_those_that_the_code_reads, _set(f"{VARIABLES}/SECRET_ID", ...)),
+    (rules.the_variables_are_those_that_the_code_reads, _set(f"{VARIABLES}/UNREAD", "1")),
+    (
+        rules.the_variables_are_those_that_the_code_reads,
+        _set(f"{FUNCTION}/Environment", {"Variables": {"UNREAD": "1"}}),
+    ),
+    (rules.failed_messages_stay_and_the_others_go, _set(f"{SOURCE}/FunctionResponseTypes", ...)),
+    (rules.redelivery_keeps_the_pace, _set(f"{SOURCE}/ScalingConfig/MaximumConcurrency", 3)),
+    (rules.redelivery_keeps_the_pace, _set(f"{SOURCE}/ScalingConfig", ...)),
+    (rules.no_secret_is_in_sight, _set("Parameters/LoopsApiKey", A_NUMBER)),
+    (rules.no_secret_is_in_sight, _set(f"{VARIABLES}/SHARED_SECRET", "1")),
+    (rules.no_secret_is_in_sight, _set("Outputs/BearerToken", {"Value": "1"})),
+    (rules.no_secret_is_in_sight, _set("Outputs/SecretArn/Value", "{{resolve:secretsmanager:sample}}")),
+    (rules.the_secret_outlives_the_stack, _set("Resources/Secret/DeletionPolicy", "Delete")),
+    (rules.parameters_are_described_bounded_and_used, _set("Parameters/LogLevel/Description", ...)),
+    (rules.parameters_are_described_bounded_and_used, _set("Parameters/LogLevel/AllowedValues", ...)),
+    (rules.parameters_are_described_bounded_and_used, _set("Parameters/RequestsBurst/MaxValue", ...)),
+    (rules.parameters_are_described_bounded_and_used, _set("Parameters/LoopsBaseUrl/Default", ...)),
+    (rules.parameters_are_described_bounded_and_used, _set(f"{VARIABLES}/POWERTOOLS_LOG_LEVEL", "INFO")),
+    (
+        rules.parameters_are_described_bounded_and_used,
+        _set("Metadata/AWS::CloudFormation::Interface/ParameterGroups", []),
+    ),
+    (rules.a_changed_layer_is_a_new_version, _set("Resources/MappingsLayer/Properties/PublishLambdaVersion", ...)),
+    (rules.a_changed_layer_is_a_new_version, _set(f"{FUNCTION}/AutoPublishAliasAllProperties", ...)),
+    (
+        rules.a_canary_is_called_off_by_its_functions_errors,
+        _set(f"{FUNCTION}/DeploymentPreference/Alarms", [{"Ref": "RedeliveryErrorsAlarm"}]),
+    ),
+    (rules.a_canary_is_called_off_by_its_functions_errors, _set(f"{FUNCTION}/DeploymentPreference/Alarms", ...)),
+    (rules.without_a_canary_all_goes_at_once, _set("Globals/Function/DeploymentPreference/Enabled", ...)),
+    (
+        rules.nothing_waits_for_itself,
+        _set(f"{FUNCTION}/DeploymentPreference/Alarms", [{"Ref": "ApiErrorsAlarm"}]),
+    ),
+    (
+        rules.nothing_waits_for_itself,
+        _set(f"{DEAD}/RedriveAllowPolicy/sourceQueueArns", [{"Fn::GetAtt": ["RetryQueue", "Arn"]}]),
+    ),
+    (rules.alarms_name_metrics_that_exist, _set("Resources/ApiErrorsAlarm/Properties/MetricName", "5XXError")),
+    (
+        rules.alarms_name_metrics_that_exist,
+        _set(
+            f"{ALARM}/Metrics",
+            [{"Expression": {"Fn::Sub": 'SELECT SUM(Refused) FROM SCHEMA("LoopsDestination", service)'}}],
+        ),
+    ),
+    (
+        rules.alarms_name_metrics_that_exist,
+        _set(f"{ALARM}/Metrics", [{"Expression": {"Fn::Sub": 'SELECT SUM(Queued) FROM SCHEMA("Loops", service)'}}]),
+    ),
+    (
+        rules.alarms_name_metrics_that_exist,
+        _set(
+            "Resources/ThrottlesAlarm/Properties/Metrics",
+            [{"MetricStat": {"Metric": {"Namespace": "AWS/Lambda", "MetricName": "Throttled"}}}],
+        ),
+    ),
+    (rules.alarms_reach_somebody_and_say_what_to_do, _set(f"{ALARM}/AlarmActions", ...)),
+    (
+        rules.alarms_reach_somebody_and_say_what_to_do,
+        _set(f"{ALARM}/AlarmDescription", "Help. See docs/operations.md#so"),
+    ),
+    (rules.alarms_reach_somebody_and_say_what_to_do, _set(f"{ALARM}/TreatMissingData", "breaching")),
+    (rules.widgets_name_metrics_that_exist, _replace("dashboard", "KeyRefused", "KeyForgotten")),
+    (rules.widgets_name_metrics_that_exist, _replace("dashboard", "LoopsDestination/", "Loops/")),
+    (rules.widgets_name_metrics_that_exist, _replace("dashboard", '"4xx", "ApiId"', '"4XXError", "ApiId"')),
+    (rules.widgets_do_not_overlap, _replace("dashboard", '"x": 18, "y": 9', '"x": 17, "y": 9')),
+    (rules.widgets_do_not_overlap, _replace("dashboard", '"x": 18', '"x": 19')),
+    (rules.each_resource_says_why_it_is_there, _replace("text", "  # Deliveries that need a person.\n", "")),
+]
+
+RULES = list(dict.fromkeys(rule for rule, _ in MUTATIONS))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_template_keeps_the_rule(rule: Rule, stack: Stack) -> None:
+    """The rule finds no fault in the template."""
+    assert list(rule(stack)) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "mutate"), MUTATIONS, ids=[f"{rule.__name__}-{index}" for index, (rule, _) in enumerate(MUTATIONS)]
+)
+def test_the_rule_notices(rule: Rule, mutate: Mutation, stack: Stack) -> None:
+    """A template that breaks the rule does not pass it."""
+    mutated = stack.copy()
+    mutate(mutated)
+    assert list(rule(mutated))
+
+
+def test_every_rule_is_tested() -> None:
+    """A new rule has a mutation that it notices."""
+    public = {name for name, each in vars(rules).items() if getattr(each, "__module__", "") == rules.__name__}
+    assert {rule.__name__ for rule in RULES} == {name for name in public if not name.startswith("_")}
