@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
 SAM := SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
-
 RUNTIME_VENV := .venv-runtime
+CONFIG_ENV ?= default
 
 # Lambda runs 3.13, so `sam build` compiles with it; pyenv keeps one where its shim may not be switched on. What is on
 # the path may be such a shim, so it must have shown that it runs.
@@ -49,6 +49,24 @@ storm: $(VENV)/.made ## 5,000 events while everything fails: nothing lost, nothi
 .PHONY: test
 test: $(VENV)/.made ## every test, offline
 	$(BIN)/python -m pytest --numprocesses=2 --quiet $(ARGS)
+	@echo "Left out: tests/browser, which need Chromium; make browser-test runs them."
+
+# Chromium comes from the system: where apt-get may be used it is installed, elsewhere its tests are left out.
+CHROMIUM := $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser))
+
+$(VENV)/.browser: requirements-browser.txt $(VENV)/.made
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-browser.txt
+	@touch $@
+
+.PHONY: browser-test
+browser-test: $(VENV)/.browser ## the studio in headless Chromium; PICTURES=docs/images renews the pictures in docs
+	@if [ -z "$(CHROMIUM)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 || true; \
+	fi
+	@for chromium in "$(CHROMIUM)" /usr/bin/chromium; do \
+		if [ -x "$$chromium" ]; then CHROMIUM="$$chromium" PICTURES="$(PICTURES)" exec $(BIN)/python -m pytest --quiet tests/browser $(ARGS); fi; \
+	done; \
+	echo "Not run: there is no Chromium on this machine, and it could not be installed (Debian's package is chromium)."
 
 .PHONY: check
 check: $(VENV)/.made $(SAM_VENV)/.made ## style, types, imports and the template
@@ -59,17 +77,37 @@ check: $(VENV)/.made $(SAM_VENV)/.made ## style, types, imports and the template
 	$(SAM) validate --lint
 	$(SAM) validate --region us-east-1
 
+# Segment's own packages, to measure beside ours; without npm or a network ours is measured alone.
+bench/peer/node_modules/.package-lock.json: bench/peer/package-lock.json bench/peer/package.json
+	@npm ci --prefix bench/peer --ignore-scripts --silent || echo "Segment's packages could not be installed."
+
+.PHONY: bench
+bench: $(VENV)/.made $(if $(shell command -v npm),bench/peer/node_modules/.package-lock.json) ## how fast it is, beside Segment's own code where there is Node
+	@PYTHONPATH=layers/destination $(BIN)/python -m bench $(ARGS)
+
 .PHONY: build
 build: $(SAM_VENV)/.made ## what `sam deploy` uploads, in .aws-sam
-	$(WITH_313) $(SAM) build
+	$(WITH_313) $(SAM) build --config-env $(CONFIG_ENV)
+
+.PHONY: deploy
+deploy: build ## builds and deploys; CONFIG_ENV=production chooses a section of samconfig.toml
+	$(SAM) deploy --config-env $(CONFIG_ENV) $(ARGS)
+
+.PHONY: setup-secret
+setup-secret: $(VENV)/.made ## puts the Loops API key into the deployed stack's secret, asked for unseen
+	@$(BIN)/python -m local.setup_secret --config-env $(CONFIG_ENV) $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .PHONY: package
 package: $(VENV)/.made $(if $(PYTHON313),$(SAM_VENV)/.made $(RUNTIME_VENV)/.made) ## what `sam deploy` uploads, looked through and run in Lambda's emulator
 	@if [ -z "$(PYTHON313)" ]; then \
 		echo "Not run: no Python 3.13 runs on this machine, so the artifacts were neither built nor tried."; \
 	else \
-		$(BIN)/python -m local.package --sam $(SAM_VENV)/bin/sam --builder "$(PYTHON313)" --runtime $(RUNTIME_VENV)/bin/python; \
+		$(BIN)/python -m local.package --sam $(SAM_VENV)/bin/sam --builder "$(PYTHON313)" --runtime $(RUNTIME_VENV)/bin/python $(ARGS); \
 	fi
+
+.PHONY: services
+services: $(VENV)/.made ## what `sam local` needs; HOST=172.17.0.1 listens on Docker's bridge, for Linux
+	@$(BIN)/python -m local.services $(if $(HOST),--host $(HOST)) $(ARGS)
 
 .PHONY: clean
 clean: ## removes what the other targets made

@@ -88,6 +88,7 @@ def _stack(options: argparse.Namespace, key: str, sandbox: Sandbox, live: _Live)
         aws_port=_port(options, "aws_port"),
         on_exchange=live.exchanged,
         on_invocation=live.invoked,
+        studio=True,
     )
 
 
@@ -132,6 +133,7 @@ def _places(stack: LocalStack, options: argparse.Namespace, *, sandboxed: bool) 
     log = "standard error" if options.verbose else options.log
     lines = [
         "",
+        *([] if options.once else [f"Studio   {stack.gateway.root}/"]),
         f"Webhook  {stack.outputs['ContactsUrl']}  {stack.outputs['EventsUrl']}  {stack.outputs['SegmentUrl']}",
         f"Loops    {stack.loops_url}" + (f"  (seen: {stack.loops.root}/sandbox/requests)" if sandboxed else ""),
         f"SQS      {stack.outputs['RetryQueueUrl']}",

@@ -13,6 +13,8 @@ import json
 import os
 import secrets
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
@@ -29,7 +31,7 @@ from local.sandbox.transmission import struck
 from local.template import ACCOUNT, REGION, Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -52,6 +54,17 @@ _NO_FAULT = Fault(kind="delay", seconds=0)
 
 _moto_sqs: Any = moto.sqs.models
 """Some of what is used of it is not for others, but there is no other way to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message on a queue; `sent_at` and `next_at`, when it can be received, are in seconds since 1970."""
+
+    id: str
+    body: str = field(repr=False)
+    sent_at: float
+    next_at: float
+    attributes: Mapping[str, str]
 
 
 class LocalAws:
@@ -133,9 +146,13 @@ class LocalAws:
 
     def messages(self, queue: str) -> list[str]:
         """The bodies of all the queue's messages, the hidden and delayed ones too; looking changes nothing."""
+        return [message.body for message in self.held(queue)]
+
+    def held(self, queue: str) -> list[Held]:
+        """All the queue's messages, the hidden and delayed ones too; looking changes nothing."""
         with self._lock:
-            held = _moto_sqs.sqs_backends[ACCOUNT][REGION].queues[queue]._messages  # noqa: SLF001  # no API shows them
-            return [message.body for message in held]
+            messages = _moto_sqs.sqs_backends[ACCOUNT][REGION].queues[queue]._messages  # noqa: SLF001  # no API shows them
+            return [_held(message) for message in messages]
 
 
 class _Front:
@@ -182,6 +199,13 @@ class _Front:
         environ = request.environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         with self._lock:
             return Response.from_app(self._app, environ, buffered=True)
+
+
+def _held(message: Any) -> Held:
+    """A message of moto's in our words; its times are in milliseconds."""
+    attributes = {name: value.get("StringValue", "") for name, value in message.message_attributes.items()}
+    next_at = max(message.visible_at, message.delayed_until, message.sent_timestamp)
+    return Held(message.id, message.body, message.sent_timestamp / 1000, next_at / 1000, attributes)
 
 
 def _knows_token(request: Request) -> bool:

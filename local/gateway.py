@@ -22,7 +22,7 @@ from local.template import ACCOUNT, Route
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from local.runtime import LambdaFunction
     from loops_destination.clock import Clock
@@ -60,17 +60,28 @@ class Exchange:
 
 
 class Gateway:
-    """The WSGI application; `routes` lead to functions, `listener` is told of every exchange once it is over."""
+    """The WSGI application; `routes` lead to functions, `listener` is told of every exchange once it is over.
+
+    `studio` has what no API Gateway has: a page at `/`, and all that is below `/studio`.
+    """
 
     def __init__(
-        self, routes: Mapping[Route, LambdaFunction], clock: Clock, listener: Callable[[Exchange], None] = ignore
+        self,
+        routes: Mapping[Route, LambdaFunction],
+        clock: Clock,
+        listener: Callable[[Exchange], None] = ignore,
+        studio: WSGIApplication | None = None,
     ) -> None:
         self._routes = routes
         self._clock = clock
         self._listener = listener
+        self._studio = studio
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return self._answer(Request(environ))(environ, start_response)
+        request = Request(environ)
+        if self._studio is not None and (request.path == "/" or request.path.startswith("/studio/")):
+            return self._studio(environ, start_response)
+        return self._answer(request)(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
         now = self._clock.time()

@@ -147,8 +147,8 @@ class LambdaFunction:
         return invocation
 
     def freeze(self) -> None:
-        """Ends the idle environments, so that the next calls are cold starts."""
-        self._idle.clear()
+        """Ends the idle environments, and the busy ones after their call, so that the next calls are cold starts."""
+        self._idle = deque()
 
     def kill_next(self, readings: int) -> None:
         """Lets the next invocation die when it has looked at the clock so many times."""
@@ -157,6 +157,7 @@ class LambdaFunction:
     def _run(self, event: Any) -> Invocation:
         started = self._clock.time()
         request_id = str(uuid.uuid4())
+        idle = self._idle  # those of another time after a freeze
         environment = self._environment()
         environment.clock.readings_left, self._next_dies_after = self._next_dies_after, math.inf
         payload, failed = self._answer(environment, event, self._context(request_id, started))
@@ -166,7 +167,7 @@ class LambdaFunction:
             payload, failed = _timed_out(request_id, self.function.timeout), True
         elif environment.clock.readings_left >= 0:
             environment.clock.readings_left = math.inf
-            self._idle.append(environment)
+            idle.append(environment)
         return Invocation(self.function.name, request_id, event, payload, failed, started, seconds)
 
     def _environment(self) -> _Environment:

@@ -12,6 +12,7 @@ from local.http_server import HttpServer
 from local.poller import Poller
 from local.runtime import Invocation, LambdaFunction, ignore
 from local.sandbox import Sandbox, SandboxServer
+from local.studio import Studio
 from local.template import REGION, Template
 from loops_destination.clock import Clock, SystemClock
 
@@ -39,7 +40,8 @@ class LocalStack:
     Loops is `sandbox`, unless `loops_url` names another. `secret` is what the stack's secret holds at the start, and
     `parameters` are the template's. Port 0 is any free one. With `polling` false nothing happens on the RetryQueue but
     by `redeliver()`. All that waits or asks for the time uses `clock`. `on_exchange` is told of every request at the
-    gateway, `on_invocation` of every call of a function; both are called in the thread of what they are told of.
+    gateway, `on_invocation` of every call of a function; both are called in the thread of what they are told of. With
+    `studio` the gateway serves the page for people, which is told of the same.
     """
 
     def __init__(  # noqa: PLR0913  # what can be chosen of a stack; all of it by name
@@ -58,6 +60,7 @@ class LocalStack:
         environments: int = 10,
         on_exchange: Callable[[Exchange], None] = ignore,
         on_invocation: Callable[[Invocation], None] = ignore,
+        studio: bool = False,
     ) -> None:
         self.clock = clock or SystemClock()
         self.sandbox = sandbox or Sandbox(clock=self.clock.time, sleep=self.clock.sleep)
@@ -69,11 +72,12 @@ class LocalStack:
         self._secret = secret or {"apiKey": self.sandbox.api_key, "sharedSecret": SHARED_SECRET}
         self._loops_url = loops_url
         self._parameters = parameters or {}
-        self._mappings = mappings
+        self.mappings = mappings
         self._polling = polling
         self._environments = environments
         self._on_exchange = on_exchange
         self._on_invocation = on_invocation
+        self._studio = Studio(self, self._secret["sharedSecret"]) if studio else None
         self._gateway_port = gateway_port
         self._running = contextlib.ExitStack()
 
@@ -106,6 +110,11 @@ class LocalStack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def is_sandboxed(self) -> bool:
+        """Whether Loops is the sandbox, and not one with real people in it."""
+        return self._loops_url is None
 
     def waiting(self) -> list[str]:
         """The bodies of all messages on the RetryQueue, hidden and delayed ones too."""
@@ -144,14 +153,14 @@ class LocalStack:
         return application, secret_arn
 
     def _functions(self, application: Application) -> dict[str, LambdaFunction]:
-        environ = {"MAPPINGS_FILE": str(self._mappings)}  # on Lambda the layer brings it to /opt
+        environ = {"MAPPINGS_FILE": str(self.mappings)}  # on Lambda the layer brings it to /opt
         return {
             name: LambdaFunction(
                 function,
                 self.clock,
                 environ=environ,
                 environments=self._environments,
-                listener=self._on_invocation,
+                listener=self._invoked,
             )
             for name, function in application.functions.items()
         }
@@ -168,7 +177,17 @@ class LocalStack:
         routes = {
             route: self.functions[name] for name, function in application.functions.items() for route in function.routes
         }
-        return HttpServer(Gateway(routes, self.clock, self._on_exchange), self._gateway_port, "gateway")
+        return HttpServer(Gateway(routes, self.clock, self._exchanged, self._studio), self._gateway_port, "gateway")
+
+    def _exchanged(self, exchange: Exchange) -> None:
+        if self._studio is not None:
+            self._studio.deliveries.exchanged(exchange)
+        self._on_exchange(exchange)
+
+    def _invoked(self, invocation: Invocation) -> None:
+        if self._studio is not None:
+            self._studio.deliveries.invoked(invocation)
+        self._on_invocation(invocation)
 
 
 def _local(outputs: Mapping[str, str], gateway_url: str) -> dict[str, str]:

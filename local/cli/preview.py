@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from local.cli.arguments import add_json, add_mappings
@@ -17,16 +16,13 @@ from local.cli.loops import (
     LOCAL_LOOPS,
     REAL_LOOPS,
     SANDBOX_KEY,
-    SHOWN_KEY,
     Call,
-    Recorder,
     answer_json,
     base_url,
     is_local,
     key_from_environment,
-    nowhere,
 )
-from local.cli.mappings import Entry, load_entries, read_bytes, shown
+from local.cli.mappings import load_entries, read_bytes, shown
 from local.cli.terminal import (
     Style,
     beside,
@@ -39,20 +35,12 @@ from local.cli.terminal import (
     printable,
     say,
 )
-from loops_destination.clock import SystemClock
-from loops_destination.delivery import Deliverer, Delivery, prepare
-from loops_destination.errors import MappingError, SubscriptionsError
+from local.preview import Preview, Sender, previews
+from loops_destination.errors import SubscriptionsError
 from loops_destination.events import Arrival
-from loops_destination.keys import idempotency_key
-from loops_destination.loops import LoopsClient
-from loops_destination.loops.client import pooled
-from loops_destination.outcomes import Outcome, Result
-from loops_destination.pace import Pacer
-from loops_destination.requests import LoopsRequest
+from loops_destination.outcomes import Result
 from loops_destination.trigger import Finding
 
-CALL_SECONDS = 8.0
-CALLS_A_SECOND = 10
 LABEL = 11
 """Width of the column of labels."""
 
@@ -87,56 +75,6 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-@dataclass(slots=True)
-class Preview:
-    """What becomes of one event under one subscription; the parts are None where it does not come so far."""
-
-    entry: Entry
-    findings: Sequence[Finding]
-    matches: bool
-    mapped: Any = None
-    call: Call | None = None
-    problem: Result | None = None
-    answer: Call | None = None
-    result: Result | None = None
-
-    @property
-    def fails(self) -> bool:
-        """Whether the event is taken and not delivered."""
-        return self.problem is not None or (self.result is not None and self.result.outcome is not Outcome.DELIVERED)
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """The one API key; `deliverer` asks for it as the functions ask for the secret's."""
-
-    key: str = field(repr=False)
-
-    def loops_key(self) -> str:
-        return self.key
-
-    def refresh(self) -> bool:
-        return False
-
-
-class _Sender:
-    """Brings deliveries to one Loops, no faster than it allows."""
-
-    def __init__(self, url: str, key: str) -> None:
-        clock = SystemClock()
-        self._recorder = Recorder(pooled(1))
-        self._deliverer = Deliverer(LoopsClient(url, clock, self._recorder, connections=1), _Key(key), clock)
-        self._pacer = Pacer(CALLS_A_SECOND, clock)
-
-    def send(self, delivery: Delivery, request: LoopsRequest) -> tuple[Call | None, Result]:
-        """Loops' answer, None where there was none in time, and what the functions make of it."""
-        self._pacer.wait_for_turn(float("inf"))
-        self._recorder.calls.clear()
-        result = self._deliverer.attempt(delivery, request, CALL_SECONDS)
-        calls = self._recorder.calls
-        return (calls[-1] if calls else None), result
-
-
 def run(options: argparse.Namespace) -> int:
     """Previews each event under each subscription."""
     try:
@@ -150,78 +88,41 @@ def run(options: argparse.Namespace) -> int:
     told = []
     fails = False
     for index, arrival in enumerate(arrivals, start=1):
-        previews = list(_previews(arrival, entries, url, sender))
-        fails |= arrival.event is None or any(preview.fails for preview in previews)
+        found = previews(arrival, entries, url, sender)
+        fails |= arrival.event is None or any(preview.fails for preview in found)
         if options.json:
-            told.append(_event_as_json(arrival, previews))
+            told.append(_event_as_json(arrival, found))
         else:
-            _show(arrival, previews, f"Event {index} of {len(arrivals)}" if len(arrivals) > 1 else "Event")
+            _show(arrival, found, f"Event {index} of {len(arrivals)}" if len(arrivals) > 1 else "Event")
     if options.json:
         print_json({"loopsUrl": url, "sent": options.send, "events": told})
     return FAULTY if fails else 0
 
 
-def _sender(url: str, arrivals: Sequence[Arrival], *, yes: bool) -> _Sender:
+def _sender(url: str, arrivals: Sequence[Arrival], *, yes: bool) -> Sender:
     if is_local(url):
-        return _Sender(url, SANDBOX_KEY)  # a real key is none of a local program's business
+        return Sender(url, SANDBOX_KEY)  # a real key is none of a local program's business
     key = key_from_environment()
     if not key:
         raise CommandError(f"to send to {url}, put the API key into {KEY_VARIABLE}")
     question = f"This writes {number(len(arrivals), 'event')} to the real Loops at {url}, which may mail people. Go on?"
     if not confirmed(question, yes=yes):
         raise CommandError("nothing was sent; --yes sends without asking")
-    return _Sender(url, key)
+    return Sender(url, key)
 
 
-def _previews(arrival: Arrival, entries: Sequence[Entry], url: str, sender: _Sender | None) -> Iterator[Preview]:
-    for entry in entries if arrival.event is not None else ():
-        yield _preview(entry, arrival, url, sender)
-
-
-def _preview(entry: Entry, arrival: Arrival, url: str, sender: _Sender | None) -> Preview:
-    event = arrival.event or {}
-    preview = Preview(entry, entry.trigger.explain(event), entry.subscription.matches(event))
-    if not preview.matches:
-        return preview
-    key = idempotency_key(event, entry.subscription.id, arrival.text)
-    delivery = Delivery(entry.subscription, event, key, SystemClock().time())
-    preview.mapped = _mapped(entry, event)
-    prepared = prepare(delivery)
-    if isinstance(prepared, Result):
-        preview.problem = prepared
-        return preview
-    preview.call = _as_sent(prepared, url)
-    if sender is not None:
-        preview.answer, preview.result = sender.send(delivery, prepared)
-    return preview
-
-
-def _mapped(entry: Entry, event: dict[str, Any]) -> Any:
-    try:
-        return entry.mapping.resolve(event)
-    except MappingError:
-        return None  # `prepare` tells why
-
-
-def _as_sent(request: LoopsRequest, url: str) -> Call:
-    """The request as the client makes it, without the key."""
-    recorder = Recorder(nowhere)
-    LoopsClient(url, SystemClock(), recorder, connections=1).send(request, SHOWN_KEY, CALL_SECONDS)
-    return recorder.calls[0]
-
-
-def _show(arrival: Arrival, previews: Sequence[Preview], title: str) -> None:
+def _show(arrival: Arrival, found: Sequence[Preview], title: str) -> None:
     if arrival.event is None:
         say(f"{title}: {arrival.fault}; it goes to the dead letters\n", Style.RED)
         return
     event = arrival.event
     names = [f"{name} {event[name]}" for name in ("event", "userId", "messageId") if isinstance(event.get(name), str)]
     say(f"{title}: {printable(', '.join([str(event.get('type')), *names]))}", Style.BOLD)
-    for preview in previews:
+    for preview in found:
         print()
         for line in _lines(preview):
             print(f"  {line}" if line else "")
-    if not any(preview.matches for preview in previews):
+    if not any(preview.matches for preview in found):
         print("\n  No subscription takes it: it is filtered, and answered 200.")
     print()
 
@@ -279,43 +180,12 @@ def _outcome(result: Result) -> str:
     return ": ".join(word for word in words if word)
 
 
-def _event_as_json(arrival: Arrival, previews: Sequence[Preview]) -> dict[str, Any]:
+def _event_as_json(arrival: Arrival, found: Sequence[Preview]) -> dict[str, Any]:
     event = arrival.event
     if event is None:
         return {"fault": arrival.fault}
     return {
         "type": event.get("type"),
         "messageId": arrival.message_id,
-        "subscriptions": [_preview_as_json(preview) for preview in previews],
+        "subscriptions": [preview.as_json() for preview in found],
     }
-
-
-def _preview_as_json(preview: Preview) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "subscription": preview.entry.subscription.id,
-        "name": preview.entry.name,
-        "action": preview.entry.action.slug,
-        "enabled": preview.entry.subscription.enabled,
-        "matches": preview.matches,
-        "conditions": [
-            {"condition": each.condition, "held": each.held, "decided": each.decided} for each in preview.findings
-        ],
-    }
-    if preview.matches:
-        shown["mapped"] = preview.mapped
-    if preview.problem is not None:
-        shown |= _result_as_json(preview.problem)
-    if preview.call is not None:
-        call = preview.call
-        body = json.loads(call.body)
-        shown["request"] = {"method": call.method, "url": call.url, "headers": dict(call.headers), "body": body}
-    if preview.result is not None:
-        answer = preview.answer.answer if preview.answer else None
-        shown["answer"] = answer and {"status": answer.status, "body": answer_json(answer.body)}
-        shown |= _result_as_json(preview.result)
-    return shown
-
-
-def _result_as_json(result: Result) -> dict[str, Any]:
-    parts = {"outcome": result.outcome, "reason": result.reason, "detail": result.detail}
-    return {name: value for name, value in parts.items() if value is not None}

@@ -93,6 +93,7 @@ class Edge:
         answer = struck(fault, truth, self._sandbox.sleep)
         exchange.effect = truth is not None and truth.status_code in _SUCCESS and request.method not in _READING
         exchange.status = None if fault.kind == "reset" else answer.status_code
+        exchange.answer = _shown(answer.get_data()) if answer.is_sequence else None
         self._settle_key(request, exchange)
         if allowance is not None:
             answer.headers.update(allowance.headers())

@@ -27,6 +27,8 @@ class Exchange:
     """Its place in the journal, from 1; set by the journal."""
     status: int | None = None
     """As sent; null until then, and when the connection was reset instead."""
+    answer: Any = None
+    """What was sent: the JSON value, or the text if it is none; null where it did not go out whole."""
     effect: bool = False
     """Whether it changed something or was processed, whatever was answered."""
     fault: FaultKind | None = None

@@ -35,6 +35,13 @@ def test_an_environment_is_kept_and_knows_what_it_knew(make_function: Callable[.
     assert function.invoke({}).payload == 1
 
 
+def test_an_environment_that_is_busy_ends_too(make_function: Callable[..., LambdaFunction]) -> None:
+    """An environment that is at work while all are ended is not used again."""
+    functions: list[LambdaFunction] = []
+    functions.append(make_function("self.calls == 1 and self.shared[0].freeze(); return self.calls", shared=functions))
+    assert [functions[0].invoke({}).payload for _ in range(2)] == [1, 1]
+
+
 def test_invocations_at_once_share_nothing(make_function: Callable[..., LambdaFunction]) -> None:
     """Invocations at the same moment run in environments of their own."""
     function = make_function("self.shared.wait(); return self.calls", shared=threading.Barrier(3, timeout=10))

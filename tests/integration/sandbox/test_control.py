@@ -36,6 +36,7 @@ def test_requests_are_told_in_order_with_their_end(client: Client, clock: Clock)
         "body": EVENT,
         "key": "k1",
         "status": 200,
+        "answer": {"success": True},
         "effect": True,
         "fault": None,
     }

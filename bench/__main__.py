@@ -1,0 +1,160 @@
+"""`make bench`: measures, prints the tables, and writes bench/results.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.cold_start import cold_starts, layer_megabytes
+from bench.compare import AGES, RUNS, Pair, compare, headline
+from bench.sides import ROOT, environment, stage
+
+RESULTS = ROOT / "bench" / "results.json"
+BUDGETS = {"mapping": 10, "trigger": 8, "request": 8, "handler": 2}
+TITLES = {
+    "mapping": "a. resolve the mapping",
+    "trigger": "b. match the trigger; theirs parses it for each event, as Segment does",
+    "trigger_once": "b. match the trigger; theirs parsed once",
+    "request": "c. ours: signed body to encoded request; theirs: event to request",
+    "handler": "d. the whole handler, to a Loops on loopback; theirs: event to Loops and back",
+}
+
+
+def main() -> None:
+    """Measures all of it; `--rounds` says how often."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    with stage() as on:
+        pairs = compare(on, options.rounds)
+        command = [sys.executable, "-m", "bench.growth", str(on.port)]
+        grown = subprocess.run(command, cwd=ROOT, env=environment(), check=True, capture_output=True, text=True)  # noqa: S603  # this package's own
+    growth, starts, layer = json.loads(grown.stdout), cold_starts(), layer_megabytes()
+    for age in AGES:
+        print_pairs([pair for pair in pairs if pair.age == age], age)
+    print_growth(growth)
+    print_starts(starts, layer)
+    results = {
+        "ratios": headline(pairs, "young"),
+        "ratios_warm": headline(pairs, "warm"),
+        "machine": machine(),
+        "rounds": options.rounds,
+        "pairs": [told(pair) for pair in pairs],
+        "growth": growth,
+        "cold_start": starts,
+        "layer_megabytes": layer,
+    }
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    print(f"\n{budgets_line(results)}\nAll of it is in {RESULTS.relative_to(ROOT)}.")
+
+
+def print_pairs(pairs: Sequence[Pair], age: str) -> None:
+    """A table of microseconds for each task."""
+    seen = {"young": "in their first few hundred events", "warm": "after thousands of events"}
+    print(f"\n# {age.capitalize()} processes, {seen[age]}")
+    if not pairs[0].theirs:
+        print("Node or Segment's packages are missing, so ours is measured alone.")
+    for task in RUNS:
+        print(f"\n{TITLES[task]}\n{'µs an event: median (fastest to slowest round)':34}")
+        print(f"  {'':26}{'ours':>26}{'theirs':>30}{'times faster':>24}")
+        for pair in pairs:
+            if pair.task == task:
+                print(
+                    f"  {pair.case.name:26}{span(pair.ours, 1e6):>26}{span(pair.theirs, 1e6):>30}{span(pair.ratios):>24}"
+                )
+
+
+def span(values: Sequence[float], scale: float = 1.0) -> str:
+    """The median, and how far the rounds lie apart."""
+    if not values:
+        return "not measured"
+    middle, low, high = (number(value * scale) for value in (median(values), min(values), max(values)))
+    return f"{middle} ({low} to {high})"
+
+
+def number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"  # noqa: PLR2004
+
+
+def print_growth(growth: dict[str, Any]) -> None:
+    """How ours grows, in microseconds, and where they go."""
+    print("\n# How ours grows: µs a request, warm")
+    for name, values in growth.items():
+        if isinstance(values, dict) and name != "parts":
+            print(f"  {name:34}" + "".join(f"{key:>10}: {value:<12,}" for key, value in values.items()))
+    print("\n# Where the time of one typical event goes: µs")
+    for name, value in growth["parts"].items():
+        print(f"  {name:34}{value:>8}")
+
+
+def print_starts(starts: dict[str, Any], layer: float | None) -> None:
+    """The cold starts."""
+    print("\n# Init of a new environment: ms, and MiB in use after it")
+    for name, milliseconds in starts["init"].items():
+        title = "boto3 with one client, and pydantic" if name == "base" else name
+        print(f"  {title:38}{milliseconds:>6}{starts['memory'][name]:>6}")
+    low, high = starts["ratios"]
+    print(f"  a web function is {starts['ratio']} of the first line ({low} to {high}); the budget is 1.3")
+    print("  its imports by package: " + ", ".join(f"{name} {time}" for name, time in starts["packages"].items()))
+    print(f"  the layer, zipped: {'not built yet' if layer is None else f'{layer} MB'}; the budget is 15 MB")
+
+
+def told(pair: Pair) -> dict[str, Any]:
+    """One pair as the file of results has it, in microseconds."""
+    sides = {"ours": pair.ours, "theirs": pair.theirs}
+    return {
+        "task": pair.task,
+        "case": pair.case.name,
+        "age": pair.age,
+        **{name: [round(seconds * 1e6, 2) for seconds in values] for name, values in sides.items()},
+        "ratio": round(median(pair.ratios), 2) if pair.ratios else None,
+    }
+
+
+def machine() -> dict[str, str]:
+    """What it was measured on."""
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
+    return {
+        "processor": ", ".join(sorted(models)) or platform.processor(),
+        "system": platform.platform(),
+        "processors": str(os.cpu_count()),
+        "python": platform.python_version(),
+        "node": node_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def node_version() -> str:
+    """None is installed where it says so."""
+    node = shutil.which("node")
+    if node is None:
+        return "none"
+    return subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603  # found on PATH
+
+
+def budgets_line(results: dict[str, Any]) -> str:
+    """The headline: typical events under the default subscriptions."""
+    ratios = results["ratios"]
+    if not ratios:
+        return "Ours was measured alone: there are no ratios."
+    lines = [
+        f"{task} {ratios[task]} times (warm {results['ratios_warm'][task]} times, budget {budget} times)"
+        for task, budget in BUDGETS.items()
+    ]
+    return "Typical events, default subscriptions: " + "; ".join(lines)
+
+
+if __name__ == "__main__":
+    main()

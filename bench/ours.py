@@ -1,0 +1,192 @@
+"""Our side: `python -m bench.ours <port of the loopback server>`, which speaks as bench/peer/peer.js does.
+
+A line on stdin is a request, {"task", "case", "times"}; its answer is a line on stdout: {"outcome"} of one run where
+`times` is 0, else {"seconds"} of so many runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.cases import API_KEY, SHARED_SECRET, Case, cases
+from functions.contact_upsert import app as contact_upsert
+from functions.send_event import app as send_event
+from loops_destination.clock import SystemClock
+from loops_destination.events import parse_body
+from loops_destination.handlers import WebhookHandler
+from loops_destination.http_api import WebhookRequest
+from loops_destination.keys import idempotency_key
+from loops_destination.loops import LoopsClient
+from loops_destination.loops.client import HttpCall
+from loops_destination.mapping import Mapping
+from loops_destination.secrets import SecretStore
+from loops_destination.signature import sign
+from loops_destination.subscriptions import Subscription
+from loops_destination.trigger import Trigger
+from loops_destination.trust import Gatekeeper
+
+SECRET = json.dumps({"apiKey": API_KEY, "sharedSecret": SHARED_SECRET})
+HANDLERS = {"createOrUpdateContact": contact_upsert.handler, "sendEvent": send_event.handler}
+
+Run = Callable[[], Any]
+
+
+class Ours:
+    """The tasks for one case, each a function to run again and again, made as an environment makes its parts: once."""
+
+    def __init__(self, case: Case, port: int, folder: Path) -> None:
+        self.tasks = {
+            "mapping": resolving(case),
+            "trigger": matching(case),
+            "trigger_once": matching(case),
+            "request": requesting(case),
+            "handler": handling(case, [case.subscription], port, folder),
+        }
+
+    def outcome(self, task: str) -> Any:
+        """What one run gave, as JSON can hold it."""
+        value = self.tasks[task]()
+        if isinstance(value, HttpCall):
+            return {**value._asdict(), "body": json.loads(value.body)}
+        return value
+
+    def seconds(self, task: str, times: int) -> float:
+        """How long so many runs took."""
+        run = self.tasks[task]
+        began = time.perf_counter()
+        for _ in range(times):
+            run()
+        return time.perf_counter() - began
+
+
+def resolving(case: Case) -> Run:
+    """A: the mapping."""
+    resolve, event = Mapping(case.mapping).resolve, case.event
+    return lambda: resolve(event)
+
+
+def matching(case: Case) -> Run:
+    """B: the trigger."""
+    matches, event = Trigger(case.trigger).matches, case.event
+    return lambda: matches(event)
+
+
+def requesting(case: Case) -> Run:
+    """C: the raw body, its signature verified, to what the network is given."""
+    clock = SystemClock()
+    secrets = SecretStore({"AWSCURRENT": SECRET}.get, clock)
+    gatekeeper, client = Gatekeeper(secrets), LoopsClient("https://app.loops.so/api", clock)
+    subscription = Subscription.from_json(case.subscription)
+    body = body_of([case.event])
+    request = WebhookRequest(body, sign(body, SHARED_SECRET))
+
+    def run() -> HttpCall | None:
+        (trusted,) = gatekeeper.admit(request)
+        (arrival,) = parse_body(trusted)
+        event = arrival.event
+        if event is None or not subscription.matches(event):
+            return None
+        key = idempotency_key(event, subscription.id, arrival.text)
+        return client.call(subscription.request(event, key), secrets.loops_key())
+
+    return run
+
+
+def handling(case: Case, subscriptions: list[dict[str, Any]], port: int, folder: Path, times: int = 1) -> Run:
+    """D: an HTTP API event with the event so many times, to the handler's answer, with a real connection to `port`."""
+    handler = warm_handler(HANDLERS[case.action], subscriptions, port, folder)
+    event = http_api_event([case.event] * times)
+
+    def run() -> str:
+        event["requestContext"]["timeEpoch"] = int(time.time() * 1000)
+        answer = handler(event, None)
+        if answer["statusCode"] != 200:  # noqa: PLR2004  # HTTP's OK
+            raise RuntimeError(answer["body"])
+        return "delivered"
+
+    return run
+
+
+def warm_handler(
+    handler: WebhookHandler, subscriptions: list[dict[str, Any]], port: int, folder: Path
+) -> WebhookHandler:
+    """The handler in an environment of its own, whose Loops and Secrets Manager are the loopback server."""
+    file = folder / f"{len(list(folder.iterdir()))}.json"
+    file.write_text(json.dumps(subscriptions), "utf-8")
+    environ = {
+        "SECRET_ID": "bench",
+        "RETRY_QUEUE_URL": "https://sqs.invalid/retry",
+        "DEAD_LETTER_QUEUE_URL": "https://sqs.invalid/dead-letter",
+        "MAPPINGS_FILE": str(file),
+        "LOOPS_BASE_URL": f"http://127.0.0.1:{port}/api",
+        # A batch asks Loops more often in a second than Loops would allow.
+        "LOOPS_REQUESTS_PER_SECOND": "1000",
+    }
+    return handler.in_environment(environ, SystemClock())
+
+
+def http_api_event(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """What API Gateway hands to the function: one event as it is, several as a batch signed whole."""
+    body = body_of(events)
+    return {
+        "version": "2.0",
+        "routeKey": "POST /segment",
+        "rawPath": "/segment",
+        "headers": {
+            "accept": "*/*",
+            "content-length": str(len(body)),
+            "content-type": "application/json",
+            "host": "abcdefghij.execute-api.us-east-1.amazonaws.com",
+            "user-agent": "Segment.io/2.0",
+            "x-amzn-trace-id": "Root=1-67891233-abcdef012345678912345678",
+            "x-forwarded-for": "192.0.2.1",
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+            "x-signature": sign(body, SHARED_SECRET),
+        },
+        "requestContext": {"stage": "$default", "timeEpoch": 0},
+        "body": body.decode(),
+        "isBase64Encoded": False,
+    }
+
+
+def body_of(events: list[dict[str, Any]]) -> bytes:
+    """The body of a webhook with these events."""
+    return json.dumps(events[0] if len(events) == 1 else events, separators=(",", ":")).encode()
+
+
+def aws_on(port: int) -> dict[str, str]:
+    """The variables with which boto3 finds the loopback server."""
+    return {
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://127.0.0.1:{port}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_LAMBDA_LOG_LEVEL": "INFO",
+    }
+
+
+def main() -> None:
+    """Answers until stdin ends."""
+    port = int(sys.argv[1])
+    os.environ.update(aws_on(port))
+    answers = os.fdopen(os.dup(1), "w")
+    with TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as log:
+        sys.stdout = log  # every line of the log is written, to nowhere
+        sides = [Ours(case, port, Path(folder)) for case in cases()]
+        for line in sys.stdin:
+            asked = json.loads(line)
+            side, task, times = sides[asked["case"]], asked["task"], asked["times"]
+            answer = {"seconds": side.seconds(task, times)} if times else {"outcome": side.outcome(task)}
+            print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The two sides of the benchmark and their server, each a process of its own that is told what to do by lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import urllib3
+
+from bench.cases import API_KEY, cases
+
+ROOT = Path(__file__).parents[1]
+PEER = ROOT / "bench" / "peer"
+
+
+class Side:
+    """One side's process, started anew: as cold as an environment of Lambda."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  # the command is this package's own
+            command, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def outcome(self, task: str, case: int) -> Any:
+        """What one run of the task gave."""
+        return self._ask(task, case, 0)["outcome"]
+
+    def seconds(self, task: str, case: int, times: int) -> float:
+        """For one run, in the mean of so many."""
+        seconds: float = self._ask(task, case, times)["seconds"]
+        return seconds / times
+
+    def close(self) -> None:
+        self._process.communicate(timeout=10)
+
+    def _ask(self, task: str, case: int, times: int) -> dict[str, Any]:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        print(json.dumps({"task": task, "case": case, "times": times}), file=stdin, flush=True)
+        answer: dict[str, Any] = json.loads(stdout.readline() or "{}")
+        return answer
+
+
+class Stage:
+    """The loopback server, and how to start a side that talks to it."""
+
+    def __init__(self, port: int, cases_file: Path) -> None:
+        self.port = port
+        self._cases_file = cases_file
+
+    def ours(self) -> Side:
+        return Side([sys.executable, "-m", "bench.ours", str(self.port)])
+
+    def theirs(self) -> Side | None:
+        """Segment's, None where Node or the packages are missing."""
+        node = shutil.which("node")
+        if node is None or not (PEER / "node_modules").is_dir():
+            return None
+        return Side([node, str(PEER / "peer.js"), str(self._cases_file), str(self.port)])
+
+    def last_request(self) -> dict[str, Any]:
+        """What the server got last: its method, path, headers and body."""
+        got = urllib3.request("GET", f"http://127.0.0.1:{self.port}/last").json()
+        first, *lines = got["head"].split("\r\n")
+        method, path, _ = first.split(" ")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        return {"method": method, "path": path, "headers": headers, "body": json.loads(got["body"])}
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """A server that runs, and the file of cases that Segment's side reads."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "cases.json"
+        told = [
+            {"event": case.event, "action": case.action, "trigger": case.trigger, "mapping": case.mapping}
+            for case in cases()
+        ]
+        file.write_text(json.dumps({"apiKey": API_KEY, "cases": told}), "utf-8")
+        command = [sys.executable, "-m", "bench.server"]
+        with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as server:  # noqa: S603  # this package's own
+            assert server.stdout is not None
+            try:
+                yield Stage(int(server.stdout.readline()), file)
+            finally:
+                server.terminate()
+
+
+def environment() -> dict[str, str]:
+    """The variables of every process: what is imported comes from this folder."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "destination")])}

@@ -1,0 +1,106 @@
+"""The studio of a running stack in headless Chromium, under a clock that the tests can move forward."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from local.sandbox import MailingList, Sandbox
+from local.stack import MAPPINGS, LocalStack
+from tests.browser.studio_page import StudioPage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",  # which needs rights that a container has not
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-lcd-text",  # coloured edges would make the pictures larger
+]
+WAIT_MILLISECONDS = 10_000
+
+expect.set_options(timeout=WAIT_MILLISECONDS)
+
+
+class MovableClock:
+    """The real time, and what the test adds to it."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+        self._lock = threading.Lock()
+
+    def time(self) -> float:
+        return time.time() + self._ahead
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def advance(self, seconds: float) -> None:
+        with self._lock:
+            self._ahead += seconds
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> Path:
+    """A mappings file that may be written."""
+    return Path(shutil.copy(MAPPINGS, tmp_path / "mappings.json"))
+
+
+@pytest.fixture
+def sandbox(clock: MovableClock) -> Sandbox:
+    lists = [MailingList("newsletter", "Newsletter")]
+    return Sandbox(clock=clock.time, sleep=clock.sleep, limit=None, lists=lists)
+
+
+@pytest.fixture
+def stack(clock: MovableClock, mappings: Path, sandbox: Sandbox) -> Iterator[LocalStack]:
+    with LocalStack(clock=clock, sandbox=sandbox, mappings=mappings, studio=True) as stack:
+        yield stack
+
+
+@pytest.fixture
+def page(browser: Browser, stack: LocalStack) -> Iterator[Page]:
+    """A page of its own, which must load nothing from elsewhere and report no error."""
+    context = browser.new_context(base_url=stack.gateway.root, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if "Content Security" in line.text else None)
+    page.on(
+        "request",
+        lambda request: errors.append(request.url) if not request.url.startswith(stack.gateway.root) else None,
+    )
+    yield page
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def studio(page: Page) -> StudioPage:
+    return StudioPage(page)

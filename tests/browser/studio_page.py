@@ -1,0 +1,55 @@
+"""The studio as a person uses it: by what is written on it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+
+class StudioPage:
+    """Steps that several tests take."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def open(self, view: str = "Mappings") -> None:
+        """Goes to a view by its link."""
+        if self.page.url == "about:blank":
+            self.page.goto("/")
+        self.page.get_by_role("navigation").get_by_role("link", name=view, exact=True).click()
+        expect(self.page.get_by_role("heading", name=view, level=1)).to_be_visible()
+
+    def choose(self, subscription: str) -> None:
+        """Opens a subscription in the editor."""
+        self.page.locator("#picks").get_by_role("button", name=subscription).click()
+
+    def take_event(self, name: str) -> None:
+        """Takes a sample event."""
+        self.page.get_by_label("Take an event from").select_option(label=f"events/{name}")
+
+    def write_event(self, **event: Any) -> None:
+        """Pastes an event."""
+        self.page.get_by_role("textbox", name="Event").fill(json.dumps(event, indent=2))
+
+    def mapping(self) -> Any:
+        """What stands in the editor."""
+        return json.loads(self.page.get_by_label("Mapping", exact=True).input_value())
+
+    def send(self, outcome: str) -> None:
+        """Sends the event, and sees what became of it."""
+        self.page.get_by_role("button", name="Send test event").click()
+        expect(self.page.locator("#answer")).to_contain_text(outcome)
+
+    def fail(self, how: str, times: str) -> None:
+        """Makes Loops fail."""
+        self.open("Deliveries")
+        self.page.get_by_label("Make Loops").select_option(label=how)
+        self.page.get_by_label("for", exact=True).select_option(label=times)
+        self.page.get_by_role("button", name="Do so").click()
+        expect(self.page.locator("#trouble")).to_be_visible()
+
+    def rows(self) -> Locator:
+        """The rows of the tables that are shown."""
+        return self.page.locator("section:visible tbody tr")

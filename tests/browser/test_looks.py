@@ -1,0 +1,196 @@
+"""How the studio looks: on a phone, in light and dark, and in the pictures of the documentation."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import urllib3
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from local import PROJECT
+from local.sandbox import Fault
+from local.stack import MAPPINGS, SHARED_SECRET
+from loops_destination.signature import sign
+from tests.browser.studio_page import StudioPage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.stack import LocalStack
+
+MAX_PICTURE_BYTES = 150_000
+SIZE: ViewportSize = {"width": 1080, "height": 720}
+VIEWS = ["Mappings", "Deliveries", "Audience", "Events", "Queues"]
+
+PEOPLE = [
+    {
+        "userId": "u-101",
+        "traits": {"email": "ada@example.com", "firstName": "Ada", "plan": "pro", "mailingLists": {"newsletter": True}},
+    },
+    {"userId": "u-102", "traits": {"email": "grace@example.com", "firstName": "Grace", "userGroup": "navy"}},
+    {"userId": "u-103", "traits": {"email": "katherine@example.com", "firstName": "Katherine", "plan": "free"}},
+]
+TRACKS = [
+    {"userId": "u-101", "event": "User Registered", "properties": {"plan": "pro", "seats": 12}},
+    {"userId": "u-103", "event": "Trial Started", "properties": {"days": 14}},
+]
+
+
+def _post(stack: LocalStack, number: int, event: dict[str, Any]) -> None:
+    body = json.dumps({"messageId": f"ajs-next-{number:04}", **event}).encode()
+    headers = {"Content-Type": "application/json", "X-Signature": sign(body, SHARED_SECRET)}
+    urllib3.request("POST", f"{stack.gateway.root}/segment", body=body, headers=headers, retries=False)
+
+
+@pytest.fixture
+def busy(stack: LocalStack) -> LocalStack:
+    """A stack on which all kinds of things have happened."""
+    for number, person in enumerate(PEOPLE):
+        _post(stack, number, {"type": "identify", **person})
+    for number, track in enumerate(TRACKS, start=3):
+        _post(stack, number, {"type": "track", **track})
+    _post(stack, 5, {"type": "page", "userId": "u-101", "name": "Pricing"})
+    _post(stack, 6, {"type": "identify", "userId": "u-104", "traits": {"email": "no address"}})
+    _post(stack, 7, {"type": "identify", "userId": "u-105", "traits": {"email": "also wrong", "plan": "free"}})
+    stack.sandbox.faults.add(Fault(kind="status", status=400))
+    _post(stack, 8, {"type": "track", "userId": "u-102", "event": "Plan Changed", "properties": {"email": "x@y.co"}})
+    stack.sandbox.faults.add(Fault(kind="status", status=500, times=2))
+    _post(stack, 9, {"type": "identify", "userId": "u-106", "traits": {"email": "dorothy@example.com"}})
+    _post(stack, 10, {"type": "track", "userId": "u-101", "event": "Seat Added", "properties": {"seats": 13}})
+    return stack
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def pictured(browser: Browser, busy: LocalStack, scheme: Any) -> Iterator[Page]:
+    context = browser.new_context(
+        base_url=busy.gateway.root,
+        viewport=SIZE,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where the pictures go: into PICTURES, as the documentation's did, or nowhere that stays."""
+    return Path(os.environ.get("PICTURES") or tmp_path).absolute()
+
+
+@pytest.fixture
+def mappings(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: ARG001  # made before the folder changes
+    """A file that is called as the project's own, seen from the current folder."""
+    path = tmp_path / MAPPINGS.relative_to(PROJECT)
+    path.parent.mkdir(parents=True)
+    shutil.copy(MAPPINGS, path)
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_every_view_has_its_picture(pictured: Page, scheme: str, pictures: Path) -> None:
+    """Each view can be pictured, in light and in dark, in a file that is small enough for the repository."""
+    studio = StudioPage(pictured)
+    for view in VIEWS:
+        studio.open(view)
+        if view == "Mappings":
+            pictured.set_viewport_size({"width": 1080, "height": 880})
+            expect(pictured.locator("#result")).to_contain_text("Request to Loops")
+            pictured.get_by_label("Trigger").fill('type = "identify" and traits.favoriteNumber >= 42')
+            expect(pictured.locator(".conditions li")).to_have_count(2)
+        else:
+            expect(studio.rows()).not_to_have_count(0)
+        _picture(pictured, pictures / f"studio-{view.lower()}-{scheme}.png")
+        pictured.set_viewport_size(SIZE)
+    studio.open("Deliveries")
+    studio.rows().filter(has_text="loops-error").get_by_role("link").first.click()
+    expect(pictured.get_by_role("heading", name="Answers of Loops")).to_be_visible()
+    _picture(pictured, pictures / f"studio-delivery-{scheme}.png")
+
+
+def test_a_fault_has_its_picture(pictured: Page, scheme: str, pictures: Path) -> None:
+    """A fault in a mapping is seen at its line."""
+    studio = StudioPage(pictured)
+    studio.open()
+    editor = pictured.get_by_label("Mapping", exact=True)
+    editor.fill(editor.input_value().replace('"firstName": { "@path"', '"firstName": { "@pth"'))
+    expect(pictured.locator("#problems-mapping")).to_contain_text("@pth")
+    pictured.locator("#problems-mapping").scroll_into_view_if_needed()
+    _picture(pictured, pictures / f"studio-fault-{scheme}.png")
+
+
+def test_a_phone_needs_no_scrolling_sideways(browser: Browser, busy: LocalStack, pictures: Path) -> None:
+    """At a width of 375 pixels every view fits, one delivery opened and one letter shown too."""
+    context = browser.new_context(base_url=busy.gateway.root, viewport={"width": 375, "height": 800})
+    page = context.new_page()
+    studio = StudioPage(page)
+    for view in VIEWS:
+        studio.open(view)
+        if view == "Mappings":
+            expect(page.locator("#result")).to_contain_text("Request to Loops")
+        else:
+            expect(studio.rows()).not_to_have_count(0)
+        if view == "Queues":
+            page.get_by_text("Show").first.click()
+        _fits(page)
+        if view in {"Mappings", "Deliveries"}:
+            _picture(page, pictures / f"studio-{view.lower()}-phone.png")
+    studio.open("Deliveries")
+    page.get_by_role("link", name="Open delivery").first.click()
+    expect(page.get_by_role("heading", name="Answers of Loops")).to_be_visible()
+    _fits(page)
+    context.close()
+
+
+def test_what_is_read_stands_out_enough(pictured: Page, scheme: str) -> None:
+    """In light and in dark every text of the page has a contrast of at least 4.5 to what is behind it."""
+    studio = StudioPage(pictured)
+    for view in VIEWS:
+        studio.open(view)
+        pictured.wait_for_timeout(200)
+        assert pictured.evaluate(FAINT) == [], (view, scheme)
+
+
+def _fits(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def _picture(page: Page, path: Path) -> None:
+    page.evaluate("document.activeElement.blur()")
+    page.screenshot(path=path, animations="disabled")
+    assert path.stat().st_size < MAX_PICTURE_BYTES
+
+
+FAINT = """() => {
+  const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const pixel = (layers) => {
+    context.clearRect(0, 0, 1, 1);
+    for (const color of layers) { context.fillStyle = color; context.fillRect(0, 0, 1, 1); }
+    return [...context.getImageData(0, 0, 1, 1).data];
+  };
+  const linear = (part) => (part / 255 <= 0.03928 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const faint = [];
+  for (const element of document.querySelectorAll('body *')) {
+    const words = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join('');
+    if (!words || !element.checkVisibility() || element.closest(':disabled, .skip, option')) continue;
+    const behind = [];
+    for (let each = element; each; each = each.parentElement) behind.unshift(getComputedStyle(each).backgroundColor);
+    const [a, b] = [luminance(pixel([...behind, getComputedStyle(element).color])), luminance(pixel(behind))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) faint.push(`${element.tagName} ${words.slice(0, 40)}: ${contrast.toFixed(2)}`);
+  }
+  return faint;
+}"""

@@ -1,0 +1,49 @@
+"""A Loops with real people in it is written to only by somebody who said so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.sandbox import Sandbox, SandboxServer
+from local.stack import SHARED_SECRET, LocalStack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.browser.conftest import MovableClock
+    from tests.browser.studio_page import StudioPage
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[SandboxServer]:
+    """What the stack takes for the real Loops."""
+    with SandboxServer(Sandbox("real-key", limit=None)) as server:
+        yield server
+
+
+@pytest.fixture
+def stack(clock: MovableClock, mappings: Path, elsewhere: SandboxServer) -> Iterator[LocalStack]:
+    secret = {"apiKey": "real-key", "sharedSecret": SHARED_SECRET}
+    with LocalStack(clock=clock, loops_url=elsewhere.url, secret=secret, mappings=mappings, studio=True) as stack:
+        yield stack
+
+
+def test_sending_to_the_real_loops_asks_first(studio: StudioPage, page: Page, elsewhere: SandboxServer) -> None:
+    """The page says which Loops it is, sends nothing when the question is declined, and sends when it is agreed to."""
+    studio.open()
+    expect(page.locator("#where")).to_contain_text("Loops is the real one")
+    page.get_by_role("button", name="Send test event").click()
+    expect(page.get_by_role("dialog")).to_contain_text("may mail people")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert elsewhere.sandbox.journal.all() == []
+    page.get_by_role("button", name="Send test event").click()
+    page.get_by_role("button", name="Send it").click()
+    expect(page.locator("#answer")).to_contain_text("delivered")
+    assert [contact.email for contact in elsewhere.sandbox.contacts.all()] == ["adam@loops.so"]
+    studio.open("Deliveries")
+    expect(page.locator("#faults")).to_be_hidden()
