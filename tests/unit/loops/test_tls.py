@@ -1,0 +1,105 @@
+"""Loops over TLS, as in production."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from loops_destination.clock import SystemClock
+from loops_destination.loops.answers import Meaning
+from loops_destination.loops.client import LoopsClient
+from loops_destination.outcomes import Reason
+from loops_destination.requests import LoopsRequest
+
+CONTACT = LoopsRequest("PUT", "/api/v1/contacts/update", {"email": "a@b.co"})
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nx-ratelimit-remaining: 9\r\n\r\n{"success":true}'
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that nobody knows, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Loops")])
+    now = dt.datetime.now(dt.UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = tmp_path_factory.mktemp("tls") / "loops.pem"
+    path.write_bytes(signed.public_bytes(pem) + secret)
+    return path
+
+
+@pytest.fixture
+def serve(certificate: Path) -> Iterator[Callable[[float], str]]:
+    """Answers calls over TLS on one kept connection, with so many seconds between two bytes; gives the URL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    over = threading.Event()
+    threads = []
+
+    def start(pause: float) -> str:
+        listening = socket.create_server(("127.0.0.1", 0))
+
+        def answer() -> None:
+            with listening, suppress(OSError):
+                connection, _ = listening.accept()
+                with context.wrap_socket(connection, server_side=True) as secure:
+                    while secure.recv(65536):
+                        for piece in [ANSWER] if not pause else [bytes([byte]) for byte in ANSWER]:
+                            secure.sendall(piece)
+                            over.wait(pause)
+
+        threads.append(threading.Thread(target=answer, daemon=True))
+        threads[-1].start()
+        return f"https://127.0.0.1:{listening.getsockname()[1]}/api"
+
+    yield start
+    over.set()
+
+
+def test_calls_go_over_one_secure_connection(
+    serve: Callable[[float], str], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a certificate that the machine trusts, calls are answered, the second on the connection of the first."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    client = LoopsClient(serve(0), SystemClock())
+    assert [client.send(CONTACT, "k", 2).meaning for _ in range(2)] == [Meaning.DONE] * 2
+
+
+def test_the_key_is_not_sent_to_whom_nobody_vouches_for(serve: Callable[[float], str]) -> None:
+    """With a certificate that the machine does not trust, there is no call."""
+    answer = LoopsClient(serve(0), SystemClock()).send(CONTACT, "k", 2)
+    assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.CONNECTION_FAILED)
+
+
+def test_a_secure_answer_has_its_deadline_too(
+    serve: Callable[[float], str], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that comes a byte at a time is given up when the time is over, over TLS as well."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    answer = LoopsClient(serve(0.05), SystemClock()).send(CONTACT, "k", 0.5)
+    assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.TIMEOUT)
