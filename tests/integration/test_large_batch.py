@@ -39,8 +39,11 @@ class Sqs:
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
 
-def test_a_whole_batch_is_stored_in_the_time_that_is_kept_for_it() -> None:
-    """A thousand events of 4 MB under three subscriptions are stored in full calls, sixteen under way at once."""
+def test_a_whole_batch_is_stored_in_full_calls_at_once() -> None:
+    """A thousand events of 4 MB under three subscriptions are 300 full calls, sixteen under way at once.
+
+    At 50 ms a call these fit into the time that is kept for storing; `bench/batch.py` measures the whole.
+    """
     sqs: Any = Sqs()
     clock = ManualClock()
     secrets = SecretStore({"AWSCURRENT": SECRET}.get, clock)
