@@ -247,11 +247,20 @@ def _keeping_time(clock: Clock) -> Iterator[None]:
     seconds, milliseconds, hide = _moto_sqs.unix_time, _moto_sqs.unix_time_millis, backend.change_message_visibility
     _moto_sqs.unix_time, _moto_sqs.unix_time_millis = clock.time, lambda: clock.time() * 1000
     backend.change_message_visibility = _hide
+    keeps = backend.is_message_valid_based_on_retention_period
+    backend.is_message_valid_based_on_retention_period = _keeps
     try:
         yield
     finally:
         _moto_sqs.unix_time, _moto_sqs.unix_time_millis = seconds, milliseconds
         backend.change_message_visibility = hide
+        backend.is_message_valid_based_on_retention_period = keeps
+
+
+def _keeps(backend: Any, queue_name: str, message: Any) -> bool:
+    """Moto counts the whole queue for this, and asks it of each message: a backlog would take hours."""
+    retention = backend.get_queue(queue_name).message_retention_period
+    return bool(_moto_sqs.unix_time_millis() < message.sent_timestamp + retention * 1000)
 
 
 def _hide(backend: Any, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
