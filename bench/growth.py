@@ -23,7 +23,7 @@ from loops_destination.events import parse_body
 from loops_destination.http_api import Reply, decode_request, encode_reply
 from loops_destination.keys import idempotency_key
 from loops_destination.loops import LoopsClient
-from loops_destination.loops.client import pooled
+from loops_destination.loops.connections import Connections
 from loops_destination.observability import Journal
 from loops_destination.outcomes import Outcome, Result
 from loops_destination.signature import sign, verify
@@ -78,7 +78,7 @@ def parts(case: Case, port: int) -> dict[str, float]:
     client = LoopsClient(f"http://127.0.0.1:{port}/api", clock)
     request = subscription.request(case.event)
     call = client.call(request, API_KEY)
-    network = pooled(1)
+    network = Connections(1)
     journal = Journal("bench", lambda: "hash key")
     result = Result(Outcome.DELIVERED, status=200, message_id="m", subscription="s", action=case.action)
     event = http_api_event([case.event])

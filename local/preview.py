@@ -18,7 +18,7 @@ from loops_destination.errors import MappingError
 from loops_destination.events import Arrival
 from loops_destination.keys import idempotency_key
 from loops_destination.loops import LoopsClient
-from loops_destination.loops.client import pooled
+from loops_destination.loops.connections import Connections
 from loops_destination.outcomes import Outcome, Result
 from loops_destination.pace import Pacer
 from loops_destination.requests import LoopsRequest
@@ -89,7 +89,7 @@ class Sender:
 
     def __init__(self, url: str, key: str) -> None:
         clock = SystemClock()
-        self._recorder = Recorder(pooled(1))
+        self._recorder = Recorder(Connections(1))
         self._deliverer = Deliverer(LoopsClient(url, clock, self._recorder, connections=1), _Key(key), clock)
         self._pacer = Pacer(CALLS_A_SECOND, clock)
 

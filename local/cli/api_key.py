@@ -13,7 +13,8 @@ from local.cli.loops import KEY_VARIABLE, REAL_LOOPS, answer_json, asked_key, ba
 from local.cli.terminal import Style, print_json, printable, say, tell
 from loops_destination.loops import Answer, Meaning
 from loops_destination.loops.answers import read_answer
-from loops_destination.loops.client import USER_AGENT, RawAnswer, pooled
+from loops_destination.loops.client import USER_AGENT
+from loops_destination.loops.connections import Connections, RawAnswer
 from loops_destination.requests import LoopsRequest
 
 SECONDS = 10.0
@@ -70,7 +71,7 @@ def _key_and_url(options: argparse.Namespace) -> tuple[str, str]:
 
 def _ask(url: str, key: str) -> RawAnswer:
     headers = {"Authorization": f"Bearer {key}", "User-Agent": USER_AGENT}
-    return pooled(1)(_REQUEST.method, url.removesuffix("/api") + _REQUEST.path, b"", headers, SECONDS)
+    return Connections(1)(_REQUEST.method, url.removesuffix("/api") + _REQUEST.path, b"", headers, SECONDS)
 
 
 def _verdict(answer: Answer) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.cli.errors import CommandError, UsageError
-from loops_destination.loops.client import RawAnswer, Transport
+from loops_destination.loops.client import Transport
+from loops_destination.loops.connections import RawAnswer
 from loops_destination.settings import Settings
 
 REAL_LOOPS = "https://app.loops.so/api"

@@ -96,6 +96,17 @@ def test_a_number_of_any_length_is_read() -> None:
     assert arrival.event == {"n": float("inf"), "m": float("-inf"), "i": 7}
 
 
+@pytest.mark.parametrize(
+    "value", ["1e400", "-0", "0.1e1", '"\\ud800"', '"\\ude00\\ud83d"', '"\\ud83d\\ude00\\/"', str(10**400)]
+)
+def test_an_event_is_read_as_json_reads_it(value: str) -> None:
+    """Whichever parser reads a value, it is the one that Python's own gives; half a surrogate pair is kept."""
+    text = f'{{"a":{value},"a":[{value}]}}'
+    (arrival,) = parse_body(text.encode())
+    assert repr(arrival.event) == repr(json.loads(text))
+    assert repr(parse_object(text)) == repr(json.loads(text))
+
+
 @pytest.mark.parametrize(("character", "count"), [("x", MAX_EVENT_BYTES), ("é", MAX_EVENT_BYTES // 2)])
 def test_an_event_is_measured_in_bytes(character: str, count: int) -> None:
     """An event over the limit is too large, whatever the width of its characters."""

@@ -12,7 +12,8 @@ from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutErr
 from local.sandbox import Fault, Sandbox, SandboxServer
 from loops_destination.clock import SystemClock
 from loops_destination.loops.answers import Meaning
-from loops_destination.loops.client import LoopsClient, RawAnswer, encode_body
+from loops_destination.loops.client import LoopsClient, encode_body
+from loops_destination.loops.connections import RawAnswer
 from loops_destination.outcomes import Reason
 from loops_destination.requests import LoopsRequest
 from tests.fakes import ManualClock
@@ -166,12 +167,18 @@ def test_a_call_that_was_not_broken_is_not_repeated(error: Exception, reason: Re
     assert len(transport.waits) == 1
 
 
-def test_a_body_is_ascii_json() -> None:
-    """Every body can be sent: surrogates stay escaped, and a number too large for a double becomes null."""
-    assert (
-        encode_body({"a": "\ud800é", "n": 12345678901234567890}) == b'{"a":"\\ud800\\u00e9","n":12345678901234567890}'
-    )
-    assert encode_body({"a": float("inf"), "b": [1.5, "\ud800"]}) == b'{"a":null,"b":[1.5,"\\ud800"]}'
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"a": "é", "n": 12345678901234567890}, '{"a":"é","n":12345678901234567890}'),
+        ({"a": float("inf"), "b": [1.5, float("nan")]}, '{"a":null,"b":[1.5,null]}'),
+        ({"a": "\ud800é"}, '{"a":"\\ud800é"}'),
+        ({"a": float("-inf"), "b": [True, 10**30, "\udc00"]}, f'{{"a":null,"b":[true,{10**30},"\\udc00"]}}'),
+    ],
+)
+def test_every_body_can_be_sent(body: dict[str, Any], text: str) -> None:
+    """Half a surrogate pair stays escaped, and a number too large for a double becomes null."""
+    assert encode_body(body) == text.encode()
 
 
 def test_headers_have_no_more_time_than_the_rest() -> None:

@@ -1,30 +1,26 @@
-"""The HTTP client for Loops: one pool of kept-alive connections, and an answer within the time that is given."""
+"""The client of Loops: what an action asks for as an HTTP call, and what the answer to it means."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-import urllib3
+from pydantic_core import to_json
 from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as NoAnswerInTime
 
 from loops_destination.clock import Clock
 from loops_destination.javascript import json_text
 from loops_destination.loops.answers import Answer, no_answer, read_answer
-from loops_destination.loops.deadline import keeps_deadlines
+from loops_destination.loops.connections import Connections, RawAnswer
 from loops_destination.outcomes import Reason
 from loops_destination.requests import LoopsRequest
 
-CONNECT_SECONDS = 1.0
 REPEAT_SECONDS = 0.5  # with less time left, a broken call is left to the queue
 USER_AGENT = "segment-loops-destination"
 API_PREFIX = "/api"  # the requests' paths begin with it, and so does the base URL end
 
 _HEADERS = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
-
-_finite_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # in ASCII
 
 
 class HttpCall(NamedTuple):
@@ -37,14 +33,6 @@ class HttpCall(NamedTuple):
 
     def __repr__(self) -> str:
         return f"HttpCall({self.method} {self.url})"
-
-
-class RawAnswer(NamedTuple):
-    """A whole HTTP answer; `headers` finds a header by its name in small letters."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Transport(Protocol):
@@ -62,7 +50,7 @@ class LoopsClient:
     def __init__(self, base_url: str, clock: Clock, transport: Transport | None = None, connections: int = 4) -> None:
         self._root = base_url.removesuffix(API_PREFIX)
         self._clock = clock
-        self._transport = transport or pooled(connections)
+        self._transport = transport or Connections(connections, secure=base_url.startswith("https:"))
 
     def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
         """Loops' answer, or what stands for it after so many seconds; it never raises."""
@@ -99,21 +87,9 @@ class LoopsClient:
         return read_answer(request, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
 
 
-def pooled(connections: int) -> Transport:
-    """urllib3 with one pool; it repeats nothing and follows no redirect, since both are decided here."""
-    pool = keeps_deadlines(urllib3.PoolManager(num_pools=1, maxsize=connections, retries=False))
-
-    def call(method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer:
-        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds)
-        response = pool.urlopen(method, url, body=body, headers=headers, timeout=timeout, redirect=False)
-        return RawAnswer(response.status, response.headers, response.data)
-
-    return call
-
-
 def encode_body(body: dict[str, Any]) -> bytes:
-    """The JSON of a request in ASCII, so that a lone surrogate, which UTF-8 cannot hold, stays escaped."""
+    """The JSON of a request; a number too large for a double is null in it, as `JSON.stringify` writes it."""
     try:
-        return _finite_json(body).encode()
-    except ValueError:  # a number too large for a double came in, which JSON.stringify writes as null
-        return _finite_json(json.loads(json_text(body))).encode()
+        return to_json(body, inf_nan_mode="null")
+    except ValueError:  # half a surrogate pair, which UTF-8 cannot hold: `JSON.stringify` escapes it
+        return json_text(body).encode()

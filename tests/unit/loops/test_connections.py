@@ -1,0 +1,207 @@
+"""Kept connections, against servers of a few lines."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnectionError, ProtocolError, ReadTimeoutError
+
+from loops_destination.loops.connections import Connections
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Server:
+    """Gives each connection its answers in turn, one a request, then closes it; counts the connections."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._answers = answers
+        self._closing = threading.Event()
+        self.connections = 0
+        self.received = b""
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listening.getsockname()[1]}/api/v1/events/send"
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                self.connections += 1
+                threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+
+    def _converse(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            for answer in self._answers:
+                self.received = connection.recv(65536)
+                connection.sendall(answer)
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Starts servers, and closes them."""
+    servers: list[Server] = []
+
+    def start(*answers: bytes) -> Server:
+        servers.append(Server(*answers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def call(connections: Connections, url: str, seconds: float = 2.0, headers: dict[str, str] | None = None) -> bytes:
+    return connections("POST", url, b"{}", headers or {}, seconds).body
+
+
+def test_a_call_is_one_piece(serve: Callable[..., Server]) -> None:
+    """Head and body are written together, so that a server sees one packet."""
+    server = serve(OK)
+    call(Connections(1), server.url, headers={"X-Kind": "one"})
+    head, _, body = server.received.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    assert (first, body) == ("POST /api/v1/events/send HTTP/1.1", b"{}")
+    port = server.url.split(":")[2].partition("/")[0]
+    assert sorted(lines) == [
+        "Accept-Encoding: identity",
+        "Content-Length: 2",
+        f"Host: 127.0.0.1:{port}",
+        "X-Kind: one",
+    ]
+
+
+def test_a_connection_serves_many_calls(serve: Callable[..., Server]) -> None:
+    """Calls one after the other share a connection for as long as the server keeps it."""
+    server = serve(OK, OK, OK)
+    connections = Connections(1)
+    assert [call(connections, server.url) for _ in range(3)] == [b"{}"] * 3
+    assert server.connections == 1
+
+
+def test_each_server_has_its_own_connections(serve: Callable[..., Server]) -> None:
+    """A call never goes to another server than its URL names."""
+    here, there = serve(OK, OK), serve(OK.replace(b"{}", b"[]"))
+    connections = Connections(1)
+    assert [call(connections, server.url) for server in (here, there, here)] == [b"{}", b"[]", b"{}"]
+    assert (here.connections, there.connections) == (1, 1)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_not_used(serve: Callable[..., Server]) -> None:
+    """After a long pause, a call does not fail because the server has closed the kept connection."""
+    server = serve(OK)
+    connections = Connections(1)
+    call(connections, server.url)
+    closed_by_now = threading.Event()
+    closed_by_now.wait(0.05)
+    assert call(connections, server.url) == b"{}"
+    assert server.connections == 2
+
+
+def test_a_connection_is_kept_only_when_its_answer_was_read_whole(serve: Callable[..., Server]) -> None:
+    """What is left of a broken answer is never taken for the answer to the next call."""
+    server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
+    connections = Connections(1)
+    for _ in range(2):
+        with pytest.raises(ProtocolError):
+            call(connections, server.url)
+    assert server.connections == 2
+
+
+def test_an_answer_nobody_asked_for_ends_its_connection(serve: Callable[..., Server]) -> None:
+    """A server that answers twice is not believed for the next call."""
+    server = serve(OK, OK + OK.replace(b"{}", b"[]"), OK)
+    connections = Connections(1)
+    assert [call(connections, server.url) for _ in range(3)] == [b"{}"] * 3
+
+
+def test_threads_share_the_connections(serve: Callable[..., Server]) -> None:
+    """Many threads at once each get their answer, and no more connections are kept than are allowed."""
+    server = serve(*[OK] * 400)
+    connections = Connections(4)
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(lambda _: call(connections, server.url), range(400))) == {b"{}"}
+    assert server.connections < 400
+
+
+class Resolver:
+    """Looks a name up when it is told to, and finds `address`."""
+
+    def __init__(self, address: tuple[str, int] | None) -> None:
+        self._address = address
+        self.found = threading.Event()
+
+    def __call__(self, *_arguments: object, **_options: object) -> list[object]:
+        self.found.wait(5)
+        if self._address is None:
+            raise socket.gaierror("no such name")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", self._address)]
+
+
+def test_a_name_is_looked_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that does not answer takes no longer than the call may, and what it opens later is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        resolver = Resolver(listening.getsockname())
+        monkeypatch.setattr(socket, "getaddrinfo", resolver)
+        connections = Connections(1)
+        with pytest.raises(ConnectTimeoutError):
+            call(connections, "http://loops.invalid/api", 0.05)
+        with pytest.raises(ConnectTimeoutError):  # which waits behind the first, and is given up before it began
+            call(connections, "http://loops.invalid/api", 0.05)
+        resolver.found.set()
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.recv(1) == b""
+
+
+def test_a_name_that_is_not_found_late_hurts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a look-up that failed when nobody waited any more, the next call is made."""
+    resolver = Resolver(None)
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", resolver)
+        connections = Connections(1)
+        with pytest.raises(ConnectTimeoutError):
+            call(connections, "http://loops.invalid/api", 0.05)
+        resolver.found.set()
+        with pytest.raises(NewConnectionError):
+            call(connections, "http://loops.invalid/api")
+
+
+def test_a_handshake_that_never_ends_is_given_up() -> None:
+    """A server that accepts and says nothing takes a second, not the whole time of a call."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, pytest.raises(ConnectTimeoutError):
+        call(Connections(1), f"https://127.0.0.1:{listening.getsockname()[1]}/api", 3)
+
+
+def test_a_call_without_time_is_not_made(serve: Callable[..., Server]) -> None:
+    """When no time is left, nothing is sent, so nothing can have been done."""
+    server = serve(OK, OK)
+    connections = Connections(1)
+    call(connections, server.url)
+    server.received = b""
+    with pytest.raises(ReadTimeoutError):
+        call(connections, server.url, 0)
+    assert server.received == b""
+
+
+def test_a_name_that_does_not_exist_is_told() -> None:
+    """A look-up that fails in another thread fails the call."""
+    with pytest.raises(NewConnectionError):
+        call(Connections(1), "http://loops.invalid/api")
+
+
+def test_a_header_holds_one_line() -> None:
+    """What would begin a header of its own is refused before anything is sent."""
+    with pytest.raises(InvalidHeader):
+        call(Connections(1), "http://127.0.0.1:9/api", headers={"X": "a\r\nY: b"})
