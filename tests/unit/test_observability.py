@@ -1,5 +1,7 @@
 """The log and the metrics."""
 
+import time
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
@@ -44,6 +46,28 @@ def test_a_line_says_what_became_of_a_delivery(journal: Journal, capsys: pytest.
     assert wanted.items() <= line.items()
     assert "adam" not in output
     assert "u-1" not in output
+
+
+def test_a_line_has_what_log_tools_look_for(
+    journal: Journal, service: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Level, time, service and, where Lambda tells one, the trace stand under Powertools' names; what is not known, nowhere."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-67891233-abcdef012345678912345678;Sampled=0")
+    journal.refused(Refusal.BAD_SIGNATURE, "bad-signature")
+    journal.result(Result(Outcome.DELIVERED), None, 1)
+    warning, info = lines(capsys.readouterr().out)
+    assert (warning["level"], warning["message"], info["level"]) == ("WARNING", "request refused", "INFO")
+    assert {warning["service"], info["service"]} == {service}
+    assert {warning["xray_trace_id"], info["xray_trace_id"]} == {"1-67891233-abcdef012345678912345678"}
+    assert abs(datetime.fromisoformat(info["timestamp"]).timestamp() - time.time()) < 60
+    assert not {"reason", "status", "subscription", "user"} & info.keys()
+
+
+def test_a_line_can_always_be_written(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that UTF-8 cannot hold does not keep the line from the log."""
+    journal.result(Result(Outcome.DELIVERED, subscription="half a \ud83d"), None, 1)
+    (line,) = lines(capsys.readouterr().out)
+    assert line["subscription"] == "half a \ud83d"
 
 
 def test_a_user_is_followed_by_a_hash(journal: Journal, service: str, capsys: pytest.CaptureFixture[str]) -> None:
