@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from bench.cold_start import cold_starts, layer_megabytes
-from bench.compare import AGES, RUNS, Pair, compare, headline
+from bench.compare import AGES, TASKS, Pair, compare, headline
 from bench.sides import ROOT, environment, stage
 
 RESULTS = ROOT / "bench" / "results.json"
@@ -33,7 +33,7 @@ TITLES = {
 def main() -> None:
     """Measures all of it; `--rounds` says how often."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with stage() as on:
         pairs = compare(on, options.rounds)
@@ -60,11 +60,11 @@ def main() -> None:
 
 def print_pairs(pairs: Sequence[Pair], age: str) -> None:
     """A table of microseconds for each task."""
-    seen = {"young": "in their first few hundred events", "warm": "after thousands of events"}
-    print(f"\n# {age.capitalize()} processes, {seen[age]}")
+    untimed, timed = AGES[age]
+    print(f"\n# {age.capitalize()} processes: {timed} events after {untimed:,} others")
     if not pairs[0].theirs:
         print("Node or Segment's packages are missing, so ours is measured alone.")
-    for task in RUNS:
+    for task in TASKS:
         print(f"\n{TITLES[task]}\n{'µs an event: median (fastest to slowest round)':34}")
         print(f"  {'':26}{'ours':>26}{'theirs':>30}{'times faster':>24}")
         for pair in pairs:

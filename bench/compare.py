@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import product
 from statistics import median
@@ -12,14 +12,14 @@ from typing import Any
 from bench.cases import Case, cases
 from bench.sides import Side, Stage
 
-RUNS = {"mapping": 100, "trigger": 100, "trigger_once": 100, "request": 25, "handler": 25}
-"""By task: how many runs of a case are timed at once."""
+TASKS = ("mapping", "trigger", "trigger_once", "request", "handler")
 
-AGES = {"young": 1, "warm": 8}
-"""How many times as many in a process's first few hundred events, and after thousands."""
+AGES = {"young": (1, 500), "warm": (3000, 1000)}
+"""How many runs go before those that are timed, and how many these are.
 
-WARMING_RUNS = 250
-"""For each case, so that JavaScript's optimizing compiler has seen thousands of events before it is timed."""
+Young are a new process's first events, but for the very first, which loads code and opens connections. Warm are those
+after thousands, when JavaScript's optimizing compiler has seen enough.
+"""
 
 UNLIKE = {"user-agent", "idempotency-key", "host", "content-length", "connection", "accept", "accept-encoding"}
 """Headers of one side's client, and the key that only ours sends; `content-length` follows from how JSON is spaced."""
@@ -46,33 +46,25 @@ class Pair:
 
 
 def compare(stage: Stage, rounds: int) -> list[Pair]:
-    """Every task and case at every age; each round of a task has processes of its own. Without Node, ours alone."""
+    """Every task and case at every age, in processes of their own in each round. Without Node, ours alone."""
     check_outcomes(stage)
-    pairs = [Pair(task, case, age) for age in AGES for task in RUNS for case in cases()]
-    for number in range(rounds):
-        for task in RUNS:
-            of_task = [pair for pair in pairs if pair.task == task]
-            with closing(stage.ours()) as ours:
-                theirs = stage.theirs()
-                sides = [ours] if theirs is None else [ours, theirs]
-                _round(number, of_task, sides[:: 1 if number % 2 else -1], ours)
-                if theirs is not None:
-                    theirs.close()
-    return pairs
+    pairs = {(task, index, age): Pair(task, case, age) for age in AGES for task in TASKS for index, case in _cases()}
+    for number, task, (index, _) in product(range(rounds), TASKS, _cases()):
+        with closing(stage.ours()) as ours, _closing(stage.theirs()) as theirs:
+            for age, (untimed, timed) in AGES.items():
+                pair = pairs[task, index, age]
+                turns = [(ours, pair.ours)] + ([(theirs, pair.theirs)] if theirs else [])
+                for side, seconds in turns[:: 1 if number % 2 else -1]:
+                    seconds.append(side.seconds(task, index, untimed, timed))
+    return list(pairs.values())
 
 
-def _round(number: int, pairs: Sequence[Pair], sides: Sequence[Side], ours: Side) -> None:
-    """The sides in turns, from another case on in each round: what comes later finds the process older."""
-    every = cases()
-    for age, factor in AGES.items():
-        of_age = [pair for pair in pairs if pair.age == age]
-        start = number * 5 % len(of_age)
-        for pair, side in product(of_age, sides):
-            # Once at least: the first run opens the connections and reads the secret, which is no event's cost.
-            side.seconds(pair.task, every.index(pair.case), WARMING_RUNS if age == "warm" else 1)
-        for pair, side in product(of_age[start:] + of_age[:start], sides):
-            seconds = side.seconds(pair.task, every.index(pair.case), RUNS[pair.task] * factor)
-            (pair.ours if side is ours else pair.theirs).append(seconds)
+def _cases() -> list[tuple[int, Case]]:
+    return list(enumerate(cases()))
+
+
+def _closing(side: Side | None) -> AbstractContextManager[Side | None]:
+    return nullcontext() if side is None else closing(side)
 
 
 def check_outcomes(stage: Stage) -> None:
@@ -82,7 +74,7 @@ def check_outcomes(stage: Stage) -> None:
         return
     with closing(stage.ours()) as ours, closing(theirs):
         for index, case in enumerate(cases()):
-            for task in RUNS:
+            for task in TASKS:
                 _check(task, case, _outcome(stage, ours, task, index), _outcome(stage, theirs, task, index))
 
 
@@ -108,7 +100,7 @@ def headline(pairs: Sequence[Pair], age: str) -> dict[str, float]:
     """By task, the median ratio for typical events under the default subscriptions."""
     return {
         task: round(median(found), 1)
-        for task in RUNS
+        for task in TASKS
         if (
             found := [
                 ratio

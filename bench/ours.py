@@ -1,7 +1,7 @@
 """Our side: `python -m bench.ours <port of the loopback server>`, which speaks as bench/peer/peer.js does.
 
-A line on stdin is a request, {"task", "case", "times"}; its answer is a line on stdout: {"outcome"} of one run where
-`times` is 0, else {"seconds"} of so many runs.
+A line on stdin is a request, {"task", "case", "untimed", "timed"}; its answer is a line on stdout: {"seconds"} of so many
+timed runs after the others, or {"outcome"} of one run where both are 0.
 """
 
 from __future__ import annotations
@@ -39,31 +39,39 @@ Run = Callable[[], Any]
 
 
 class Ours:
-    """The tasks for one case, each a function to run again and again, made as an environment makes its parts: once."""
+    """What is run again and again for each task and case, made as an environment makes its parts: once."""
 
-    def __init__(self, case: Case, port: int, folder: Path) -> None:
-        self.tasks = {
-            "mapping": resolving(case),
-            "trigger": matching(case),
-            "trigger_once": matching(case),
-            "request": requesting(case),
-            "handler": handling(case, [case.subscription], port, folder),
+    def __init__(self, port: int, folder: Path) -> None:
+        self._makers: dict[str, Callable[[Case], Run]] = {
+            "mapping": resolving,
+            "trigger": matching,
+            "trigger_once": matching,
+            "request": requesting,
+            "handler": lambda case: handling(case, [case.subscription], port, folder),
         }
+        self._runs: dict[tuple[str, int], Run] = {}
 
-    def outcome(self, task: str) -> Any:
+    def outcome(self, task: str, case: int) -> Any:
         """What one run gave, as JSON can hold it."""
-        value = self.tasks[task]()
+        value = self._run(task, case)()
         if isinstance(value, HttpCall):
             return {**value._asdict(), "body": json.loads(value.body)}
         return value
 
-    def seconds(self, task: str, times: int) -> float:
-        """How long so many runs took."""
-        run = self.tasks[task]
+    def seconds(self, task: str, case: int, untimed: int, timed: int) -> float:
+        """How long the timed runs took."""
+        run = self._run(task, case)
+        for _ in range(untimed):
+            run()
         began = time.perf_counter()
-        for _ in range(times):
+        for _ in range(timed):
             run()
         return time.perf_counter() - began
+
+    def _run(self, task: str, case: int) -> Run:
+        if (task, case) not in self._runs:
+            self._runs[task, case] = self._makers[task](cases()[case])
+        return self._runs[task, case]
 
 
 def resolving(case: Case) -> Run:
@@ -180,12 +188,16 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     with TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as log:
         sys.stdout = log  # every line of the log is written, to nowhere
-        sides = [Ours(case, port, Path(folder)) for case in cases()]
+        ours = Ours(port, Path(folder))
         for line in sys.stdin:
-            asked = json.loads(line)
-            side, task, times = sides[asked["case"]], asked["task"], asked["times"]
-            answer = {"seconds": side.seconds(task, times)} if times else {"outcome": side.outcome(task)}
+            answer = _answer(ours, **json.loads(line))
             print(json.dumps(answer), file=answers, flush=True)
+
+
+def _answer(ours: Ours, task: str, case: int, untimed: int, timed: int) -> dict[str, Any]:
+    if not timed:
+        return {"outcome": ours.outcome(task, case)}
+    return {"seconds": ours.seconds(task, case, untimed, timed)}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,10 @@ PEER = ROOT / "bench" / "peer"
 
 
 class Side:
-    """One side's process, started anew: as cold as an environment of Lambda."""
+    """One side's process, started anew: as cold as an environment of Lambda.
+
+    It runs only while it is asked, so that its compiler and its collector take nothing from the other side's time.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(  # noqa: S603  # the command is this package's own
@@ -31,22 +35,25 @@ class Side:
 
     def outcome(self, task: str, case: int) -> Any:
         """What one run of the task gave."""
-        return self._ask(task, case, 0)["outcome"]
+        return self._ask(task, case)["outcome"]
 
-    def seconds(self, task: str, case: int, times: int) -> float:
-        """For one run, in the mean of so many."""
-        seconds: float = self._ask(task, case, times)["seconds"]
-        return seconds / times
+    def seconds(self, task: str, case: int, untimed: int, timed: int) -> float:
+        """For one run, in the mean of so many that are timed after some that are not."""
+        seconds: float = self._ask(task, case, untimed, timed)["seconds"]
+        return seconds / timed
 
     def close(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
         self._process.communicate(timeout=10)
 
-    def _ask(self, task: str, case: int, times: int) -> dict[str, Any]:
+    def _ask(self, task: str, case: int, untimed: int = 0, timed: int = 0) -> dict[str, Any]:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        print(json.dumps({"task": task, "case": case, "times": times}), file=stdin, flush=True)
+        self._process.send_signal(signal.SIGCONT)
+        print(json.dumps({"task": task, "case": case, "untimed": untimed, "timed": timed}), file=stdin, flush=True)
         answer: dict[str, Any] = json.loads(stdout.readline() or "{}")
+        self._process.send_signal(signal.SIGSTOP)
         return answer
 
 

@@ -2,8 +2,8 @@
 
 // Segment's side of `make bench`: node peer.js <file of cases> <port of the loopback server>
 //
-// A line on stdin is a request, {"task", "case", "times"}; its answer is a line on stdout: {"outcome"} of one run where
-// `times` is 0, else {"seconds"} of so many runs.
+// A line on stdin is a request, {"task", "case", "untimed", "timed"}; its answer is a line on stdout: {"seconds"} of so
+// many timed runs after the others, or {"outcome"} of one run where both are 0.
 
 const { readFileSync } = require('node:fs')
 const https = require('node:https')
@@ -37,7 +37,10 @@ const fetches = {
   handler: (request) => realFetch(request, { agent: kept })
 }
 
-const execute = ({ event, action, mapping }) => destination.executeAction(action, { event, mapping, settings })
+function execute({ event, action, mapping }) {
+  destination.responses = [] // else it keeps all that it ever got
+  return destination.executeAction(action, { event, mapping, settings })
+}
 
 async function executed(it) {
   caught = undefined
@@ -55,20 +58,24 @@ const tasks = {
   handler: { run: execute, outcome: executed, asynchronous: true }
 }
 
-async function measure({ run, asynchronous }, it, times) {
-  const began = process.hrtime.bigint()
+async function repeat({ run, asynchronous }, it, times) {
   if (asynchronous) for (let n = 0; n < times; n++) await run(it)
   else for (let n = 0; n < times; n++) run(it)
+}
+
+async function measure(task, it, untimed, timed) {
+  await repeat(task, it, untimed)
+  const began = process.hrtime.bigint()
+  await repeat(task, it, timed)
   return Number(process.hrtime.bigint() - began) / 1e9
 }
 
-async function answer({ task, case: index, times }) {
+async function answer({ task, case: index, untimed, timed }) {
   const it = cases[index]
   it.parsed ??= parseFql(it.trigger)
   fetchModule.default = fetches[task] ?? realFetch
-  destination.responses = [] // it keeps all that it ever got
   const { run, outcome = run } = tasks[task]
-  return times ? { seconds: await measure(tasks[task], it, times) } : { outcome: await outcome(it) }
+  return timed ? { seconds: await measure(tasks[task], it, untimed, timed) } : { outcome: await outcome(it) }
 }
 
 async function main() {
