@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from loops_destination.clock import Clock
@@ -48,9 +48,13 @@ class Delivery:
     def action(self) -> str:
         return self.subscription.action.slug
 
-    def named(self, result: Result) -> Result:
-        """The result with the names that answers and logs know the delivery by."""
-        return replace(result, message_id=message_id(self.event), subscription=self.subscription.id, action=self.action)
+    def result(
+        self, outcome: Outcome, reason: Reason | None = None, detail: str | None = None, answer: Answer | None = None
+    ) -> Result:
+        """What became of it, under the names that answers and logs know it by; `answer` is Loops', if it gave one."""
+        status, remaining = (answer.status, answer.remaining) if answer is not None else (None, None)
+        known_as = message_id(self.event), self.subscription.id, self.action
+        return Result(outcome, reason, detail, status, remaining, *known_as)
 
 
 def prepare(delivery: Delivery) -> LoopsRequest | Result:
@@ -58,11 +62,11 @@ def prepare(delivery: Delivery) -> LoopsRequest | Result:
     try:
         return delivery.subscription.request(delivery.event, delivery.key)
     except PayloadError as error:
-        return _rejected(Reason.INVALID_PAYLOAD, str(error))
+        return delivery.result(Outcome.REJECTED, Reason.INVALID_PAYLOAD, str(error))
     except MappingError as error:
-        return _rejected(Reason.MAPPING_FAILED, str(error))
+        return delivery.result(Outcome.REJECTED, Reason.MAPPING_FAILED, str(error))
     except Exception as error:  # noqa: BLE001  # one event's surprise must not keep the others from their answer
-        return _surprise(error)
+        return _surprise(delivery, error)
 
 
 class Deliverer:
@@ -76,12 +80,11 @@ class Deliverer:
     def attempt(self, delivery: Delivery, request: LoopsRequest, seconds: float) -> Result:
         """Tries once, within so many seconds."""
         try:
-            answer = self._ask(request, seconds)
-            return replace(self._judge(delivery, answer), remaining=answer.remaining)
+            return self._judge(delivery, self._ask(request, seconds))
         except SecretError:
-            return Result(Outcome.QUEUED, Reason.KEY_UNAVAILABLE)
+            return delivery.result(Outcome.QUEUED, Reason.KEY_UNAVAILABLE)
         except Exception as error:  # noqa: BLE001  # likewise
-            return _surprise(error)
+            return _surprise(delivery, error)
 
     def _ask(self, request: LoopsRequest, seconds: float) -> Answer:
         deadline = self._clock.time() + seconds
@@ -94,21 +97,21 @@ class Deliverer:
         return self._loops.send(request, renewed, left) if renewed != key and left > 0 else answer
 
     def _judge(self, delivery: Delivery, answer: Answer) -> Result:
-        status, reason, detail = answer.status, answer.reason, answer.message
+        reason, detail = answer.reason, answer.message
         match answer.meaning:
             case Meaning.DONE:
-                return Result(Outcome.DELIVERED, status=status)
+                return delivery.result(Outcome.DELIVERED, answer=answer)
             case Meaning.ALREADY_DONE:
                 # Whether a refused attempt uses up its key is unknown, so this may never have been sent.
                 if delivery.may_have_used_its_key:
-                    return _rejected(Reason.KEY_USED_AFTER_REFUSAL, status=status)
-                return Result(Outcome.DELIVERED, status=status)
+                    return delivery.result(Outcome.REJECTED, Reason.KEY_USED_AFTER_REFUSAL, answer=answer)
+                return delivery.result(Outcome.DELIVERED, answer=answer)
             case Meaning.TRY_AGAIN | Meaning.KEY_REFUSED:
-                return Result(Outcome.QUEUED, reason, detail, status)
+                return delivery.result(Outcome.QUEUED, reason, detail, answer)
             case Meaning.CONTACT_UNKNOWN if self._contact_may_come(delivery):
-                return Result(Outcome.QUEUED, reason, detail, status)
+                return delivery.result(Outcome.QUEUED, reason, detail, answer)
             case Meaning.CONTACT_UNKNOWN | Meaning.REFUSED:
-                return Result(Outcome.REJECTED, reason, detail, status)
+                return delivery.result(Outcome.REJECTED, reason, detail, answer)
 
     def _contact_may_come(self, delivery: Delivery) -> bool:
         waited = self._clock.time() - delivery.received_at
@@ -168,10 +171,6 @@ def answer_status(results: Sequence[Result]) -> int:
     return 202 if Outcome.QUEUED in outcomes else 200
 
 
-def _surprise(error: Exception) -> Result:
+def _surprise(delivery: Delivery, error: Exception) -> Result:
     """The event is kept and tried again; the kind of error tells where to look, and quotes nothing."""
-    return Result(Outcome.QUEUED, Reason.UNEXPECTED_ERROR, type(error).__name__)
-
-
-def _rejected(reason: Reason, detail: str | None = None, status: int | None = None) -> Result:
-    return Result(Outcome.REJECTED, reason, detail, status)
+    return delivery.result(Outcome.QUEUED, Reason.UNEXPECTED_ERROR, type(error).__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha1
+from json.encoder import encode_basestring_ascii
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,7 @@ def idempotency_key(event: dict[str, Any], subscription_id: str, raw: str | None
 
 def _uuid(*parts: str) -> str:
     # As JSON no two lists of parts read the same, and a lone surrogate, which UTF-8 cannot hold, stays escaped.
-    return _uuid5(_compact(parts).encode())
+    return _uuid5(f"[{','.join(map(encode_basestring_ascii, parts))}]".encode())
 
 
 def _uuid5(name: bytes) -> str:

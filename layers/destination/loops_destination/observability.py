@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
@@ -214,6 +215,7 @@ def _keys(told: dict[str, Any]) -> dict[str, Any]:
     return {_KEYS: told}
 
 
+@lru_cache(maxsize=4)
 def _short(key: str) -> bytes:
     """A key of BLAKE2 is at most 64 bytes; this one is not the shared secret itself, in case a digest is shown."""
     return hashlib.sha256(b"user hashes in logs\0" + key.encode("utf-8", "surrogatepass")).digest()

@@ -146,13 +146,13 @@ class Redelivery:
         message = replace(message, attempts=message.attempts + 1)
         latest = message.because(result.reason, result.detail, result.status) if result.reason else message
         if result.outcome is Outcome.DELIVERED:
-            self._journal.result(delivery.named(result), delivery.event, message.attempts)
+            self._journal.result(result, delivery.event, message.attempts)
             return _Turn(record, let_go=True)
         if result.outcome is Outcome.REJECTED:
             return self._bury(record, latest)
         if self._clock.time() - record.sent_at >= self._retry_for_seconds:
             return self._bury(record, latest.because(Reason.RETRIES_EXHAUSTED, f"last: {result.reason}"))
-        self._journal.result(delivery.named(result), delivery.event, message.attempts)
+        self._journal.result(result, delivery.event, message.attempts)
         if result.reason is Reason.UNKNOWN_CONTACT and not message.may_have_used_its_key:
             # SQS cannot change a message: the one that knows of the refusal takes its place, since a 409 means
             # something else from now on.

@@ -59,7 +59,7 @@ class Secret(BaseModel):
                 f'the secret must be JSON: {{"apiKey": "…", "sharedSecret": "…"}}{places and f"; mend {places}"}'
             ) from None
 
-    @property
+    @cached_property
     def loops_key(self) -> str:
         """The API key; `SecretNotSetUp` while it is a placeholder."""
         key = _live(self.api_key)

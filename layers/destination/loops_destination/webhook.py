@@ -105,12 +105,12 @@ class Webhook:
         if isinstance(prepared, Result):
             result = prepared
         elif held_back := self._held_back(try_until):
-            result = Result(Outcome.QUEUED, held_back)
+            result = delivery.result(Outcome.QUEUED, held_back)
         else:
             tried = 1
             result = self.deliverer.attempt(delivery, prepared, try_until - began)
             self.breaker.note(result)
-        step = _Step(delivery.named(result), arrival, seconds=self.clock.time() - began)
+        step = _Step(result, arrival, seconds=self.clock.time() - began)
         if result.outcome in _QUEUES:
             step.parcel = Parcel(_QUEUES[result.outcome], _message(delivery, arrival, result, tried))
         return step
