@@ -20,7 +20,7 @@ from functions.contact_upsert import app as contact_upsert
 from functions.send_event import app as send_event
 from loops_destination.clock import SystemClock
 from loops_destination.events import parse_body
-from loops_destination.handlers import WebhookHandler
+from loops_destination.handlers.webhook import WebhookHandler
 from loops_destination.http_api import WebhookRequest
 from loops_destination.keys import idempotency_key
 from loops_destination.loops import LoopsClient

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from loops_destination.actions import ACTIONS
 from loops_destination.clock import Clock, SystemClock
 from loops_destination.events import first_seen
-from loops_destination.messages import Message, UnreadableMessage, read_message, unpack
+from loops_destination.messages import Message, unpack
 from loops_destination.outcomes import Reason
 from loops_destination.queues import MESSAGES_A_CALL
+from loops_destination.received import UnreadableMessage, read_message
 from loops_destination.redelivery import KEY_REMEMBERED_SECONDS
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 """The RetryQueue: brings to Loops what could not be delivered at once."""
 
-from loops_destination.handlers import RedeliveryHandler
+from loops_destination.handlers.redelivery import RedeliveryHandler
 
 handler = RedeliveryHandler("redelivery")

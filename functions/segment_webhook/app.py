@@ -1,5 +1,5 @@
 """`/segment`: every action, deletions too, for Segment's classic webhook, which sends everything to every URL."""
 
-from loops_destination.handlers import WebhookHandler
+from loops_destination.handlers.webhook import WebhookHandler
 
 handler = WebhookHandler("segment_webhook", ["createOrUpdateContact", "sendEvent", "deleteContact"])

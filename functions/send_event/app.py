@@ -1,5 +1,5 @@
 """`/events`: sends Segment's events to Loops."""
 
-from loops_destination.handlers import WebhookHandler
+from loops_destination.handlers.webhook import WebhookHandler
 
 handler = WebhookHandler("send_event", ["sendEvent"])

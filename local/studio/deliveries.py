@@ -14,8 +14,9 @@ from loops_destination.errors import NotAnEvent, SubscriptionsError
 from loops_destination.events import Arrival, parse_body
 from loops_destination.http_api import decode_request
 from loops_destination.keys import idempotency_key
-from loops_destination.messages import Message, UnreadableMessage, read_message
+from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
+from loops_destination.received import UnreadableMessage, read_message
 
 if TYPE_CHECKING:
     from local.cli.mappings import Entry

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from loops_destination.errors import SettingsError
-from loops_destination.handlers import RedeliveryHandler, WebhookHandler
+from loops_destination.handlers.redelivery import RedeliveryHandler
+from loops_destination.handlers.webhook import WebhookHandler
 from tests.fakes import ManualClock
 
 Handler = WebhookHandler | RedeliveryHandler

@@ -14,13 +14,12 @@ from loops_destination.messages import (
     Message,
     Parcel,
     QueueName,
-    UnreadableMessage,
     ascii_text,
     body_message,
-    read_message,
     unpack,
 )
 from loops_destination.outcomes import Reason
+from loops_destination.received import UnreadableMessage, read_message
 from tests.fakes import NOW
 
 EVENT = '{"type":"track","n":1.10}'

@@ -22,13 +22,12 @@ from loops_destination.messages import (
     Parcel,
     QueueName,
     Storage,
-    UnreadableMessage,
     body_message,
-    read_message,
 )
 from loops_destination.observability import Journal
 from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.pace import Pacer
+from loops_destination.received import UnreadableMessage, read_message
 from loops_destination.subscriptions import Subscription
 
 KEY_REMEMBERED_SECONDS = 23 * 3600  # Loops forgets an Idempotency-Key after 24 hours; a repeat then could mail twice

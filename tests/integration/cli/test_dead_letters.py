@@ -11,9 +11,10 @@ import pytest
 
 from local.stack import LocalStack
 from loops_destination.clock import SystemClock
-from loops_destination.messages import Parcel, QueueName, body_message, read_message
+from loops_destination.messages import Parcel, QueueName, body_message
 from loops_destination.outcomes import Reason
 from loops_destination.queues import Queues as ProductQueues
+from loops_destination.received import read_message
 from loops_destination.redelivery import KEY_REMEMBERED_SECONDS
 from tests.integration.cli.conftest import Cli, Queues, letter
 

@@ -9,8 +9,8 @@ import pytest
 
 from local.dead_letters import HOLD_SECONDS, Choice, DeadLetters, DeadLettersError, Fate, Letter, by_delivery, choose
 from local.stack import LocalStack
-from loops_destination.messages import read_message
 from loops_destination.outcomes import Reason
+from loops_destination.received import read_message
 from tests.fakes import NOW, ManualClock
 from tests.integration.cli.conftest import Queues, letter
 

@@ -30,7 +30,7 @@ def test_compiled_modules_of_the_artifacts_are_right() -> None:
     ("file", "fault"),
     [
         (OPT / "python" / "pydantic" / "main.py", "it was compiled when the function started"),
-        (Path("/elsewhere/loops_destination/handlers.py"), "it is not the layer's"),
+        (Path("/elsewhere/loops_destination/delivery.py"), "it is not the layer's"),
         (PROJECT / "local" / "stack.py", "it is the working tree's"),
     ],
 )

@@ -1,0 +1,55 @@
+"""What both kinds of handlers are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from loops_destination.clock import Clock
+from loops_destination.delivery import Deliverer
+from loops_destination.errors import SecretError
+from loops_destination.loops import LoopsClient
+from loops_destination.messages import QueueName
+from loops_destination.observability import Journal
+from loops_destination.queues import Queues
+from loops_destination.secrets import SecretStore, from_secrets_manager
+from loops_destination.settings import Settings
+from loops_destination.subscriptions import Subscription, load_subscriptions
+
+IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"  # a variable that Lambda sets
+
+
+class Parts:
+    """The parts of one function; the subscriptions are read when they are first asked for."""
+
+    def __init__(self, service: str, environ: Mapping[str, str], clock: Clock) -> None:
+        self.settings = Settings.from_environment(environ)
+        self.clock = clock
+        self.secrets = SecretStore(from_secrets_manager(self.settings.secret_id), clock)
+        self.journal = Journal(
+            service,
+            self._hash_key,
+            self.settings.metrics_namespace,
+            self.settings.powertools_log_level,
+        )
+        self.queues = Queues(
+            {
+                QueueName.RETRY: self.settings.retry_queue_url,
+                QueueName.DEAD_LETTER: self.settings.dead_letter_queue_url,
+            }
+        )
+
+    def _hash_key(self) -> str:
+        """What happened is told whatever the state of the secret; then without telling users apart."""
+        try:
+            return self.secrets.current().signing
+        except SecretError:
+            return ""
+
+    @cached_property
+    def subscriptions(self) -> list[Subscription]:
+        return load_subscriptions(self.settings.mappings_file.read_bytes())
+
+    def deliverer(self, calls_at_once: int) -> Deliverer:
+        loops = LoopsClient(self.settings.loops_base_url, self.clock, connections=calls_at_once)
+        return Deliverer(loops, self.secrets, self.clock)
