@@ -201,7 +201,8 @@ def test_a_name_that_does_not_exist_is_told() -> None:
         call(Connections(1), "http://loops.invalid/api")
 
 
-def test_a_header_holds_one_line() -> None:
-    """What would begin a header of its own is refused before anything is sent."""
+@pytest.mark.parametrize("value", ["a\r\nY: b", "a\0", "é"])
+def test_a_header_holds_one_line_of_ascii(value: str) -> None:
+    """What would begin a header of its own, or what servers read differently, is refused before anything is sent."""
     with pytest.raises(InvalidHeader):
-        call(Connections(1), "http://127.0.0.1:9/api", headers={"X": "a\r\nY: b"})
+        call(Connections(1), "http://127.0.0.1:9/api", headers={"X": value})

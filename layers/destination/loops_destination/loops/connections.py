@@ -163,7 +163,8 @@ def _head(method: str, target: _Target, headers: Mapping[str, str], length: int)
         f"Content-Length: {length}",
         *[f"{name}: {value}" for name, value in headers.items()],
     ]
-    if not "".join(lines).isprintable():
+    text = "".join(lines)
+    if not (text.isascii() and text.isprintable()):
         raise InvalidHeader("a header has characters that HTTP cannot carry")
     return "\r\n".join([*lines, "\r\n"]).encode()
 
