@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loops_destination.javascript import (
     UNDEFINED,
@@ -115,6 +117,22 @@ def test_json_text(value: Any, text: str) -> None:
     assert json_text(value) == text
 
 
+@given(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.builds(float, st.integers(-(10**23), 10**23))
+    | st.text(st.characters(exclude_categories=[]))
+    | st.sampled_from(["5.0, 1e5]", '"0":', "1e+5}"])
+)
+def test_json_text_of_containers(value: Any) -> None:
+    """In an array and in an object a value is written as it is alone."""
+    text = json_text(value)
+    assert json_text([value]) == f"[{text}]"
+    assert json_text({"a": [value, 0.5]}) == f'{{"a":[{text},0.5]}}'
+
+
 @pytest.mark.parametrize(
     ("indent", "text"),
     [
@@ -191,8 +209,9 @@ def test_array_index(key: str, index: int | None) -> None:
 
 
 def test_in_order() -> None:
-    """Indices come first, by size, then the other keys as they were written."""
-    assert list(in_order({"b": 0, "2": 0, "a": 0, "10": 0, "0": 0})) == ["0", "2", "10", "b", "a"]
+    """The members under indices come first, by size, then the others as they were written."""
+    members = {"b": 1, "2": 2, "a": 3, "10": 4, "0": 5}
+    assert list(in_order(members)) == [("0", 5), ("2", 2), ("10", 4), ("b", 1), ("a", 3)]
 
 
 @pytest.mark.parametrize(

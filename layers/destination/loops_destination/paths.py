@@ -12,7 +12,7 @@ from typing import Any
 
 from loops_destination.javascript import UNDEFINED, array_index, is_falsy, length, unit_at
 
-__all__ = ["Getter", "compile_path", "getter", "split"]
+__all__ = ["Getter", "compile_path", "getter", "keys_of", "split", "step"]
 
 Getter = Callable[[Any], Any]
 
@@ -22,8 +22,13 @@ _QUOTES = str.maketrans("", "", "'\"")
 
 
 def compile_path(path: str) -> Getter:
-    """What finds `path` in a value; `$.` before it is optional, and `$`, `$.`, `.` and the empty path are the whole."""
-    return getter(split("" if path == "$" else path.replace("$.", "", 1)))
+    """What finds `path` in a value."""
+    return getter(keys_of(path))
+
+
+def keys_of(path: str) -> tuple[str, ...]:
+    """The keys of a path; `$.` before it is optional, and `$`, `$.`, `.` and the empty path are the whole."""
+    return split("" if path == "$" else path.replace("$.", "", 1))
 
 
 def split(path: str) -> tuple[str, ...]:
@@ -37,12 +42,14 @@ def getter(keys: tuple[str, ...]) -> Getter:
         return _whole
     if len(keys) == 1:
         return _one(*keys)
-    if len(keys) == 2:  # noqa: PLR2004  one and two keys have their own closures
+    if len(keys) == 2:  # noqa: PLR2004  one to three keys have their own closures
         return _two(*keys)
+    if len(keys) == 3:  # noqa: PLR2004  as above
+        return _three(*keys)
 
     def get(value: Any) -> Any:
         for key in keys:
-            value = value.get(key, UNDEFINED) if type(value) is dict else _step(value, key)
+            value = value.get(key, UNDEFINED) if type(value) is dict else step(value, key)
         return value
 
     return get
@@ -54,20 +61,30 @@ def _whole(value: Any) -> Any:
 
 def _one(key: str) -> Getter:
     def get(value: Any) -> Any:
-        return value.get(key, UNDEFINED) if type(value) is dict else _step(value, key)
+        return value.get(key, UNDEFINED) if type(value) is dict else step(value, key)
 
     return get
 
 
 def _two(first: str, second: str) -> Getter:
     def get(value: Any) -> Any:
-        inner = value.get(first, UNDEFINED) if type(value) is dict else _step(value, first)
-        return inner.get(second, UNDEFINED) if type(inner) is dict else _step(inner, second)
+        inner = value.get(first, UNDEFINED) if type(value) is dict else step(value, first)
+        return inner.get(second, UNDEFINED) if type(inner) is dict else step(inner, second)
 
     return get
 
 
-def _step(value: Any, key: str) -> Any:
+def _three(first: str, second: str, third: str) -> Getter:
+    def get(value: Any) -> Any:
+        outer = value.get(first, UNDEFINED) if type(value) is dict else step(value, first)
+        inner = outer.get(second, UNDEFINED) if type(outer) is dict else step(outer, second)
+        return inner.get(third, UNDEFINED) if type(inner) is dict else step(inner, third)
+
+    return get
+
+
+def step(value: Any, key: str) -> Any:
+    """What a value has under one key; `UNDEFINED` where that is nothing."""
     if is_falsy(value):
         return value
     if isinstance(value, dict):

@@ -149,6 +149,36 @@ CASES: list[tuple[Any, Any]] = [
     ({"@flatten": {"value": path("nope"), "separator": "."}}, {}),
     ({"@flatten": {"value": {"": {"a": 1}}, "separator": "."}}, {"a": 1}),
     ({"@flatten": {"value": {"a.b": 1, "a": {"b": path("nope")}}, "separator": "."}}, {}),
+    ({"@flatten": {"value": [path("nope"), 1], "separator": "."}}, {"1": 1}),
+    ({"@flatten": {"value": {"a": [path("nope")]}, "separator": ".", "omitArrays": True}}, {"a": [None]}),
+    (
+        {
+            "@flatten": {
+                "value": {
+                    "@merge": {"objects": [{"a": {"b": 1}}, {"a": {"b": path("nope"), "c": 2}}], "direction": "right"}
+                },
+                "separator": ".",
+            }
+        },
+        {"a.c": 2},
+    ),
+    (
+        {
+            "@merge": {
+                "objects": [
+                    {"a": 1, "b": 2},
+                    {
+                        "@transform": {
+                            "apply": {},
+                            "mapping": {"a": path("nope"), "b": {"c": path("nope"), "d": [path("nope")]}},
+                        }
+                    },
+                ],
+                "direction": "right",
+            }
+        },
+        {"b": {"d": [None]}},
+    ),
     ({"@json": {"mode": "encode", "value": path("nested.d")}}, '[1,{"e":2}]'),
     ({"@json": {"mode": "encode", "value": path("null")}}, "null"),
     ({"@json": {"mode": "encode", "value": {"a": path("nope"), "b": [path("nope")], "c": 1.0}}}, '{"b":[null],"c":1}'),

@@ -53,6 +53,46 @@ def test_order_of_keys() -> None:
     assert list(Mapping(definition).resolve({"x": 1})) == ["b", "a", "c"]
 
 
+@pytest.mark.parametrize(
+    ("parent", "resolved"),
+    [
+        ({"a": 1, "b": None}, {"a": 1, "b": None, "d": "then"}),
+        ({"c": 2, "d": {}}, {"c": 2, "d": {}}),
+        ({}, {"d": "then"}),
+        ([1, 2], {"length": 2, "d": "then"}),
+        ("text", {"length": 4, "d": "then"}),
+        (0, {"a": 0, "b": 0, "c": 0, "length": 0, "d": 0}),
+        (None, {"a": None, "b": None, "length": None, "d": "then"}),
+        (True, {"d": "then"}),
+    ],
+    ids=str,
+)
+def test_members_of_one_parent(parent: Any, resolved: dict[str, Any]) -> None:
+    """Members whose values lie in one parent are found in it, whatever the parent is."""
+    paths = {key: {"@path": f"$.parent.{key}"} for key in ("a", "b", "c", "length", "d")}
+    definition = paths | {
+        "c": {"@if": {"exists": paths["c"], "then": paths["c"]}},
+        "d": {"@if": {"exists": paths["d"], "then": paths["d"], "else": "then"}},
+    }
+    found = Mapping(definition).resolve({"parent": parent})
+    assert found == resolved
+    assert [*found] == [key for key in definition if key in resolved]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"traits": {"@path": "$.traits"}},
+        {"@merge": {"objects": [{"@path": "$."}, {"x": {"@path": "$.nope"}}], "direction": "right"}},
+        {"@flatten": {"value": {"@path": "$."}, "separator": ".", "omitArrays": True}},
+    ],
+)
+def test_what_is_found_is_shared(definition: Any) -> None:
+    """What a mapping takes over whole is the event's own value, not a copy."""
+    event = {"traits": ["a", {"b": 1}]}
+    assert Mapping(definition).resolve(event)["traits"] is event["traits"]
+
+
 def test_definition_is_out_of_reach() -> None:
     """Neither a change of what was resolved nor a later change of the definition reaches the next event."""
     definition = {"a": {"b": [1]}, "c": [{"d": 1}], "e": {"@literal": {"f": []}}, "g": {"@path": "$.x"}}
@@ -93,7 +133,6 @@ LIST_IN_ITSELF.append(LIST_IN_ITSELF)
         {"@json": {"mode": "encode", "value": {"@path": "$."}}},
         {"@template": "{{ }}"},
         {"@flatten": {"value": {"@path": "$."}, "separator": "."}},
-        {"@merge": {"objects": [{"@path": "$."}], "direction": "right"}},
         {"@transform": {"apply": {"@path": "$."}, "mapping": {}}},
     ],
 )

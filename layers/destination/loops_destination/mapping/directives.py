@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from loops_destination.errors import Fault, MappingError
@@ -12,7 +12,6 @@ from loops_destination.javascript import (
     UNDEFINED,
     in_order,
     is_falsy,
-    is_number,
     join_surrogates,
     json_text,
     length,
@@ -36,7 +35,7 @@ from loops_destination.mapping.checker import (
 from loops_destination.mapping.registry import Registry, Resolver
 from loops_destination.mapping.replacement import replacer
 from loops_destination.mapping.template import compile_template
-from loops_destination.paths import compile_path
+from loops_destination.paths import compile_path, keys_of
 
 _LONGEST_PATTERN = 10
 _LONGEST_LIQUID = 1000
@@ -49,7 +48,7 @@ DIRECTIVES = Registry()
 @DIRECTIVES.directive("@path", text_or_directive)
 def _path(path: Any, place: str, builder: Builder) -> Resolver:
     if isinstance(path, str):
-        return compile_path(path)
+        return builder.lookup(keys_of(path))
     resolve_path = _text_of(path, place, builder)
     return lambda event: compile_path(resolve_path(event))(event)
 
@@ -75,19 +74,10 @@ def _if(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     otherwise = _NOTHING if is_falsy(choice.get("else")) else builder.value(choice["else"], f"{place}/else")
     if isinstance(subject, Constant):
         return then if holds(subject.value) else otherwise
-    if test == "exists" and _is_plain_path(choice[test]) and choice[test] == choice.get("then"):
-        return _first_that_exists(subject, otherwise)
+    finds_itself = test == "exists" and _is_plain_path(choice[test]) and choice[test] == choice.get("then")
+    if finds_itself and (isinstance(otherwise, Constant) or builder.is_lookup(otherwise)):
+        return builder.lookup(keys_of(choice[test]["@path"]), otherwise)
     return lambda event: then(event) if holds(subject(event)) else otherwise(event)
-
-
-def _first_that_exists(subject: Resolver, otherwise: Resolver) -> Resolver:
-    """What Segment's defaults are made of: a value where it exists, else another; it is resolved only once."""
-
-    def resolve(event: Any) -> Any:
-        value = subject(event)
-        return otherwise(event) if value is UNDEFINED or value is None else value
-
-    return resolve
 
 
 def _exists(value: Any) -> bool:
@@ -98,7 +88,7 @@ def _is_filled(value: Any) -> bool:
     """JavaScript's `value != ""`, under which an array counts as the text of its elements: `[]` and `[null]` equal `""`."""
     if not isinstance(value, list):
         return not is_falsy(value)
-    return len(value) > 1 or any(_is_filled(item) if isinstance(item, list | str) else _exists(item) for item in value)
+    return len(value) > 1 or any(_is_filled(item) if isinstance(item, (list, str)) else _exists(item) for item in value)
 
 
 def _is_plain_path(definition: Any) -> bool:
@@ -135,17 +125,17 @@ def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
 def _replace(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
         return _NOTHING
-    ignores_case, count = choice.get("ignorecase", False), -1 if choice.get("global", True) else 1
-    replace = replacer(choice["pattern"], choice.get("replacement", ""), count, ignores_case=ignores_case)
-    subject = pipe(builder.value(choice["value"], f"{place}/value"), _replaceable_text)
+    ignores_case, limit = choice.get("ignorecase", False), -1 if choice.get("global", True) else 1
+    replace = replacer(choice["pattern"], choice.get("replacement", ""), limit, ignores_case=ignores_case)
+    subject = builder.value(choice["value"], f"{place}/value")
     if not choice.get("pattern2"):
-        return pipe(subject, replace)
-    replace_again = replacer(choice["pattern2"], choice.get("replacement2") or "", count, ignores_case=ignores_case)
-    return pipe(subject, lambda value: replace_again(replace(value)))
+        return pipe(subject, lambda value: replace(_replaceable_text(value)))
+    replace_again = replacer(choice["pattern2"], choice.get("replacement2") or "", limit, ignores_case=ignores_case)
+    return pipe(subject, lambda value: replace_again(replace(_replaceable_text(value))))
 
 
 def _replaceable_text(value: Any) -> str:
-    return scalar_text(value) if isinstance(value, str | bool) or is_number(value) else ""
+    return scalar_text(value) if isinstance(value, (str, int, float)) else ""  # a boolean is an int in Python
 
 
 def _check_array_path(checker: Checker, value: Any, place: str) -> None:
@@ -160,10 +150,16 @@ def _check_array_path(checker: Checker, value: Any, place: str) -> None:
 @DIRECTIVES.directive("@arrayPath", _check_array_path)
 def _array_path(choice: list[Any], place: str, builder: Builder) -> Resolver:
     path, shape = choice[0], choice[1] if len(choice) > 1 else None
-    root = compile_path(path) if isinstance(path, str) else builder.value(path, f"{place}/0")
+    if isinstance(path, str):
+        return _shaped(builder.lookup(keys_of(path)), shape, f"{place}/1", builder)
+    inside = builder.keeping(math.inf)
+    return builder.settled(_shaped(inside.value(path, f"{place}/0"), shape, f"{place}/1", inside))
+
+
+def _shaped(root: Resolver, shape: Any, place: str, builder: Builder) -> Resolver:
     if not isinstance(shape, dict) or not shape:
         return root
-    shaped = builder.for_each(builder.value(shape, f"{place}/1"))
+    shaped = builder.for_each(shape, place)
 
     def resolve(event: Any) -> Any:
         value = root(event)
@@ -182,7 +178,8 @@ def _array_path(choice: list[Any], place: str, builder: Builder) -> Resolver:
     ),
 )
 def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
-    parts = [builder.value(part, f"{place}/objects/{index}") for index, part in enumerate(choice["objects"])]
+    inside = builder.keeping(1)
+    parts = [inside.value(part, f"{place}/objects/{index}") for index, part in enumerate(choice["objects"])]
     step = -1 if choice["direction"] == "left" else 1
 
     def resolve(event: Any) -> dict[str, Any]:
@@ -190,6 +187,9 @@ def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
         for part in [part(event) for part in parts][::step]:
             if isinstance(part, dict):
                 merged |= part
+        if not builder.kept:
+            for key in [key for key, value in merged.items() if value is UNDEFINED]:
+                del merged[key]
         return merged
 
     return resolve
@@ -200,8 +200,9 @@ def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     options({"apply": object_or_directive, "mapping": object_or_directive}, required=("apply", "mapping")),
 )
 def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
-    apply = builder.value(choice["apply"], f"{place}/apply")
-    mapping = builder.value(choice["mapping"], f"{place}/mapping")
+    inside = builder.keeping(math.inf)
+    apply = inside.value(choice["apply"], f"{place}/apply")
+    mapping = inside.value(choice["mapping"], f"{place}/mapping")
 
     def resolve(event: Any) -> Any:
         if event is UNDEFINED:
@@ -210,7 +211,7 @@ def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver
             raise MappingError([Fault(place, f"can only transform an object, not {type_name(event)}")])
         return mapping(without_undefined(apply(event)))
 
-    return resolve
+    return builder.settled(resolve)
 
 
 @DIRECTIVES.directive(
@@ -222,17 +223,21 @@ def _flatten(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     containers = dict if not is_falsy(choice.get("omitArrays")) else (dict, list)
 
     def gather(value: Any, prefix: str, flat: dict[str, Any]) -> dict[str, Any]:
-        for key in in_order(value) if isinstance(value, dict) else range(len(value)):
-            item = value[key]
-            name = f"{prefix}{separator}{key}" if prefix else str(key)
+        for key, item in in_order(value) if isinstance(value, dict) else _numbered(value):
+            name = prefix + key
             if isinstance(item, containers):
-                gather(item, name, flat)
+                gather(item, name and name + separator, flat)
             else:
                 flat[name] = item
         return flat
 
-    subject = builder.value(choice["value"], f"{place}/value")
-    return pipe(subject, lambda value: gather(value, "", {}) if isinstance(value, containers) else {})
+    subject = builder.keeping(math.inf).value(choice["value"], f"{place}/value")
+    flatten = pipe(subject, lambda value: gather(value, "", {}) if isinstance(value, containers) else {})
+    return flatten if builder.is_lookup(subject) else builder.settled(flatten)
+
+
+def _numbered(array: list[Any]) -> Iterable[tuple[str, Any]]:
+    return zip(map(str, range(len(array))), array, strict=True)
 
 
 @DIRECTIVES.directive(
@@ -278,7 +283,7 @@ _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_const
 
 @DIRECTIVES.directive("@excludeWhenNull", any_value)
 def _exclude_when_null(definition: Any, place: str, builder: Builder) -> Resolver:
-    return pipe(builder.value(definition, place), _without_nulls(keeps_undefined=builder.keeps_undefined))
+    return pipe(builder.value(definition, place), lambda value: _without_nulls(value, builder.kept))
 
 
 def _check_liquid(checker: Checker, value: Any, place: str) -> None:
@@ -308,15 +313,12 @@ def _liquid(template: str, place: str, _builder: Builder) -> Resolver:
     return render
 
 
-def _without_nulls(*, keeps_undefined: bool) -> Callable[[Any], Any]:
-    def clean(value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        if keeps_undefined:
-            return {key: UNDEFINED if item is None else clean(item) for key, item in value.items()}
-        return {key: clean(item) for key, item in value.items() if item is not None}
-
-    return lambda value: UNDEFINED if value is None else clean(value)
+def _without_nulls(value: Any, kept: float) -> Any:
+    if value is None:
+        return UNDEFINED
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_nulls(item, kept - 1) for key, item in value.items() if kept > 0 or item is not None}
 
 
 def _text_of(definition: Any, place: str, builder: Builder) -> Callable[[Any], str]:

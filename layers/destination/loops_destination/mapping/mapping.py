@@ -6,7 +6,7 @@ from typing import Any
 
 from loops_destination.errors import Fault, MappingError
 from loops_destination.javascript import UNDEFINED, type_name
-from loops_destination.mapping.builder import Builder, as_json
+from loops_destination.mapping.builder import Builder
 from loops_destination.mapping.checker import Checker
 from loops_destination.mapping.directives import DIRECTIVES
 from loops_destination.mapping.registry import Resolver
@@ -34,8 +34,9 @@ class Mapping:
         """
         if not isinstance(event, dict):
             raise MappingError([Fault("", f"an event must be an object, not {type_name(event)}")])
+        resolve = self._resolve
         try:
-            value = self._resolve(event)
+            value = resolve(event)
         except RecursionError:
             raise MappingError([Fault("", "the event is nested too deeply")]) from None
         return None if value is UNDEFINED else value
@@ -46,19 +47,4 @@ def _compiled(definition: Any) -> Resolver:
     checker.value(definition, "")
     if checker.faults:
         raise MappingError(checker.faults)
-    if not _looks_into_what_it_maps(definition):
-        return Builder(DIRECTIVES, keeps_undefined=False).value(definition, "")
-    resolve = Builder(DIRECTIVES, keeps_undefined=True).value(definition, "")
-    return lambda event: as_json(resolve(event))
-
-
-def _looks_into_what_it_maps(definition: Any) -> bool:
-    """Whether a directive of the mapping can see undefined members in what another one resolved."""
-    if isinstance(definition, dict):
-        array_path = definition.get("@arrayPath")
-        return (
-            not definition.keys().isdisjoint({"@merge", "@flatten", "@transform"})
-            or (isinstance(array_path, list) and not isinstance(array_path[0], str))
-            or any(map(_looks_into_what_it_maps, definition.values()))
-        )
-    return isinstance(definition, list) and any(map(_looks_into_what_it_maps, definition))
+    return Builder(DIRECTIVES).value(definition, "")

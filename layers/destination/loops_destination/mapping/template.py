@@ -26,25 +26,25 @@ def compile_template(template: str, place: str) -> Resolver:
     slots = [(text, getter(split(trim(name)))) for text, name in tags]
 
     def render(event: Any) -> str:
-        pieces: list[str] = []
+        rendered = ""
         size = 0
         for text, get in slots:
-            shown = _shown(get(event))
-            pieces += text, shown
+            value = get(event)
+            shown = value if isinstance(value, str) else _shown(value)
+            rendered += text
+            rendered += shown
             size += len(shown)
             if size > MAX_LENGTH:
                 raise MappingError([Fault(place, "the text becomes too long")])
-        return join_surrogates("".join(pieces) + tail)
+        return join_surrogates(rendered + tail)
 
     return render
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return value
     if value is None or value is UNDEFINED:
         return ""
-    return json_text(value) if isinstance(value, dict | list) else scalar_text(value)
+    return json_text(value) if isinstance(value, (dict, list)) else scalar_text(value)
 
 
 def _tags(template: str) -> Iterator[tuple[str, str]]:
