@@ -123,6 +123,8 @@ class Webhook:
     def _store(self, steps: Sequence[_Step]) -> None:
         """What no queue took has no outcome: Segment keeps it."""
         kept = [(step, step.parcel) for step in steps if step.parcel is not None]
+        if not kept:
+            return
         for (step, _), stored in zip(kept, self.storage.store([parcel for _, parcel in kept]), strict=True):
             if not stored:
                 step.result = replace(step.result, outcome=None, reason=Reason.NOT_STORED, detail=None)

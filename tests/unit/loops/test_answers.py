@@ -75,6 +75,12 @@ def test_a_success_that_is_no_json_is_not_believed(body: bytes) -> None:
     assert meaning(CONTACT, 200, body) == (Meaning.TRY_AGAIN, Reason.UNREADABLE_ANSWER)
 
 
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"email":"\\ud83d"}', b'{"n":1e999}'])
+def test_any_json_is_a_success(body: bytes) -> None:
+    """A success may say whatever JSON can, half a character too, for only its status counts."""
+    assert read_answer(CONTACT, 200, body, None).meaning is Meaning.DONE
+
+
 def test_loops_message_is_kept_for_a_person() -> None:
     """What Loops said of a refusal is kept, cut to a length; of a success nothing is."""
     told = b'{"success":false,"message":"%s"}' % (b"x" * 1000)

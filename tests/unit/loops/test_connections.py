@@ -17,9 +17,12 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Server:
-    """Gives each connection its answers in turn, one a request, then closes it; counts the connections."""
+    """Gives each connection its answers in turn, one a request, then closes it; counts the connections.
 
-    def __init__(self, *answers: bytes) -> None:
+    An answer may be cut into pieces, which arrive one after the other.
+    """
+
+    def __init__(self, *answers: bytes | tuple[bytes, ...]) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._answers = answers
         self._closing = threading.Event()
@@ -42,7 +45,9 @@ class Server:
         with connection, suppress(OSError):
             for answer in self._answers:
                 self.received = connection.recv(65536)
-                connection.sendall(answer)
+                for number, piece in enumerate([answer] if isinstance(answer, bytes) else answer):
+                    self._closing.wait(0.01 if number else 0)
+                    connection.sendall(piece)
 
     def close(self) -> None:
         self._listening.close()
@@ -53,7 +58,7 @@ def serve() -> Iterator[Callable[..., Server]]:
     """Starts servers, and closes them."""
     servers: list[Server] = []
 
-    def start(*answers: bytes) -> Server:
+    def start(*answers: bytes | tuple[bytes, ...]) -> Server:
         servers.append(Server(*answers))
         return servers[-1]
 
@@ -124,6 +129,43 @@ def test_an_answer_nobody_asked_for_ends_its_connection(serve: Callable[..., Ser
     server = serve(OK, OK + OK.replace(b"{}", b"[]"), OK)
     connections = Connections(1)
     assert [call(connections, server.url) for _ in range(3)] == [b"{}"] * 3
+
+
+ANSWERS = {
+    "plain": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-RateLimit-Remaining: 7\r\n\r\n{}",
+    "no body": b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nx-ratelimit-remaining:7\r\n\r\n",
+    "no reason": b"HTTP/1.1 429 \r\ncontent-length:2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
+    "no blank": b"HTTP/1.1 429\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
+    "odd value": b"HTTP/1.1 200 OK\r\nX-Odd: a\x85b\x0bc: d\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
+    "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nx-ratelimit-remaining: 7\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "both lengths": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 12\r\n"
+    b"x-ratelimit-remaining: 7\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "a length twice": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
+    "told to go on": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
+    "nothing": b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nx-ratelimit-remaining: 7\r\n\r\n",
+    "closing": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
+    "closing early": b"HTTP/1.0 200 OK\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
+    "folded": b"HTTP/1.1 200 OK\r\nX-Folded: a\r\n Content-Length: 9\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("cut", [0, 1, 20], ids=["whole", "after a byte", "in the head"])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_is_the_same_whole_and_in_pieces(serve: Callable[..., Server], name: str, cut: int) -> None:
+    """What an answer says does not depend on how it was cut into packets on its way."""
+    server = serve((ANSWERS[name][:cut], ANSWERS[name][cut:]))
+    answer = Connections(1)("POST", server.url, b"{}", {}, 2)
+    assert answer.headers.get("x-ratelimit-remaining") == "7"
+    assert answer.body == (b"" if name in {"nothing", "no body"} else b"{}")
+    assert str(answer.status) in ANSWERS[name].decode("latin-1")
+
+
+def test_a_connection_that_is_to_be_closed_is_not_used_again(serve: Callable[..., Server]) -> None:
+    """A server that says it will close a connection is believed."""
+    server = serve(ANSWERS["closing"], ANSWERS["closing"])
+    connections = Connections(1)
+    assert [call(connections, server.url) for _ in range(2)] == [b"{}"] * 2
+    assert server.connections == 2
 
 
 def test_threads_share_the_connections(serve: Callable[..., Server]) -> None:

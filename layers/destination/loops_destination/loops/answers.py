@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
+from typing import Any
+
+from pydantic_core import from_json
 
 from loops_destination.outcomes import Reason
 from loops_destination.requests import LoopsRequest
@@ -83,7 +86,7 @@ def _meaning(request: LoopsRequest, status: int, body: bytes) -> tuple[Meaning, 
 
 def _is_json(body: bytes) -> bool:
     try:
-        json.loads(body)
+        _parsed(body)
     except (ValueError, RecursionError):
         return False
     return True
@@ -91,11 +94,18 @@ def _is_json(body: bytes) -> bool:
 
 def _message(body: bytes) -> str | None:
     try:
-        answer = json.loads(body)
+        answer = _parsed(body)
     except (ValueError, RecursionError):
         return None
     message = answer.get("message") if isinstance(answer, dict) else None
     return message[:_MAX_MESSAGE] if isinstance(message, str) else None
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return from_json(body)
+    except ValueError:  # half a surrogate pair is JSON all the same
+        return json.loads(body)
 
 
 def _count(header: str | None) -> int | None:

@@ -7,6 +7,7 @@ timeouts bound each wait for the next bytes and not the call, and it takes twice
 from __future__ import annotations
 
 import io
+import re
 import socket
 import ssl
 import weakref
@@ -14,6 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property, lru_cache
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from itertools import chain
 from time import monotonic
@@ -192,9 +194,42 @@ def _exchange(sock: socket.socket, method: str, message: bytes, deadline: float)
     """The answer to a message, and whether the connection can carry another."""
     wire = _Wire(sock, deadline)
     wire.send(message)
-    with HTTPResponse(wire, method=method) as response:  # type: ignore[arg-type]  # it asks for no more than makefile
+    received = io.BufferedReader(wire)
+    answer = _in_one_piece(received.peek())
+    if answer is not None:
+        return answer, True
+    with HTTPResponse(_Received(received), method=method) as response:  # type: ignore[arg-type]  # no socket, but enough
         response.begin()
         return RawAnswer(response.status, response.headers, response.read()), not response.will_close
+
+
+_WHOLE = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [^\r\n]*\r\n((?:[A-Za-z0-9-]+:[^\r\n]*\r\n)+)\r\n")
+_BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+
+
+def _in_one_piece(received: bytes) -> RawAnswer | None:
+    """The answer that these bytes are, if it is a whole one of a given length, and nothing about it is unusual.
+
+    `http.client`, which reads all others, takes longer for a head than everything else here together.
+    """
+    whole = _WHOLE.match(received)
+    if whole is None:
+        return None
+    status, body = int(whole[1]), received[whole.end() :]
+    lines = whole[2].decode("latin-1").removesuffix("\r\n").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    framing = headers.get("content-length"), headers.get("connection", "keep-alive"), headers.get("transfer-encoding")
+    usual = framing == (str(len(body)), "keep-alive", None) and len(headers) == len(lines) and status not in _BODILESS
+    return RawAnswer(status, headers, body) if usual else None
+
+
+class _Received(NamedTuple):
+    """What `HTTPResponse` asks of a socket."""
+
+    reader: io.BufferedReader
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return self.reader
 
 
 class _Wire(io.RawIOBase):
@@ -203,10 +238,6 @@ class _Wire(io.RawIOBase):
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._socket = sock
         self._deadline = deadline
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """What `HTTPResponse` reads its socket through."""
-        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
