@@ -33,7 +33,7 @@ TITLES = {
 def main() -> None:
     """Measures all of it; `--rounds` says how often."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with stage() as on:
         pairs = compare(on, options.rounds)
@@ -145,7 +145,7 @@ def node_version() -> str:
 
 
 def budgets_line(results: dict[str, Any]) -> str:
-    """The headline: typical events under the default subscriptions."""
+    """The headline: typical events."""
     ratios = results["ratios"]
     if not ratios:
         return "Ours was measured alone: there are no ratios."
@@ -153,7 +153,7 @@ def budgets_line(results: dict[str, Any]) -> str:
         f"{task} {ratios[task]} times (warm {results['ratios_warm'][task]} times, budget {budget} times)"
         for task, budget in BUDGETS.items()
     ]
-    return "Typical events, default subscriptions: " + "; ".join(lines)
+    return "Typical events: " + "; ".join(lines)
 
 
 if __name__ == "__main__":
