@@ -6,15 +6,12 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from math import ceil
 from typing import Any
 
 from loops_destination.clock import Clock, SystemClock
 from loops_destination.handlers.parts import IN_LAMBDA, Parts
-from loops_destination.pace import ENVIRONMENTS, Pacer
+from loops_destination.pace import Pacer
 from loops_destination.redelivery import Record, Redelivery
-
-SLOW_ANSWER_SECONDS = 1.0  # at which the pace is still kept
 
 
 class RedeliveryHandler:
@@ -45,16 +42,14 @@ class RedeliveryHandler:
     @cached_property
     def _redelivery(self) -> Redelivery:
         parts = self._parts
-        limit = parts.settings.loops_requests_per_second
-        calls_at_once = ceil(limit / ENVIRONMENTS * SLOW_ANSWER_SECONDS)
         return Redelivery(
             subscriptions=parts.subscriptions,
-            deliverer=parts.deliverer(calls_at_once),
+            deliverer=parts.deliverer,
             storage=parts.queues,
             journal=parts.journal,
             clock=parts.clock,
-            pacer=Pacer(limit, parts.clock),
-            calls_at_once=calls_at_once,
+            pacer=Pacer(parts.settings.loops_requests_per_second, parts.clock),
+            calls_at_once=parts.calls_at_once,
             retry_for_seconds=parts.settings.retry_for_hours * 3600,
         )
 

@@ -54,7 +54,7 @@ class WebhookHandler:
             action=self.actions[0] if len(self.actions) == 1 else None,
             subscriptions=[wanted for wanted in parts.subscriptions if wanted.action.slug in self.actions],
             gatekeeper=Gatekeeper(parts.secrets, parts.settings.trust_unsigned_batch_items),
-            deliverer=parts.deliverer(calls_at_once=1),
+            deliverer=parts.deliverer,
             breaker=Breaker(parts.clock),
             storage=parts.queues,
             journal=parts.journal,

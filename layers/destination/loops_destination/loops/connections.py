@@ -58,7 +58,7 @@ class Connections:
     """Makes HTTP calls, each within its time; it repeats nothing and follows no redirect.
 
     `at_once` is how many may be under way at once, in threads of their own, and how many connections are kept for
-    each server. `secure` is whether to make ready at once for calls over TLS, instead of at the first one.
+    each server. `secure` is whether to read the certificates for TLS now, instead of at the first call.
     """
 
     def __init__(self, at_once: int, *, secure: bool = False) -> None:
@@ -68,7 +68,8 @@ class Connections:
         self._openers = ThreadPoolExecutor(at_once, "connect")
         weakref.finalize(self, _close, self._idle)
         if secure:
-            _ = self._trusted
+            # By the thread that will need it; the caller goes on with its other parts meanwhile.
+            self._openers.submit(lambda: self._trusted)
 
     def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer:
         """The answer, in so many seconds; `ProtocolError` where the connection broke, so that the call may be repeated.
