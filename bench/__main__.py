@@ -61,7 +61,7 @@ def main() -> None:
 def print_pairs(pairs: Sequence[Pair], age: str) -> None:
     """A table of microseconds for each task."""
     untimed, timed = AGES[age]
-    print(f"\n# {age.capitalize()} processes: {timed} events after {untimed:,} others")
+    print(f"\n# {age.capitalize()} processes: {timed} events, {untimed:,} before them")
     if not pairs[0].theirs:
         print("Node or Segment's packages are missing, so ours is measured alone.")
     for task in TASKS:
