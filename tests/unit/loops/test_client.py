@@ -172,13 +172,21 @@ def test_a_call_that_was_not_broken_is_not_repeated(error: Exception, reason: Re
     [
         ({"a": "é", "n": 12345678901234567890}, '{"a":"é","n":12345678901234567890}'),
         ({"a": float("inf"), "b": [1.5, float("nan")]}, '{"a":null,"b":[1.5,null]}'),
-        ({"a": "\ud800é"}, '{"a":"\\ud800é"}'),
+        ({"a": "\ud800é"}, '{"a":"\\ud800\\u00e9"}'),
         ({"a": float("-inf"), "b": [True, 10**30, "\udc00"]}, f'{{"a":null,"b":[true,{10**30},"\\udc00"]}}'),
     ],
 )
-def test_every_body_can_be_sent(body: dict[str, Any], text: str) -> None:
+def test_every_body_can_be_written(body: dict[str, Any], text: str) -> None:
     """Half a surrogate pair stays escaped, and a number too large for a double becomes null."""
     assert encode_body(body) == text.encode()
+
+
+def test_a_deep_body_can_be_sent() -> None:
+    """A value nested deeper than an event can be, which a text of JSON brings along, is sent like any other."""
+    deep: list[Any] = []
+    for _ in range(600):
+        deep = [deep]
+    assert encode_body({"a": deep}) == b'{"a":%s}' % (b"[" * 601 + b"]" * 601)
 
 
 def test_headers_have_no_more_time_than_the_rest() -> None:

@@ -168,6 +168,40 @@ def test_a_connection_that_is_to_be_closed_is_not_used_again(serve: Callable[...
     assert server.connections == 2
 
 
+def test_what_follows_an_early_hint_is_not_the_next_answer(serve: Callable[..., Server]) -> None:
+    """A server that sends a hint before its answer is not asked again on the same connection."""
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    server = serve((hint, OK), OK.replace(b"{}", b"[]"))
+    connections = Connections(1)
+    assert connections("POST", server.url, b"{}", {}, 2).status == 103
+    assert connections("POST", server.url, b"{}", {}, 2).status == 103
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 99999999999999999",
+        b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 20 + b"\r\n{}",
+    ],
+    ids=["too long", "negative", "beyond counting"],
+)
+def test_an_absurd_length_is_a_broken_answer(serve: Callable[..., Server], framing: bytes) -> None:
+    """A server that is not Loops cannot surprise the client with what it says of its answer's length."""
+    server = serve(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n{}")
+    with pytest.raises(ProtocolError):
+        call(Connections(1), server.url)
+
+
+def test_without_time_nothing_is_opened(serve: Callable[..., Server]) -> None:
+    """A call that has no time left does not even connect."""
+    server = serve(OK)
+    with pytest.raises(ConnectTimeoutError):
+        call(Connections(1), server.url, 0)
+    assert server.connections == 0
+
+
 def test_threads_share_the_connections(serve: Callable[..., Server]) -> None:
     """Many threads at once each get their answer, and no more connections are kept than are allowed."""
     server = serve(*[OK] * 400)

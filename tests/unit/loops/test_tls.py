@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from loops_destination.clock import SystemClock
 from loops_destination.loops.answers import Meaning
 from loops_destination.loops.client import LoopsClient
+from loops_destination.loops.connections import Connections
 from loops_destination.outcomes import Reason
 from loops_destination.requests import LoopsRequest
 
@@ -114,3 +115,27 @@ def test_a_secure_answer_has_its_deadline_too(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     answer = LoopsClient(serve(0.05), SystemClock()).send(CONTACT, "k", 0.5)
     assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.TIMEOUT)
+
+
+def test_what_tls_holds_back_is_no_answer(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that came after an answer, in the same record, are not taken for the answer to the next call."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    length = 8192 - len(head % 8000)  # the answer fills what is read at once, so that the rest stays in TLS
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+
+        def answer() -> None:
+            for rest in (head % 5 + b"STALE", b""):
+                connection, _ = listening.accept()
+                with context.wrap_socket(connection, server_side=True) as secure:
+                    _whole_request(secure)
+                    secure.sendall(head % length + b"{%s}" % (b" " * (length - 2)) + rest)
+                    _whole_request(secure)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        connections = Connections(1)
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/api"
+        assert [len(connections("PUT", url, b"{}", {}, 2).body) for _ in range(2)] == [length] * 2

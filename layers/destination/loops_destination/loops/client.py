@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -21,6 +22,9 @@ USER_AGENT = "segment-loops-destination"
 API_PREFIX = "/api"  # the requests' paths begin with it, and so does the base URL end
 
 _HEADERS = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+
+
+_finite_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class HttpCall(NamedTuple):
@@ -91,5 +95,12 @@ def encode_body(body: dict[str, Any]) -> bytes:
     """The JSON of a request; a number too large for a double is null in it, as `JSON.stringify` writes it."""
     try:
         return to_json(body, inf_nan_mode="null")
-    except ValueError:  # half a surrogate pair, which UTF-8 cannot hold: `JSON.stringify` escapes it
-        return json_text(body).encode()
+    except ValueError:  # half a surrogate pair, which UTF-8 cannot hold, or nested deeper than pydantic goes
+        return _encode_in_ascii(body)
+
+
+def _encode_in_ascii(body: dict[str, Any]) -> bytes:
+    try:
+        return _finite_json(body).encode()
+    except ValueError:
+        return _finite_json(json.loads(json_text(body))).encode()

@@ -39,6 +39,9 @@ CONNECT_SECONDS = 1.0
 
 _Server = tuple[str, str, int | None]
 
+_NOT_HTTP = (HTTPException, OSError, ValueError, OverflowError, MemoryError)
+"""What reading an answer can end in; `http.client` takes lengths as they come, absurd ones too."""
+
 
 class Headers(Protocol):
     """What finds a header by its name in small letters."""
@@ -86,7 +89,7 @@ class Connections:
             answer, kept = _exchange(connection.sock, method, message, deadline)
         except TimeoutError:
             raise ReadTimeoutError(None, url, "no answer in time") from None  # type: ignore[arg-type]  # of no pool
-        except (HTTPException, OSError) as error:
+        except _NOT_HTTP as error:
             raise ProtocolError("the connection broke", error) from error
         finally:
             if kept and len(idle) < self._at_once:
@@ -96,6 +99,8 @@ class Connections:
         return answer
 
     def _opened(self, target: _Target, seconds: float) -> HTTPConnection:
+        if seconds <= 0:
+            raise ConnectTimeoutError(f"no time to connect to {target.host}")
         opening = self._openers.submit(self._open, target, min(CONNECT_SECONDS, seconds))
         try:
             return opening.result(seconds)
@@ -132,9 +137,14 @@ def _kept(idle: deque[HTTPConnection]) -> HTTPConnection | None:
             connection = idle.pop()
         except IndexError:
             return None
-        if connection.is_connected:
+        if connection.is_connected and not _holds_more(connection):
             return connection
         connection.close()
+
+
+def _holds_more(connection: HTTPConnection) -> bool:
+    """Whether TLS has decrypted bytes that nobody asked for; a look at the socket does not show them."""
+    return isinstance(connection.sock, ssl.SSLSocket) and connection.sock.pending() > 0
 
 
 class _Target(NamedTuple):
@@ -201,7 +211,9 @@ def _exchange(sock: socket.socket, method: str, message: bytes, deadline: float)
         return answer, True
     with HTTPResponse(_Received(received), method=method) as response:  # type: ignore[arg-type]  # no socket, but enough
         response.begin()
-        return RawAnswer(response.status, response.headers, response.read()), not response.will_close
+        answer = RawAnswer(response.status, response.headers, response.read())
+        # After an early hint (1xx) another answer follows, which must not be taken for that to the next call.
+        return answer, not response.will_close and response.status >= HTTPStatus.OK
 
 
 _WHOLE = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [^\r\n]*\r\n((?:[A-Za-z0-9-]+:[^\r\n]*\r\n)+)\r\n")
