@@ -163,6 +163,21 @@ def test_a_dead_letter_is_dropped_after_a_question(studio: StudioPage, page: Pag
     assert stack.dead_letters() == []
 
 
+def test_the_focus_stays_where_a_person_put_it(studio: StudioPage, page: Page) -> None:
+    """A view that is still being filled takes no focus from the field that somebody has gone on to."""
+    studio.open("Queues")
+    page.evaluate(
+        """async () => {
+          const changed = new Promise((resolve) => addEventListener("hashchange", resolve, { once: true }));
+          location.hash = "#/mappings";
+          await changed;
+          document.querySelector("#mapping").focus();
+          await new Promise((resolve) => setTimeout(resolve, 1000));
+        }"""
+    )
+    expect(page.get_by_label("Mapping", exact=True)).to_be_focused()
+
+
 def test_it_works_by_keyboard_alone(studio: StudioPage, page: Page) -> None:
     """With nothing but the keyboard one comes to the editor, mends a fault that the list leads to, and sends."""
     studio.open()

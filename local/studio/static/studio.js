@@ -732,6 +732,7 @@ async function lookAgain() {
 
 window.addEventListener("hashchange", async () => {
   await route();
-  $("main").focus({ preventScroll: true });
+  // Not from somebody who has gone on to a field meanwhile.
+  if (!$("main").contains(document.activeElement)) $("main").focus({ preventScroll: true });
 });
 route().finally(lookAgain);
