@@ -146,7 +146,7 @@ RICH_CONTACT = {
     "email": {"@case": {"operator": "lower", "value": _either("$.traits.email", {"@path": "$.context.traits.email"})}},
     "firstName": {"@path": "$.traits.firstName"},
     "lastName": {"@path": "$.traits.lastName"},
-    "source": {"@template": "{{context.library.name}} {{context.library.version}}"},
+    "source": {"@template": "{{context.app.name}} {{context.app.version}}"},
     "userGroup": {"@if": {"blank": {"@path": "$.traits.plan"}, "then": {"@path": "$.traits.plan"}, "else": "free"}},
     "createdAt": _either("$.traits.createdAt", {"@path": "$.timestamp"}),
     "subscribed": {"@path": "$.traits.newsletter"},

@@ -15,7 +15,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import moto.sqs.models
@@ -26,13 +26,13 @@ from werkzeug.wrappers import Request, Response
 
 from local.http_server import LOOPBACK, HttpServer
 from local.loopback import from_this_machine
+from local.running import Running
 from local.sandbox.faults import Fault, Faults
 from local.sandbox.transmission import struck
 from local.template import ACCOUNT, REGION, Queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
@@ -67,7 +67,7 @@ class Held:
     attributes: Mapping[str, str]
 
 
-class LocalAws:
+class LocalAws(Running):
     """SQS and Secrets Manager on a port; a context manager.
 
     `faults` holds what is to go wrong, by service: a fault's `path` is an operation, as `/SendMessageBatch`, or None
@@ -98,15 +98,6 @@ class LocalAws:
     def stop(self) -> None:
         """Frees the port, and gives the process its environment back."""
         self._stop.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def outage(self, *services: str) -> None:
         """From now on these, or both, answer 503 to everything, until `recover()`."""

@@ -8,16 +8,16 @@ import io
 import socket
 import struct
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from local.running import Running
 
+if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 LOOPBACK = "127.0.0.1"
@@ -45,7 +45,7 @@ class ConnectionReset(CutOff):
     """Raised before a body is sent: the peer gets a reset in place of the whole answer."""
 
 
-class HttpServer:
+class HttpServer(Running):
     """Serves `app` from a background thread; a context manager, or `start()` and `stop()`.
 
     Port 0 takes a free one at the first start and keeps it, so that a stop and a start are an outage.
@@ -76,15 +76,6 @@ class HttpServer:
     def stop(self) -> None:
         """Ends every connection and frees the port."""
         self._stop.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 class _Handler(WSGIRequestHandler):

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.running import Running
 from local.runtime import MAX_PAYLOAD_BYTES
 from local.template import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from types import TracebackType
 
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -38,7 +38,7 @@ DEFAULT_CONCURRENCY = 5
 """The batches that Lambda begins with where no maximum is set."""
 
 
-class Poller:
+class Poller(Running):
     """Brings messages to the function, from background threads while it is entered, or once by `poll_once()`.
 
     A batch that is not full is not waited for, as `MaximumBatchingWindowInSeconds` would have it.
@@ -75,15 +75,6 @@ class Poller:
         self._stopping.set()
         while self._threads:
             self._threads.pop().join()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _poll(self) -> None:
         trouble = ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from local import PROJECT
 from local.aws import LocalAws
 from local.gateway import API_ID, Exchange, Gateway
 from local.http_server import HttpServer
 from local.poller import Poller
+from local.running import Running
 from local.runtime import Invocation, LambdaFunction, ignore
 from local.sandbox import Sandbox, SandboxServer
 from local.studio import Studio
@@ -19,7 +20,6 @@ from loops_destination.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from mypy_boto3_sqs.client import SQSClient
 
@@ -34,7 +34,7 @@ _PUBLIC_ROOT = f"https://{API_ID}.execute-api.{REGION}.amazonaws.com"
 """How the outputs' URLs begin on AWS."""
 
 
-class LocalStack:
+class LocalStack(Running):
     """template.yaml, running; a context manager, one at a time in a process.
 
     Loops is `sandbox`, unless `loops_url` names another. `secret` is what the stack's secret holds at the start, and
@@ -101,15 +101,6 @@ class LocalStack:
     def stop(self) -> None:
         """Everything, in reverse; what is under way comes to its end."""
         self._running.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def is_sandboxed(self) -> bool:

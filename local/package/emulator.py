@@ -11,15 +11,15 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 
 from local.http_server import LOOPBACK
+from local.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
     from local.template import Function
 
@@ -43,7 +43,7 @@ class Runtime:
     python: Path
 
 
-class EmulatedFunction:
+class EmulatedFunction(Running):
     """One environment of a function, with its layers merged in `opt`; a context manager.
 
     The emulator takes one call at a time, and ends with two at once. Of this process' environment the function gets
@@ -83,15 +83,6 @@ class EmulatedFunction:
     def stop(self) -> None:
         """Ends it, with the function in it."""
         self._running.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def invoke(self, event: Any) -> Any:
         """What the handler gives for the event; FunctionFailed when it raises."""

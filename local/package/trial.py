@@ -7,11 +7,12 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from local.aws import LocalAws
 from local.package.emulator import EmulatedFunction, FunctionFailed
 from local.reports import LoopsCalls, Report, outcomes
+from local.running import Running
 from local.samples import EVENTS, EXPECTED, Expected
 from local.sandbox import Fault, Sandbox, SandboxServer
 from local.stack import RETRY_QUEUE, SHARED_SECRET
@@ -20,7 +21,6 @@ from loops_destination.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
     from local.package.emulator import Runtime
     from local.template import Application
@@ -34,7 +34,7 @@ RECOVERY = Expected("", ["createOrUpdateContact delivered"], ["PUT /contacts/upd
 _QUEUE = "(RetryQueue)"
 
 
-class Trial:
+class Trial(Running):
     """The functions of a built template, each in an emulator, against moto and the sandbox; a context manager.
 
     `folder` gets the merged layers and the functions' logs, `environ` is added to the functions' variables.
@@ -73,15 +73,6 @@ class Trial:
     def stop(self) -> None:
         """Ends everything."""
         self._running.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def samples(self) -> Iterator[tuple[Report, bool]]:
         """What came of each sample, and whether that was expected; then an outage of Loops, and its end."""
