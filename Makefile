@@ -89,8 +89,13 @@ bench: $(VENV)/.made $(if $(shell command -v npm),bench/peer/node_modules/.packa
 build: $(SAM_VENV)/.made ## what `sam deploy` uploads, in .aws-sam
 	$(WITH_313) $(SAM) build --config-env $(CONFIG_ENV)
 
+# Before the build, since CloudFormation would notice only after it has begun.
+.PHONY: stack-name
+stack-name:
+	@$(or $(PYTHON313),$(PYTHON)) -m local.samconfig --config-env $(CONFIG_ENV) $(ARGS)
+
 .PHONY: deploy
-deploy: build ## builds and deploys; CONFIG_ENV=production chooses a section of samconfig.toml
+deploy: stack-name build ## builds and deploys; CONFIG_ENV=production chooses a section of samconfig.toml
 	$(SAM) deploy --config-env $(CONFIG_ENV) $(ARGS)
 
 .PHONY: setup-secret

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations, pairwise
 from typing import Any
@@ -13,7 +14,19 @@ from typing import Any
 from loops_destination.observability import Metric
 from loops_destination.pace import ENVIRONMENTS
 from loops_destination.settings import Settings
-from tests.template.stack import ALARM, FUNCTION, LAYER, QUEUE, ROOT, Stack, references, target
+from tests.template.stack import (
+    ALARM,
+    FUNCTION,
+    LAYER,
+    QUEUE,
+    ROOT,
+    TRANSFORMS,
+    Reading,
+    Stack,
+    evaluated,
+    references,
+    target,
+)
 
 Faults = Iterator[str]
 Rule = Callable[[Stack], Faults]
@@ -26,6 +39,40 @@ DASHBOARD_COLUMNS = 24
 SET_ELSEWHERE = {"MAPPINGS_FILE", "AWS_SAM_LOCAL"}
 """The mappings are where the layer brings them; the other one is set by `sam local`."""
 READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
+READ_BY_NOBODY = {"PARAMETERS"}
+"""It is there to change with the parameters."""
+
+REACH_THE_FUNCTIONS = {
+    "LoopsRequestsPerSecond": "20",
+    "LoopsBaseUrl": "https://loops.example/api",
+    "RetryForHours": "24",
+    "TrustUnsignedBatchItems": "true",
+    "ExistingSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:sample-AbCdEf",
+    "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/sample",
+    "LogLevel": "WARNING",
+    "ReservedConcurrency": "5",
+}
+"""The parameters whose values a function has, each with a value other than its default."""
+REACH_NO_FUNCTION = {
+    "RequestsPerSecond": "100",  # the API
+    "RequestsBurst": "100",  # the API
+    "AlarmEmail": "team@example.com",  # the alarm topic
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",  # the alarms
+    "LogRetentionDays": "14",  # the log groups
+    "Canary": "true",  # the deployment, not what is deployed
+}
+"""The parameters that affect other resources only, and so publish no version."""
+
+NOT_IN_A_VERSION = {"ReservedConcurrentExecutions", "Tags"}
+"""Properties of a function as a whole: Lambda refuses to publish a version when only they have changed."""
+
+GENERATED_SECRET = {
+    "SecretStringTemplate": '{"apiKey":"replace-me"}',
+    "GenerateStringKey": "sharedSecret",
+    "PasswordLength": 48,
+    "ExcludePunctuation": True,
+}
+"""Frozen for ever: CloudFormation generates a new value, over the API key too, when anything of it changes."""
 
 AWS_METRICS = {
     "AWS/ApiGateway": {"Count", "4xx", "5xx", "Latency", "IntegrationLatency", "DataProcessed"},
@@ -235,17 +282,39 @@ def requests_are_throttled(stack: Stack) -> Faults:
 
 def every_way_to_post_leads_to_a_function(stack: Stack) -> Faults:
     wanted = {
-        (method, path + slash)
+        (method, path + rest)
         for method in ("POST", "PUT", "PATCH")
         for path in ("/contacts", "/events", "/segment")
-        for slash in ("", "/")
+        for rest in ("", "/{proxy+}")
     }
     found = {(method, path) for _, method, path in stack.routes()}
     yield from (f"{method} {path}: Segment would drop the event" for method, path in sorted(wanted - found))
 
 
+def no_route_ends_in_a_slash(stack: Stack) -> Faults:
+    """API Gateway makes an integration of such a path, but no route, and reports no error."""
+    yield from (f"{name}: {method} {path} is never routed" for name, method, path in stack.routes() if path[-1] == "/")
+
+
+def the_api_may_invoke_a_function_on_all_its_routes(stack: Stack) -> Faults:
+    resources = stack.translated["Resources"]
+    permissions = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Permission"]
+    for name, method, path in stack.routes():
+        allowed = [_source(each) for each in permissions if target(each["FunctionName"]) == f"{name}Aliaslive"]
+        # AWS shows the route's own path in such ARNs; the path of a request is covered as well.
+        for seen in (path, path.replace("{proxy+}", ""), path.replace("{proxy+}", "any/thing")):
+            if not any(fnmatchcase(f"$default/{method}{seen}", pattern) for pattern in allowed):
+                yield f"{name}: the API may not invoke it for {method} {seen}"
+
+
+def _source(permission: dict[str, Any]) -> str:
+    """The stage, the method and the path that the permission is for."""
+    text, values = permission["SourceArn"]["Fn::Sub"]
+    return str(text.partition("${__ApiId__}/")[2].replace("${__Stage__}", values["__Stage__"]))
+
+
 def the_variables_are_those_that_the_code_reads(stack: Stack) -> Faults:
-    read = {name.upper() for name in Settings.model_fields} - SET_ELSEWHERE | READ_BY_POWERTOOLS
+    read = {name.upper() for name in Settings.model_fields} - SET_ELSEWHERE | READ_BY_POWERTOOLS | READ_BY_NOBODY
     everywhere = stack.document["Globals"]["Function"]["Environment"]["Variables"].keys()
     for name in stack.of_type(FUNCTION):
         given = everywhere | stack.properties(name).get("Environment", {}).get("Variables", {}).keys()
@@ -279,13 +348,20 @@ def no_secret_is_in_sight(stack: Stack) -> Faults:
 
 def the_secret_outlives_the_stack(stack: Stack) -> Faults:
     for name, secret in stack.of_type("AWS::SecretsManager::Secret").items():
-        if {secret.get("DeletionPolicy"), secret.get("UpdateReplacePolicy")} != {"Retain"}:
-            yield f"{name}: it goes with the stack"
+        policies = (secret.get("DeletionPolicy"), secret.get("UpdateReplacePolicy"))
+        if policies != ("RetainExceptOnCreate", "Retain"):
+            yield f"{name}: it goes with the stack, or stays behind when a first deployment fails"
+
+
+def the_secret_is_generated_once(stack: Stack) -> Faults:
+    for name, secret in stack.of_type("AWS::SecretsManager::Secret").items():
+        if secret["Properties"].get("GenerateSecretString") != GENERATED_SECRET:
+            yield f"{name}: the next deployment would overwrite the API key and the shared secret"
 
 
 def parameters_are_described_bounded_and_used(stack: Stack) -> Faults:
     declared = stack.document["Parameters"]
-    used = set(references({key: value for key, value in stack.document.items() if key != "Parameters"}))
+    used = _used(stack)
     groups = stack.document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     shown = [name for group in groups for name in group["Parameters"]]
     for name, parameter in declared.items():
@@ -301,6 +377,16 @@ def parameters_are_described_bounded_and_used(stack: Stack) -> Faults:
             yield f"{name}: a first deployment would have to know it"
 
 
+def _used(stack: Stack) -> set[str]:
+    """Everything that is referred to, other than in the variable that nobody reads."""
+    document = {name: section for name, section in stack.copy().document.items() if name != "Parameters"}
+    for function in document["Resources"].values():
+        if function["Type"] == FUNCTION:
+            for name in READ_BY_NOBODY:
+                function["Properties"].get("Environment", {}).get("Variables", {}).pop(name, None)
+    return set(references(document))
+
+
 def a_changed_layer_is_a_new_version(stack: Stack) -> Faults:
     for layer in stack.of_type(LAYER):
         changed = stack.copy()
@@ -312,6 +398,43 @@ def a_changed_layer_is_a_new_version(stack: Stack) -> Faults:
 def _versions(stack: Stack) -> set[str]:
     resources = stack.translated["Resources"]
     return {name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Version"}
+
+
+def a_changed_parameter_takes_effect(stack: Stack) -> Faults:
+    """The alias moves exactly when a function's configuration changes.
+
+    Without a new version the alias keeps the old one. With a new version of the same configuration the deployment
+    fails, because Lambda publishes nothing twice.
+    """
+    if stack.document["Transform"] != TRANSFORMS:
+        yield f"SAM sees references instead of values: the transforms are {stack.document['Transform']}"
+    known = REACH_THE_FUNCTIONS | REACH_NO_FUNCTION
+    for name in sorted(stack.document["Parameters"].keys() ^ known.keys()):
+        yield f"{name}: tests/template/rules.py does not say whether it reaches the functions, or it is gone"
+    for reading in Reading:
+        before = stack.deployed(reading)
+        for name, value in known.items():
+            after = stack.deployed(reading, **{name: value})
+            for function in stack.of_type(FUNCTION):
+                published = _version(before, function) != _version(after, function)
+                changed = _configuration(before, function) != _configuration(after, function, **{name: value})
+                if published != changed:
+                    yield f"{function}: {name} {'changes nothing' if published else 'has no effect'} ({reading.name})"
+                if published != (name in REACH_THE_FUNCTIONS):
+                    yield f"{function}: {name} {'publishes' if published else 'does not publish'} a version"
+
+
+def _version(template: dict[str, Any], function: str) -> Any:
+    """The logical id of the version that the alias leads to."""
+    alias = template["Resources"][f"{function}Aliaslive"]["Properties"]
+    return alias["FunctionVersion"]["Fn::GetAtt"][0]
+
+
+def _configuration(template: dict[str, Any], function: str, **parameters: str) -> dict[str, Any]:
+    """The part of the function's properties that a version keeps."""
+    properties = template["Resources"][function]["Properties"]
+    versioned = {name: value for name, value in properties.items() if name not in NOT_IN_A_VERSION}
+    return dict(evaluated(template, versioned, **parameters))
 
 
 def a_canary_is_called_off_by_its_functions_errors(stack: Stack) -> Faults:

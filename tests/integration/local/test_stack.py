@@ -69,11 +69,11 @@ def test_a_track_sends_an_event(stack: LocalStack, segment: Segment) -> None:
 
 
 def test_every_route_of_the_template_is_served(stack: LocalStack, segment: Segment) -> None:
-    """Each of the three URLs takes POST, PUT and PATCH, with and without a slash at its end."""
+    """Each of the three URLs takes POST, PUT and PATCH, also with a slash or a longer path at its end."""
     for name in ("ContactsUrl", "EventsUrl", "SegmentUrl"):
         for method in ("POST", "PUT", "PATCH"):
-            for slash in ("", "/"):
-                response = segment.pool.request(method, stack.outputs[name] + slash, body=b"{}")
+            for rest in ("", "/", "/more"):
+                response = segment.pool.request(method, stack.outputs[name] + rest, body=b"{}")
                 assert (response.status, response.json()["reason"]) == (401, "bad-signature")
 
 
