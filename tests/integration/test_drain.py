@@ -6,10 +6,9 @@ import heapq
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pytest
 
@@ -27,7 +26,7 @@ from loops_destination.secrets import SecretStore
 from loops_destination.signature import sign
 from loops_destination.trust import Gatekeeper
 from loops_destination.webhook import Webhook
-from tests.fakes import CONTACT, EVENT, IDENTIFY, NOW, TOO_FAST, Keyring, ManualClock, ScriptedLoops
+from tests.fakes import CONTACT, EVENT, IDENTIFY, NOW, TOO_FAST, Keyring, ManualClock, OneByOne, ScriptedLoops
 from tests.virtual_time import VirtualThreads, VirtualTime
 
 LIMIT = 10
@@ -207,13 +206,6 @@ def test_a_backlog_is_drained_while_new_events_arrive(window: Window, seed: int)
 LONGEST_RETRY_SECONDS = 312 * 3600  # RetryForHours' maximum
 MAX_RECEIVES = 1000  # maxReceiveCount of the RetryQueue, which is SQS's maximum
 POLL_SECONDS_HELD_BACK = 10  # Lambda polls more often: in 13 days that is a hundredth more receives
-
-
-class OneByOne:
-    """Runs a function over items in the calling thread."""
-
-    def map(self, function: Callable[[Any], Any], items: Sequence[Any], /) -> Iterable[Any]:
-        return map(function, items)
 
 
 class HeldBack:
