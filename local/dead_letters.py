@@ -63,6 +63,8 @@ class Fate(StrEnum):
 class Letter:
     """A dead letter; `id` is SQS's, `buried_at` in seconds since 1970.
 
+    `moved_by_sqs`: the RetryQueue gave the message up after `maxReceiveCount` receives. It is as it waited there, so
+    the reason in it is an older one, and `buried_at` is when it was put on the RetryQueue.
     `content` is the JSON in it, empty when it is none. `delivery` is what can be delivered, None with the `fault` when
     there is nothing. `status` is Loops' last answer, where the letter tells it.
     """
@@ -71,6 +73,7 @@ class Letter:
     receipt: str = field(repr=False)
     body: str = field(repr=False)
     buried_at: float
+    moved_by_sqs: bool = False
     status: int | None = None
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
     delivery: Message | None = field(default=None, repr=False)
@@ -80,11 +83,13 @@ class Letter:
     def from_sqs(cls, message: MessageTypeDef) -> Self:
         """The letter of a received message."""
         status = _attribute(message, "status")
+        attributes = message.get("Attributes", {})
         letter = cls(
             message["MessageId"],
             message["ReceiptHandle"],
             message["Body"],
-            buried_at=int(message.get("Attributes", {}).get("SentTimestamp", "0")) / 1000,
+            buried_at=int(attributes.get("SentTimestamp", "0")) / 1000,
+            moved_by_sqs="DeadLetterQueueSourceArn" in attributes,
             status=int(status) if status.isascii() and status.isdigit() else None,
             content=_object(message["Body"]),
         )
@@ -101,6 +106,8 @@ class Letter:
 
     @property
     def reason(self) -> str:
+        if self.moved_by_sqs:
+            return Reason.RECEIVES_EXHAUSTED
         return self._text("reason") or Reason.UNREADABLE_MESSAGE
 
     @property
@@ -304,7 +311,7 @@ class DeadLetters:
             MaxNumberOfMessages=MESSAGES_A_CALL,
             VisibilityTimeout=HOLD_SECONDS,
             WaitTimeSeconds=1 if wait else 0,
-            MessageSystemAttributeNames=["SentTimestamp"],
+            MessageSystemAttributeNames=["SentTimestamp", "DeadLetterQueueSourceArn"],
             MessageAttributeNames=["status"],
         )
         return answer.get("Messages", [])

@@ -106,6 +106,13 @@ class Storage:
         return [json.loads(parcel.message.to_json()) for parcel in self.parcels if parcel.queue == queue]
 
 
+class OneByOne:
+    """Runs a function over items in the calling thread, instead of several at once."""
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any], /) -> Iterable[Any]:
+        return map(function, items)
+
+
 def versions(texts: Mapping[str, str | None]) -> Callable[[str], str | None]:
     """A secret with these texts at its stages."""
     return texts.get

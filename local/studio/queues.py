@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from local.dead_letters import DeadLetters, Letter, by_delivery
@@ -63,7 +64,7 @@ class Queues:
 
 
 def _letter(held: Held) -> Letter:
-    return Letter.from_sqs(
+    letter = Letter.from_sqs(
         {
             "MessageId": held.id,
             "ReceiptHandle": "",
@@ -74,6 +75,7 @@ def _letter(held: Held) -> Letter:
             },
         }
     )
+    return replace(letter, moved_by_sqs=held.source_arn is not None)
 
 
 def _waiting_as_json(held: Held) -> dict[str, Any]:

@@ -32,7 +32,9 @@ Faults = Iterator[str]
 Rule = Callable[[Stack], Faults]
 
 OPERATIONS = ROOT / "docs" / "operations.md"
-FOURTEEN_DAYS = 14 * 24 * 3600
+HOUR = 3600
+DAY = 24 * HOUR
+FOURTEEN_DAYS = 14 * DAY
 LOOKS_LIKE_A_SECRET = re.compile(r"(api_?key|secret|token|password)$", re.IGNORECASE)
 DASHBOARD_COLUMNS = 24
 
@@ -475,10 +477,19 @@ def alarms_name_metrics_that_exist(stack: Stack) -> Faults:
             *(each["MetricStat"]["Metric"] for each in properties.get("Metrics", []) if "MetricStat" in each),
         ]
         for metric in simple:
-            if "MetricName" in metric and metric["MetricName"] not in AWS_METRICS.get(metric["Namespace"], set()):
-                yield f"{name}: AWS has no {metric['MetricName']}"
+            if "MetricName" in metric and metric["MetricName"] not in _metrics_of(stack, metric):
+                yield f"{name}: there is no {metric['MetricName']} in {metric['Namespace']}"
         for query in properties.get("Metrics", []):
             yield from (f"{name}: {fault}" for fault in _query_faults(stack, query.get("Expression", "")))
+
+
+def _metrics_of(stack: Stack, metric: dict[str, Any]) -> set[str]:
+    """The metrics of a namespace: the code's own have one dimension, the function that publishes them."""
+    if metric["Namespace"] != {"Fn::Sub": _namespace(stack)}:
+        return AWS_METRICS.get(str(metric["Namespace"]), set())
+    services = [stack.function(name, "CodeUri").rpartition("/")[2] for name in stack.of_type(FUNCTION)]
+    known = [[{"Name": "service", "Value": service}] for service in services]
+    return {each.title for each in Metric} if metric["Dimensions"] in known else set()
 
 
 def _query_faults(stack: Stack, expression: Any) -> Faults:
@@ -494,6 +505,22 @@ def _query_faults(stack: Stack, expression: Any) -> Faults:
 def _namespace(stack: Stack) -> str:
     variables = stack.document["Globals"]["Function"]["Environment"]["Variables"]
     return str(variables["METRICS_NAMESPACE"]["Fn::Sub"])
+
+
+def alarms_look_back_no_further_than_cloudwatch_does(stack: Stack) -> Faults:
+    """By the quotas of PutMetricAlarm, and of alarms on Metrics Insights queries."""
+    for name, alarm in stack.of_type(ALARM).items():
+        properties = alarm["Properties"]
+        queries = properties.get("Metrics", [])
+        insights = any("SELECT" in str(each.get("Expression")) for each in queries)
+        for period in {each["Period"] for each in (properties, *queries, *_stats(queries)) if "Period" in each}:
+            longest = 3 * HOUR if insights else 7 * DAY if period >= HOUR else DAY
+            if period * properties["EvaluationPeriods"] > longest:
+                yield f"{name}: it evaluates more than {longest} s"
+
+
+def _stats(queries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return (each["MetricStat"] for each in queries if "MetricStat" in each)
 
 
 def alarms_reach_somebody_and_say_what_to_do(stack: Stack) -> Faults:

@@ -74,6 +74,7 @@ RETRY = "Resources/RetryQueue/Properties"
 DEAD = "Resources/DeadLetterQueue/Properties"
 FUNCTION = "Resources/SendEventFunction/Properties"
 ALARM = "Resources/KeyRefusedAlarm/Properties"
+OLDEST = "Resources/OldestDeliveryAlarm/Properties"
 VARIABLES = "Globals/Function/Environment/Variables"
 GRANTS = "Resources/DeliveryPolicy/Properties/PolicyDocument/Statement"
 A_NUMBER = {"Type": "Number", "Default": 1, "MinValue": 1, "MaxValue": 2, "Description": "A number"}
@@ -197,6 +198,15 @@ MUTATIONS: list[tuple[Rule, Mutation]] = [
             "Resources/ThrottlesAlarm/Properties/Metrics",
             [{"MetricStat": {"Metric": {"Namespace": "AWS/Lambda", "MetricName": "Throttled"}}}],
         ),
+    ),
+    (rules.alarms_name_metrics_that_exist, _set(f"{OLDEST}/MetricName", "OldestDelivery")),
+    (rules.alarms_name_metrics_that_exist, _set(f"{OLDEST}/Namespace", "LoopsDestination")),
+    (rules.alarms_name_metrics_that_exist, _set(f"{OLDEST}/Dimensions", [{"Name": "service", "Value": "retries"}])),
+    (rules.alarms_look_back_no_further_than_cloudwatch_does, _set(f"{OLDEST}/EvaluationPeriods", 289)),
+    (rules.alarms_look_back_no_further_than_cloudwatch_does, _set(f"{ALARM}/EvaluationPeriods", 37)),
+    (
+        rules.alarms_look_back_no_further_than_cloudwatch_does,
+        _set("Resources/DeadLettersExpiringAlarm/Properties/EvaluationPeriods", 8),
     ),
     (rules.alarms_reach_somebody_and_say_what_to_do, _set(f"{ALARM}/AlarmActions", ...)),
     (

@@ -30,6 +30,7 @@ from tests.fakes import (
     ManualClock,
     ScriptedLoops,
     Storage,
+    lines,
 )
 
 HOUR = 3600
@@ -51,21 +52,24 @@ class Stand:
         self.clock = ManualClock(NOW + age)
         self.loops = ScriptedLoops(*(answers or (DONE,)), clock=self.clock, seconds=seconds)
         self.storage = storage or Storage()
+        self.journal = Journal("test", lambda: "hash-key")
         self.redelivery = Redelivery(
             subscriptions=[CONTACT, EVENT, DISABLED],
             deliverer=Deliverer(self.loops, Keyring("api-key"), self.clock),
             storage=self.storage,
-            journal=Journal("test", lambda: "hash-key"),
+            journal=self.journal,
             clock=self.clock,
             pacer=Pacer(10, self.clock),
             calls_at_once=1,
             retry_for_seconds=RETRY_FOR,
         )
 
-    def deliver(self, *messages: Message | str, sent_at: float = NOW, seconds: float = 30) -> list[str]:
+    def deliver(
+        self, *messages: Message | str, sent_at: float = NOW, receives: int = 1, seconds: float = 30
+    ) -> list[str]:
+        bodies = [text if isinstance(text, str) else text.to_json() for text in messages]
         records = [
-            Record(str(number), f"receipt-{number}", text if isinstance(text, str) else text.to_json(), sent_at)
-            for number, text in enumerate(messages)
+            Record(str(number), f"receipt-{number}", body, sent_at, receives) for number, body in enumerate(bodies)
         ]
         return self.redelivery.deliver(records, seconds)
 
@@ -105,7 +109,53 @@ def test_a_429_stops_the_rest_of_the_batch() -> None:
     stand = Stand(DONE, TOO_FAST, DONE, age=10_000)
     assert stand.deliver(*[IDENTIFY_MESSAGE] * 5) == ["1", "2", "3", "4"]
     assert len(stand.loops.calls) == 2
-    assert all(5 <= seconds <= 7 for seconds in stand.storage.postponed.values())
+    assert all(7 <= seconds <= 13 for seconds in stand.storage.postponed.values())
+
+
+@pytest.mark.parametrize(("receives", "lowest", "highest"), [(1, 7, 13), (30, 225, 375), (500, 3600, 3600)])
+def test_a_message_without_a_turn_waits_longer_each_time(receives: int, lowest: int, highest: int) -> None:
+    """After a 429 the pauses of the refused message and of the untried one grow with their receives, to an hour."""
+    stand = Stand(TOO_FAST, age=10_000)
+    assert stand.deliver(*[IDENTIFY_MESSAGE] * 2, receives=receives) == ["0", "1"]
+    assert len(stand.loops.calls) == 1
+    assert all(lowest <= seconds <= highest for seconds in stand.storage.postponed.values())
+
+
+def test_the_last_attempt_is_not_put_off() -> None:
+    """A delivery whose time is over is attempted after a 429 to another one too, so that SQS does not drop it unsaid."""
+    stand = Stand(TOO_FAST, age=RETRY_FOR)
+    assert stand.deliver(*[IDENTIFY_MESSAGE] * 3) == []
+    assert len(stand.loops.calls) == 3
+    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == ["retries-exhausted"] * 3
+
+
+def test_the_log_and_loops_latency_carry_the_duration_of_the_attempt(capsys: pytest.CaptureFixture[str]) -> None:
+    """The duration is that of the call of Loops: the wait for a turn does not count, and what made no call has none."""
+    stand = Stand(DOWN, DONE, seconds=0.25)
+    stand.deliver(*[IDENTIFY_MESSAGE] * 3)
+    stand.journal.flush()
+    *deliveries, metrics = lines(capsys.readouterr().out)
+    assert [line["latency_ms"] for line in deliveries] == [250.0] * 3
+    assert metrics["LoopsLatency"] == pytest.approx([250.0] * 3)
+
+
+def test_the_oldest_delivery_of_an_invocation_is_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each invocation tells how long the oldest delivery it handled has waited, whatever became of it; none, nothing."""
+    stand = Stand(DONE, age=5000)
+    stand.redelivery.deliver(
+        [
+            Record("young", "r-1", IDENTIFY_MESSAGE.to_json(), NOW + 4000),
+            Record("old", "r-2", IDENTIFY_MESSAGE.to_json(), NOW),
+        ],
+        30,
+    )
+    stand.journal.flush()
+    stand.deliver()
+    stand.journal.flush()
+    (metrics,) = [line for line in lines(capsys.readouterr().out) if "_aws" in line]
+    assert metrics["OldestDeliverySeconds"] == [5000.0]
+    (declared,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert {"Name": "OldestDeliverySeconds", "Unit": "Seconds"} in declared["Metrics"]
 
 
 def test_a_refusal_is_a_dead_letter_before_the_message_is_let_go() -> None:

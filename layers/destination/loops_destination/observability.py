@@ -50,6 +50,7 @@ class Metric(Enum):
     SECRET_NOT_SET_UP = "SecretNotSetUp", MetricUnit.Count
     SECRET_UNAVAILABLE = "SecretUnavailable", MetricUnit.Count
     LATENCY = "LoopsLatency", MetricUnit.Milliseconds
+    OLDEST_DELIVERY = "OldestDeliverySeconds", MetricUnit.Seconds
 
     def __init__(self, title: str, unit: MetricUnit) -> None:
         self.title = title
@@ -87,6 +88,7 @@ class Journal:
         self._hash_key = hash_key
         self._counts: Counter[Metric] = Counter()
         self._latencies: list[float] = []
+        self._longest_wait: float | None = None
 
     def result(self, result: Result, event: dict[str, Any] | None, attempt: int, seconds: float = 0.0) -> None:
         """What became of one delivery; `seconds` is how long Loops took, 0 when it was not asked."""
@@ -135,11 +137,17 @@ class Journal:
         told = {"reason": refusal, "status": refusal.status, "cause": cause}
         self._logger.warning("request refused", extra=_keys(told))
 
+    def waited(self, seconds: float) -> None:
+        """Note how long a delivery has been on the RetryQueue; the longest wait of the invocation is a metric."""
+        self._longest_wait = max(seconds, self._longest_wait or 0.0)
+
     def flush(self) -> None:
         """Writes the metrics of this invocation."""
         values = {metric: [float(count)] for metric, count in self._counts.items()}
         if self._latencies:
             values[Metric.LATENCY] = self._latencies
+        if self._longest_wait is not None:
+            values[Metric.OLDEST_DELIVERY] = [self._longest_wait]
         if values:
             # Handed over whole: `add_metric` checks names and units one by one, and all of them are known here.
             metrics = {metric.title: {"Unit": metric.unit.value, "Value": told} for metric, told in values.items()}
@@ -147,6 +155,7 @@ class Journal:
             sys.stdout.flush()
         self._counts = Counter()
         self._latencies = []
+        self._longest_wait = None
 
     def _whose(self, event: dict[str, Any] | None) -> dict[str, str | None]:
         if event is None:

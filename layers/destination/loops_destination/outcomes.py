@@ -41,6 +41,7 @@ class Reason(StrEnum):
     KEY_EXPIRED = "key-expired"  # Loops has forgotten the Idempotency-Key, so a repeat could mail twice
     KEY_USED_AFTER_REFUSAL = "key-used-after-refusal"  # 409 where the last known answer was a refusal
     RETRIES_EXHAUSTED = "retries-exhausted"
+    RECEIVES_EXHAUSTED = "receives-exhausted"  # SQS moved the message itself, after maxReceiveCount receives
     UNREADABLE_MESSAGE = "unreadable-message"  # on the RetryQueue: not ours, or of another version
     UNKNOWN_SUBSCRIPTION = "unknown-subscription"  # no longer in the mappings file
     SUBSCRIPTION_DISABLED = "subscription-disabled"

@@ -174,6 +174,7 @@ def _as_json(found: Found) -> Iterator[dict[str, Any]]:
             yield {
                 "id": letter.id,
                 "buriedAt": _timestamp(letter.buried_at),
+                "reason": letter.reason,
                 "status": letter.status,
                 "duplicate": index > 0,
                 "letter": letter.content or letter.body,

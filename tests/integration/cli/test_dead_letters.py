@@ -292,6 +292,23 @@ def test_no_local_stack_is_told(cli: Cli, free_port: int) -> None:
     assert "make run" in run.err
 
 
+def test_a_letter_that_sqs_moved_is_listed_with_a_reason_of_its_own(cli: Cli) -> None:
+    """`list` says `receives-exhausted` for a message that SQS moved, and `--reason` chooses it."""
+    waiting = letter(1, Reason.RATE_LIMITED, received_at=time.time())
+    with LocalStack(polling=False) as local:
+        retry, arn = local.outputs["RetryQueueUrl"], local.aws.queue_values("DeadLetterQueue")["Arn"]
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+        local.sqs.set_queue_attributes(QueueUrl=retry, Attributes={"RedrivePolicy": policy, "VisibilityTimeout": "0"})
+        local.sqs.send_message(QueueUrl=retry, MessageBody=waiting.to_json())
+        for _ in range(2):
+            local.sqs.receive_message(QueueUrl=retry)
+        at = ("--local", "--aws-port", local.aws.url.rpartition(":")[2])
+        (group,) = cli("dead-letters", "list", *at, "--json").json["groups"]
+        (shown,) = cli("dead-letters", "show", *at, "--reason", "receives-exhausted", "--json").json
+    assert (group["letters"], group["reason"], group["action"]) == (1, "receives-exhausted", "sendEvent")
+    assert (shown["reason"], shown["letter"]["key"]) == ("receives-exhausted", "key-1")
+
+
 @pytest.mark.usefixtures("aws")
 def test_a_stack_that_is_not_there_is_told(cli: Cli) -> None:
     """A wrong name is one line that quotes it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from local.sandbox import Fault
 from tests.integration.local.conftest import Clock
 from tests.integration.studio.conftest import ADAM, Client
 
@@ -33,6 +35,20 @@ def test_looking_changes_nothing(client: Client) -> None:
     queue = client.stack.outputs["DeadLetterQueueUrl"]
     (seen,) = client.stack.sqs.receive_message(QueueUrl=queue, MessageSystemAttributeNames=["All"])["Messages"]
     assert seen["Attributes"]["ApproximateReceiveCount"] == "1"
+
+
+def test_a_letter_that_sqs_moved_has_a_reason_of_its_own(client: Client, clock: Clock) -> None:
+    """A delivery that SQS gave up by itself is shown as `receives-exhausted`, whatever it waited for."""
+    stack = client.stack
+    stack.sandbox.faults.add(Fault(kind="status", status=429, times=None))
+    assert client.segment(ADAM) == 202
+    retry, arn = stack.outputs["RetryQueueUrl"], stack.aws.queue_values("DeadLetterQueue")["Arn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    stack.sqs.set_queue_attributes(QueueUrl=retry, Attributes={"RedrivePolicy": policy})
+    for _ in range(2):
+        clock.sleep(60)
+        stack.redeliver()
+    assert [(letter["reason"], letter["canBeRedriven"]) for letter in letters(client)] == [("receives-exhausted", True)]
 
 
 def test_a_letter_is_redriven(client: Client) -> None:

@@ -55,5 +55,6 @@ class RedeliveryHandler:
 
 
 def _record(record: Mapping[str, Any]) -> Record:
-    sent_at = int(record["attributes"]["SentTimestamp"]) / 1000
-    return Record(record["messageId"], record["receiptHandle"], record["body"], sent_at)
+    attributes = record["attributes"]
+    sent_at, receives = int(attributes["SentTimestamp"]) / 1000, int(attributes["ApproximateReceiveCount"])
+    return Record(record["messageId"], record["receiptHandle"], record["body"], sent_at, receives)
