@@ -18,6 +18,7 @@ IN_CHARACTERS = {
     (QUEUE, "QueueName"): 80,
     ("AWS::CloudWatch::Dashboard", "DashboardName"): 255,
     ("AWS::Lambda::Function", "Environment"): 255,  # the namespace of the metrics
+    (ALARM, "Namespace"): 255,
     (ALARM, "Metrics"): 255,  # the same namespace, in a query
     ("AWS::ApiGatewayV2::Api", "Body"): 128,  # the API's name is the stack's
 }
