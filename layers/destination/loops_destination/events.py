@@ -26,6 +26,7 @@ TEST_EVENT_PREFIX = "segment-test-message-"
 """How the messageId of an event from Segment's own event tester begins."""
 
 _TOO_DEEP = f"objects and arrays are nested more than {MAX_DEPTH} deep"
+_NO_TYPE = "the object has no type, so it is no whole Segment event; check the webhook's data mapping in Segment"
 _WRAPPED = re.compile(r'\{\s*"json"\s*:\s*')
 _BLANKS = " \t\n\r"
 _BLANK = re.compile(f"[{_BLANKS}]*")
@@ -82,7 +83,10 @@ def parse_body(body: bytes) -> list[Arrival]:
     start = _after_blanks(text, 0)
     if text.startswith("[", start):
         return _parse_batch(text, start + 1)
-    arrival = _arrival(text.strip(_BLANKS), _read(text))
+    value = _read(text)
+    if isinstance(value, dict) and isinstance(value.get("batch"), list) and not _has_type(value):
+        return _parse_batch_object(text, start + 1)
+    arrival = _arrival(text.strip(_BLANKS), value)
     if arrival.event is None:
         raise NotAnEvent(arrival.fault)
     return [arrival]
@@ -97,6 +101,33 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 def _parse_batch(text: str, position: int) -> list[Arrival]:
+    """Return the elements of a body that is an array, whose bracket opens before the position."""
+    arrivals, end = _elements(text, position)
+    if _after_blanks(text, end) != len(text):
+        raise NotAnEvent("the body goes on after the batch")
+    return arrivals
+
+
+def _parse_batch_object(text: str, position: int) -> list[Arrival]:
+    """Return the elements of the `batch` of a JSON object, whose brace opens before the position."""
+    batches = []
+    end = position
+    while not text.startswith("}", end):
+        key, end = _scan(text, _after_blanks(text, position))
+        start = _after_blanks(text, _after_blanks(text, end) + 1)  # behind the colon
+        _, end = _scan(text, start)
+        if key == "batch":
+            batches.append(start + 1)
+        end = _after_blanks(text, end)
+        position = end + 1  # behind the comma
+    if len(batches) != 1:
+        raise NotAnEvent("the body has the key batch more than once")
+    arrivals, _ = _elements(text, batches[0])
+    return arrivals
+
+
+def _elements(text: str, position: int) -> tuple[list[Arrival], int]:
+    """Return the elements of the array whose bracket opens before the position, and where the array ends."""
     arrivals: list[Arrival] = []
     position = _after_blanks(text, position)
     closed = text.startswith("]", position)
@@ -109,9 +140,7 @@ def _parse_batch(text: str, position: int) -> list[Arrival]:
             raise NotAnEvent(f"the batch has no comma or bracket at character {position}")
         if not closed:
             position = _after_blanks(text, position + 1)
-    if _after_blanks(text, position + 1) != len(text):
-        raise NotAnEvent("the body goes on after the batch")
-    return arrivals
+    return arrivals, position + 1
 
 
 def _arrival(text: str, value: Any) -> Arrival:
@@ -119,7 +148,14 @@ def _arrival(text: str, value: Any) -> Arrival:
         return Arrival(text, None, "an event is a JSON object")
     if len(value) == 1 and "json" in value:
         return _unwrapped(text)
+    if not _has_type(value):
+        return Arrival(text, None, _NO_TYPE)
     return Arrival(text, None, _TOO_DEEP) if too_deep(text, value) else Arrival(text, value)
+
+
+def _has_type(value: dict[str, Any]) -> bool:
+    """Tell a Segment event, which always has its `type` as text, from other JSON objects."""
+    return isinstance(value.get("type"), str) and value["type"] != ""
 
 
 def _unwrapped(text: str) -> Arrival:
