@@ -70,6 +70,7 @@ class _Dropped(_Strict):
 class _Redriven(_Confirmed):
     ids: list[str]
     repeat: bool = False
+    accept_old: bool = Field(default=False, alias="acceptOld")
 
 
 @api.get("/status")
@@ -187,7 +188,7 @@ def _queues() -> ResponseReturnValue:
 def _redrive() -> ResponseReturnValue:
     body = _body(_Redriven)
     _require_word(body)
-    return _studio().queues.redrive(body.ids, repeat=body.repeat)
+    return _studio().queues.redrive(body.ids, repeat=body.repeat, accept_old=body.accept_old)
 
 
 @api.post("/queues/drop")

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loops_destination.errors import NotAnEvent
-from loops_destination.events import MAX_DEPTH, MAX_EVENT_BYTES, first_seen, is_test_event, parse_body, parse_object
+from loops_destination.events import (
+    MAX_DEPTH,
+    MAX_EVENT_BYTES,
+    age_on_arrival,
+    first_seen,
+    is_test_event,
+    parse_body,
+    parse_object,
+)
 from tests.fakes import NOW
 
 
@@ -217,12 +225,31 @@ def test_an_object_is_read_whole() -> None:
     [
         ("2026-03-01T11:00:00.000Z", NOW - 3600),
         ("2026-03-01T01:00:00.000Z", NOW - 4 * 3600),
-        ("2026-03-01T13:00:00.000Z", NOW),
-        ("no time", NOW),
-        (None, NOW),
-        (5, NOW),
+        ("2026-03-01T12:00:00.000Z", NOW),
+        ("2026-03-01T13:00:00.000Z", NOW - 4 * 3600),
+        ("no time", NOW - 4 * 3600),
+        (None, NOW - 4 * 3600),
+        (5, NOW - 4 * 3600),
     ],
 )
 def test_a_delivery_may_first_have_been_tried_when_segment_got_the_event(received: object, seen: float) -> None:
-    """Segment repeats an event for four hours, so a key can be that much older than the request at hand."""
+    """Segment repeats an event for four hours; without a credible `receivedAt` any arrival may be the last repeat."""
     assert first_seen({"receivedAt": received}, NOW) == seen
+
+
+@pytest.mark.parametrize(
+    ("event", "age"),
+    [
+        ({"receivedAt": "2026-03-01T11:00:00.000Z", "timestamp": "2026-01-01T00:00:00Z"}, 3600),
+        ({"receivedAt": None, "timestamp": "2026-03-01T10:00:00Z"}, 7200),
+        ({"receivedAt": "lately", "timestamp": "2026-03-01T11:00:00+01:00"}, 7200),
+        ({"timestamp": "2026-03-01T10:00:00"}, 7200),
+        ({"timestamp": "2026-03-01T13:00:00Z"}, -3600),
+        ({"timestamp": 1772366400000}, 0),
+        ({"timestamp": "0001-01-01T00:00:00+23:00"}, 63_908_046_000),
+        ({}, 0),
+    ],
+)
+def test_the_age_of_an_event_counts_from_when_segment_got_it(event: dict[str, object], age: float) -> None:
+    """An event is as old as its `receivedAt`, else its `timestamp`, in UTC where no zone is named; else it has no age."""
+    assert age_on_arrival(event, NOW) == age

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from pydantic_core import from_json
@@ -62,20 +62,41 @@ def is_test_event(event: dict[str, Any]) -> bool:
 
 
 def first_seen(event: dict[str, Any], arrived: float) -> float:
-    """When a delivery may first have been tried, in seconds since 1970: Segment sends an event again for four hours.
+    """Return the earliest time at which a delivery may have been tried; the age of its idempotency key counts from it.
 
-    Told by Segment's own `receivedAt`, as far as that can be true; it counts the age of an Idempotency-Key.
+    Segment sends an event again for four hours, so this is its `receivedAt`, but at most four hours before the arrival.
+    Without a `receivedAt`, or with one after the arrival, any arrival may be the last retry: it is those four hours.
     """
-    value = event.get("receivedAt")
+    earliest = arrived - SEGMENT_RETRIES_SECONDS
+    received = _seconds(event.get("receivedAt"))
+    return max(received, earliest) if received is not None and received <= arrived else earliest
+
+
+def age_on_arrival(event: dict[str, Any], arrived: float) -> float:
+    """Return how many seconds old an event was when it arrived, by its `receivedAt`, else its `timestamp`.
+
+    0 for an event without a date: it cannot be shown to be old.
+    """
+    dates = (_seconds(event.get(name)) for name in ("receivedAt", "timestamp"))
+    return arrived - next((seconds for seconds in dates if seconds is not None), arrived)
+
+
+def _seconds(value: Any) -> float | None:
+    """Return a date in ISO 8601 in seconds since 1970, in UTC unless it names a zone; None for anything else."""
+    if not isinstance(value, str):
+        return None
     try:
-        received = datetime.fromisoformat(value).timestamp() if isinstance(value, str) else arrived
-    except (ValueError, OverflowError):
-        return arrived
-    return min(arrived, max(received, arrived - SEGMENT_RETRIES_SECONDS))
+        date = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def parse_body(body: bytes) -> list[Arrival]:
-    """The elements of a request's body in their order; `NotAnEvent` when it is neither an event nor a batch."""
+    """Return the elements of a request's body in their order; `NotAnEvent` when it is neither an event nor a batch.
+
+    A batch is an array, or `{"batch": […]}`, the form of Segment's HTTP API.
+    """
     try:
         text = body.decode()
     except UnicodeDecodeError:

@@ -60,6 +60,9 @@ def _add_redrive(own: Any) -> None:
         "--repeat-expired", action="store_true", help="also events that need a new key, without asking"
     )
     redrive.add_argument(
+        "--accept-old", action="store_true", help="also events that were too old when they came (too-old), on purpose"
+    )
+    redrive.add_argument(
         "--rate", type=rate, metavar="N", help="letters a second (default: the stack's LoopsRequestsPerSecond, or 10)"
     )
 

@@ -657,6 +657,7 @@ const FATES = {
   "redriven": "went back to the RetryQueue",
   "no-event": "hold nothing that could be delivered",
   "needs-new-key": "were left, as a repeat could mail twice",
+  "too-old": "were left, as they were too old when they came",
   "held-elsewhere": "are held by another program just now",
 };
 
@@ -667,8 +668,14 @@ async function redrive(letters) {
     repeat = await ask("Send under a new key?", words, "Redrive it");
     if (!repeat && letters.length === 1) return;
   }
+  let acceptOld = false;
+  if (letters.some((each) => each.tooOld)) {
+    const words = "Events that were too old when they arrived may come from a replay. If they were sent before, people are mailed again.";
+    acceptOld = await ask("Send old events?", words, "Redrive");
+    if (!acceptOld && letters.length === 1) return;
+  }
   if (!(await mayReachLoops("Redrive to the real Loops?"))) return;
-  const { ok, answer } = await call("POST", "/queues/redrive", { ids: letters.map((each) => each.id), repeat, confirmed: !status.sandboxed });
+  const { ok, answer } = await call("POST", "/queues/redrive", { ids: letters.map((each) => each.id), repeat, acceptOld, confirmed: !status.sandboxed });
   const words = ok ? Object.entries(answer).map(([fate, count]) => `${count} ${FATES[fate] ?? fate}`).join(", ") : answer.message;
   $("queues-answer").replaceChildren(message(ok ? "good" : "bad", words ? `${words}.` : "These letters are gone already."));
   await look();
