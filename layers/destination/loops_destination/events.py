@@ -20,6 +20,7 @@ from loops_destination.errors import NotAnEvent
 MAX_EVENT_BYTES = 256 * 1024  # Segment sends at most 32 KB; its Public API names no more than this for any product
 MAX_BODY_BYTES = 5 * 1000 * 1000  # a batch of Segment is at most 4 MB
 SEGMENT_RETRIES_SECONDS = 4 * 3600
+CLOCK_SKEW_SECONDS = 60  # by which Segment's clock may be ahead of this one
 MAX_DEPTH = 200  # of objects and arrays; far above any event, far below Python's recursion limit
 
 TEST_EVENT_PREFIX = "segment-test-message-"
@@ -69,7 +70,9 @@ def first_seen(event: dict[str, Any], arrived: float) -> float:
     """
     earliest = arrived - SEGMENT_RETRIES_SECONDS
     received = _seconds(event.get("receivedAt"))
-    return max(received, earliest) if received is not None and received <= arrived else earliest
+    if received is None or received > arrived + CLOCK_SKEW_SECONDS:
+        return earliest
+    return min(max(received, earliest), arrived)
 
 
 def age_on_arrival(event: dict[str, Any], arrived: float) -> float:
