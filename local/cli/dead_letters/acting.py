@@ -18,7 +18,7 @@ SPARE_SECONDS = 60
 
 _LEFT = {
     Fate.NO_EVENT: "left for holding no event that could be delivered: `show`, then `drop`",
-    Fate.NEEDS_NEW_KEY: "left because Loops no longer knows the key, and may have taken the event: --repeat-expired sends it anew",
+    Fate.NEEDS_NEW_KEY: "left because Loops may have taken the event and forgotten its key: --repeat-expired sends it, a second time if so",
     Fate.TOO_OLD: "left because they were older than MaxEventAgeHours when they came, as in a replay: --accept-old sends them",
     Fate.HELD_ELSEWHERE: "left because another program has it now: run the command again later",
 }
@@ -107,8 +107,8 @@ def _may_repeat(count: int, options: argparse.Namespace) -> bool:
     if options.yes or options.repeat_expired:
         return True
     question = (
-        f"{number(count, 'event')} came so long ago, or so, that Loops no longer knows the key.\n"
-        "If Loops took one of them then, it takes it once more: people may be mailed twice. Repeat them?"
+        f"{number(count, 'event')} can only be sent under a new key.\n"
+        "If Loops took one of them before, it takes it a second time: people may be mailed twice. Repeat them?"
     )
     return count > 0 and confirmed(question, yes=False)
 
