@@ -664,7 +664,7 @@ const FATES = {
 async function redrive(letters) {
   let repeat = false;
   if (letters.some((each) => each.needsNewKey)) {
-    const words = "Loops no longer knows the key of what came so long ago, or so. If it took the event then, it takes it once more: people may be mailed twice.";
+    const words = "Loops may have taken such an event and forgotten its key. If it did, it takes the event a second time: people are mailed twice.";
     repeat = await ask("Send under a new key?", words, "Redrive it");
     if (!repeat && letters.length === 1) return;
   }

@@ -139,6 +139,24 @@ def test_mappings_that_do_otherwise_are_told(cli: Cli, tmp_path: Path) -> None:
     assert "never overwrite email, userId, eventName" in spread[f"{place}/contactProperties"]
 
 
+@pytest.mark.parametrize(
+    ("action", "settings", "place"),
+    [
+        ("createOrUpdateContact", {"customAttributes": {"@path": "$.traits"}}, "customAttributes"),
+        ("createOrUpdateContact", {"customAttributes": {"subscribed": True}}, "customAttributes"),
+        ("sendEvent", {"contactProperties": {"subscribed": True}}, "contactProperties"),
+    ],
+)
+def test_guarded_consent_is_told(cli: Cli, tmp_path: Path, action: str, settings: dict[str, Any], place: str) -> None:
+    """Attributes that may bring `subscribed: true` are named, unless the mapping fills the field for it; events have none."""
+    settings = FIELDS | settings
+    found = told(cli, tmp_path / "export.json", actionSlug=action, settings=settings)
+    assert "never send `subscribed: true` here" in found[f"/data/subscriptions/0/settings/{place}"]
+    mapped = settings | {"subscribed": {"@path": "$.traits.subscribed"}}
+    found = told(cli, tmp_path / "export.json", actionSlug=action, settings=mapped)
+    assert (f"/data/subscriptions/0/settings/{place}" in found) is (action == "sendEvent")
+
+
 def test_defaults_and_disabled_subscriptions_are_told(cli: Cli, tmp_path: Path) -> None:
     """What is disabled stays so, and what was missing takes the action's default; both are said."""
     run = cli("import", export(tmp_path / "export.json", {"name": "Old", "enabled": False}))
