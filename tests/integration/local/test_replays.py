@@ -57,6 +57,19 @@ def test_a_replay_mails_nobody_again(stack: LocalStack, segment: Segment, clock:
     assert (emails(stack), reasons(stack)) == (1, ["too-old"])
 
 
+def test_the_stack_says_how_old_an_event_may_be(clock: Clock, pool: urllib3.PoolManager) -> None:
+    """MaxEventAgeHours is the limit, in the webhook and in redelivery."""
+    sandbox = Sandbox(clock=clock.time, sleep=clock.sleep, limit=None)
+    with LocalStack(clock=clock, sandbox=sandbox, polling=False, parameters={"MaxEventAgeHours": "200"}) as stack:
+        segment = Segment(stack, pool)
+        sandbox.faults.add(Fault(kind="status", status=503))
+        assert segment.post("/events", dated(clock, hours_ago=199)).outcomes == ["queued"]
+        assert segment.post("/events", dated(clock, hours_ago=201)).outcomes == ["rejected"]
+        clock.sleep(MINUTE)
+        stack.redeliver()
+        assert (emails(stack), reasons(stack), stack.waiting()) == (1, ["too-old"], [])
+
+
 @pytest.mark.parametrize("days", [0.5, 10])
 def test_an_old_event_is_sent_on_purpose_only(stack: LocalStack, segment: Segment, clock: Clock, days: float) -> None:
     """A redrive leaves an old event where it is; one that accepts it sends it, however long its letter has waited."""
