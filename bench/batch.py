@@ -72,6 +72,7 @@ def main() -> None:
         storage=Queues(dict.fromkeys(QueueName, "queue"), lambda: sqs),
         journal=Journal("bench", lambda: "", level="ERROR"),
         clock=clock,
+        max_event_age_seconds=72 * 3600,
     )
     event = {"type": "track", "userId": "u", "event": "E", "properties": {"text": "x" * (EVENT_BYTES - 120)}}
     body = json.dumps([event | {"messageId": f"m-{number}"} for number in range(EVENTS)]).encode()

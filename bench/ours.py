@@ -136,6 +136,8 @@ def warm_handler(
         "LOOPS_BASE_URL": f"http://127.0.0.1:{port}/api",
         # A batch asks Loops more often in a second than Loops would allow.
         "LOOPS_REQUESTS_PER_SECOND": "1000",
+        # The events have fixed dates, so the guard looks at their age and lets them pass.
+        "MAX_EVENT_AGE_HOURS": "1000000",
     }
     return handler.in_environment(environ, SystemClock())
 

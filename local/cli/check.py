@@ -9,7 +9,7 @@ from typing import Any
 
 from local.cli.arguments import add_json
 from local.cli.errors import FAULTY
-from local.cli.mappings import MAPPINGS, Entry, load_entries, notes_on, read_bytes, shown
+from local.cli.mappings import MAPPINGS, Entry, load_entries, read_bytes, shown, warning_of_missing_id, warnings_on
 from local.cli.terminal import Style, number, print_json, printable, say, table, tell, wrapped
 from loops_destination.errors import Fault, SubscriptionsError
 
@@ -38,12 +38,12 @@ def run(options: argparse.Namespace) -> int:
         else:
             tell_faults(error.faults, f"{shown(options.file)} must be mended")
         return FAULTY
-    notes = [note for entry in entries for note in notes_on(entry)]
+    warnings = [warning for entry in entries for warning in (*warning_of_missing_id(entry), *warnings_on(entry))]
     if options.json:
-        print_json({"ok": True, "subscriptions": list(map(_entry_as_json, entries)), "notes": _as_json(notes)})
+        print_json({"ok": True, "subscriptions": list(map(_entry_as_json, entries)), "warnings": _as_json(warnings)})
     else:
         _show(options.file, entries)
-        tell_notes(notes)
+        tell_warnings(warnings)
     return 0
 
 
@@ -55,11 +55,11 @@ def tell_faults(faults: Sequence[Fault], headline: str) -> None:
         tell_fault(fault)
 
 
-def tell_notes(notes: Iterable[Fault]) -> None:
+def tell_warnings(warnings: Iterable[Fault]) -> None:
     """What is no fault, and may still be none of what was meant."""
-    for note in notes:
+    for warning in warnings:
         tell("")
-        tell_fault(note, "note: ")
+        tell_fault(warning, "warning: ")
 
 
 def tell_fault(fault: Fault, prefix: str = "") -> None:

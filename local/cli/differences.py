@@ -14,6 +14,9 @@ from loops_destination.trigger.tokenizer import Token, tokenize
 GUARDED = ("email", "userId", "eventName")
 """Fields of an event that contact properties do not overwrite."""
 
+SPREAD = ("customAttributes", "contactProperties")
+"""Fields whose members are sent at the top level of a request."""
+
 _INDEX = re.compile(r"\.[0-9]|(?<!\\)\[[0-9]")
 
 
@@ -27,6 +30,7 @@ def differences(entry: Entry) -> Iterator[Fault]:
         yield Fault(f"{entry.place}/settings", "was missing: it takes the default mapping")
     for message in _trigger_differences(entry.trigger_text):
         yield Fault(f"{entry.place}/trigger", message)
+    yield from _consent(entry)
     yield from _guarded(entry)
     yield from _in_mapping(entry.definition, f"{entry.place}/{entry.mapping_key}")
 
@@ -91,6 +95,20 @@ _OF_TRIGGERS: list[tuple[Callable[[list[Token], str], bool], str]] = [
     (_lacks_blanks, "blanks around an operator may be left out; Segment may misread it"),
     (_asks_type_in_function, "contains and match know `type`; Segment's do not"),
 ]
+
+
+def _consent(entry: Entry) -> Iterator[Fault]:
+    """No trait or property subscribes a person again, unless the mapping fills the field for it."""
+    definition = entry.definition
+    has_field = any(field.name == "subscribed" for field in entry.action.fields)
+    for name in () if has_field and "subscribed" in definition else SPREAD:
+        properties = definition.get(name)
+        if isinstance(properties, dict) and any(key == "subscribed" or key.startswith("@") for key in properties):
+            instead = "; map the field subscribed for that" if has_field else ""
+            yield Fault(
+                f"{entry.place}/{entry.mapping_key}/{name}",
+                f"never send `subscribed: true` here{instead}; at Segment they do, where an event brings it",
+            )
 
 
 def _guarded(entry: Entry) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ from local.cli.arguments import add_json
 from local.cli.check import tell_faults
 from local.cli.differences import differences
 from local.cli.errors import FAULTY, CommandError
-from local.cli.mappings import Entry, load_entries, notes_on, read_bytes, shown
+from local.cli.mappings import Entry, load_entries, new_id, read_bytes, shown, warnings_on
 from local.cli.terminal import Style, number, print_json, printable, tell, wrapped
 from loops_destination.actions import ACTIONS
 from loops_destination.errors import Fault, SubscriptionsError
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
             tell_faults(error.faults, f"{options.file} cannot be imported")
             tell("\nSegment may take all of this, and then silently does not do it; here nothing is guessed.")
         return FAULTY
-    found = {entry: [*differences(entry), *notes_on(entry)] for entry in entries}
+    found = {entry: [*differences(entry), *warnings_on(entry)] for entry in entries}
     document = {"subscriptions": [_definition(entry) for entry in entries]}
     of_all = list(_add_deletion(document["subscriptions"]))
     text = _encoded(document)
@@ -69,10 +69,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _definition(entry: Entry) -> dict[str, Any]:
-    """Everything is written out, defaults too: the file says what happens."""
-    named = {key: entry.given[key] for key in ("id", "name") if entry.given.get(key)}
+    """Everything is written out, defaults too: the file says what happens.
+
+    Without an id it gets what identified it so far, so that it stays the same subscription.
+    """
+    name = entry.given.get("name")
     return {
-        **named,
+        "id": entry.subscription.id,
+        **({"name": name} if name else {}),
         "enabled": entry.subscription.enabled,
         "action": entry.action.slug,
         "trigger": entry.trigger_text,
@@ -88,15 +92,14 @@ def _add_deletion(definitions: list[dict[str, Any]]) -> Iterator[Fault]:
     if len(definitions) == MAX_SUBSCRIPTIONS:
         yield Fault("", f"no contact will be deleted: there is no room for a subscription of {DELETION.slug}")
         return
-    definitions.append(
-        {
-            "name": DELETION.title,
-            "enabled": True,
-            "action": DELETION.slug,
-            "trigger": DELETION.trigger,
-            "mapping": DELETION.mapping,
-        }
-    )
+    definition = {
+        "name": DELETION.title,
+        "enabled": True,
+        "action": DELETION.slug,
+        "trigger": DELETION.trigger,
+        "mapping": DELETION.mapping,
+    }
+    definitions.append({"id": new_id(definition, {each["id"] for each in definitions}), **definition})
     yield Fault(place, f"{DELETION.slug} was added: Segment deletes contacts without a subscription, here it takes one")
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from local.cli.mappings import Entry, load_entries
+from local.cli.mappings import Entry, load_entries, new_id
 from local.studio import json_text
 from loops_destination.actions import ACTIONS
 from loops_destination.errors import Fault, SubscriptionsError
 from loops_destination.subscriptions import Subscription
+from loops_destination.subscriptions.definition import identity
 
 _WORDS = {"actionSlug": "action", "settings": "mapping"}
 """Segment's words for what the page has one word for."""
@@ -25,12 +26,14 @@ _WORDS = {"actionSlug": "action", "settings": "mapping"}
 class Draft(BaseModel):
     """A subscription as it stands on the page; `origin` is its place in the file, None for a new one.
 
-    `mapping` is JSON text, and so may be faulty in any way.
+    `id` is what deliveries call it, None for a new one; the page shows it and cannot change it. `mapping` is JSON text,
+    and so may be faulty in any way.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     origin: int | None = None
+    id: str | None = None
     name: str
     action: str
     enabled: bool
@@ -95,6 +98,7 @@ class MappingsFile:
         return [
             Draft(
                 origin=index,
+                id=entry.subscription.id,
                 name=str(entry.given.get("name") or ""),
                 action=entry.action.slug,
                 enabled=entry.subscription.enabled,
@@ -104,12 +108,21 @@ class MappingsFile:
             for index, entry in enumerate(self.entries())
         ]
 
+    def name_of(self, subscription: str | None) -> str | None:
+        """Return the name of the subscription with this id; the id itself when the file has no such subscription."""
+        try:
+            entries = self.entries()
+        except (SubscriptionsError, OSError):
+            return subscription  # somebody is just writing it
+        return next((entry.name for entry in entries if entry.subscription.id == subscription), subscription)
+
     def check(self, drafts: Sequence[Draft]) -> Checked:
         """Each draft by itself, and when all are right, the file that they would make."""
         checked = Checked()
         originals = self._definitions()
+        taken = set(map(identity, originals))
         for index, draft in enumerate(drafts):
-            checked.problems += _check_alone(index, draft, originals, checked)
+            checked.problems += _check_alone(index, draft, originals, taken, checked)
         if not checked.problems:
             checked.problems += _check_together(list(checked.definitions.values()))
         return checked
@@ -139,7 +152,9 @@ class MappingsFile:
         return definitions
 
 
-def _check_alone(index: int, draft: Draft, originals: Sequence[dict[str, Any]], checked: Checked) -> Iterator[Problem]:
+def _check_alone(
+    index: int, draft: Draft, originals: Sequence[dict[str, Any]], taken: set[str], checked: Checked
+) -> Iterator[Problem]:
     mapping, is_json = {}, True
     try:
         mapping = json_text.read(draft.mapping)
@@ -147,7 +162,7 @@ def _check_alone(index: int, draft: Draft, originals: Sequence[dict[str, Any]], 
         is_json = False
         yield Problem(error.message, index, "mapping", error.line)
     original = originals[draft.origin] if draft.origin is not None and draft.origin < len(originals) else {}
-    definition = _definition(draft, mapping, original)
+    definition = _with_id(_definition(draft, mapping, original), original, taken)
     try:
         Subscription.from_json(definition)
     except SubscriptionsError as error:
@@ -181,6 +196,19 @@ def _definition(draft: Draft, mapping: Any, original: dict[str, Any]) -> dict[st
         elif value is None:
             definition.pop(key, None)
     return definition
+
+
+def _with_id(definition: dict[str, Any], original: dict[str, Any], taken: set[str]) -> dict[str, Any]:
+    """Return the definition with its id, which no renaming changes.
+
+    One from the file without an id gets what identified it there. A new one gets an id that nobody else has, which
+    is taken from then on.
+    """
+    if original.get("id"):
+        return definition
+    made = identity(original) if original else new_id(definition, taken)
+    taken.add(made)
+    return {**definition, "id": made} if "id" in definition else {"id": made, **definition}
 
 
 def _problem(index: int, draft: Draft, fault: Fault) -> Problem:

@@ -12,6 +12,7 @@ from local.dead_letters import DeadLetters, Letter, by_delivery
 from local.studio.samples import pretty
 from loops_destination.errors import NotAnEvent
 from loops_destination.events import message_id, parse_object
+from loops_destination.outcomes import Reason
 
 if TYPE_CHECKING:
     from local.aws import Held
@@ -38,14 +39,14 @@ class Queues:
             "letters": [_letter_as_json(each, now) for each in sorted(letters, key=lambda each: -each.buried_at)],
         }
 
-    def redrive(self, ids: Collection[str], *, repeat: bool) -> dict[str, int]:
+    def redrive(self, ids: Collection[str], *, repeat: bool, accept_old: bool) -> dict[str, int]:
         """Puts the deliveries of these letters back; how many came to each fate of `DeadLetters.redrive`."""
         fates: Counter[str] = Counter()
         letters = self._letters()
         with self._burying, letters.opened() as found:
             for delivery in by_delivery(found):
                 if any(letter.id in ids for letter in delivery):
-                    fates[letters.redrive(delivery, repeat=repeat)] += 1
+                    fates[letters.redrive(delivery, repeat=repeat, accept_old=accept_old)] += 1
         return dict(fates)
 
     def drop(self, ids: Collection[str]) -> int:
@@ -104,6 +105,7 @@ def _letter_as_json(letter: Letter, now: float) -> dict[str, Any]:
         "buriedAt": letter.buried_at,
         "canBeRedriven": letter.delivery is not None,
         "needsNewKey": letter.delivery is not None and letter.needs_new_key(now),
+        "tooOld": letter.reason == Reason.TOO_OLD,
         "content": _content(letter),
     }
 

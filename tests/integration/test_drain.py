@@ -131,6 +131,7 @@ class Drain:
             pacer=Pacer(LIMIT, self.clock),
             calls_at_once=5,
             retry_for_seconds=10**6,
+            max_event_age_seconds=10**6,
             threads=lambda size: VirtualThreads(self.clock, size),
         )
         while self.backlog & self.queue.records.keys():
@@ -169,6 +170,7 @@ class Drain:
             storage=self.queue,
             journal=Journal("drain", lambda: ""),
             clock=self.clock,
+            max_event_age_seconds=10**6,
         )
 
     @property

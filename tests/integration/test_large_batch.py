@@ -56,6 +56,7 @@ def test_a_whole_batch_is_stored_in_full_calls_at_once() -> None:
         storage=Queues(dict.fromkeys(QueueName, "queue"), lambda: sqs),
         journal=Journal("large-batch", lambda: ""),
         clock=clock,
+        max_event_age_seconds=72 * 3600,
     )
     event = {"type": "track", "userId": "u", "event": "E", "properties": {"text": "x" * 3850}}
     body = json.dumps([event | {"messageId": f"m-{number}"} for number in range(1000)]).encode()

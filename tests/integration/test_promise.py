@@ -193,6 +193,7 @@ class Promise(RuleBasedStateMachine):
             storage=self.world,
             journal=Journal("promise", lambda: ""),
             clock=self.world.clock,
+            max_event_age_seconds=72 * HOUR,
         )
 
     def _redelivery(self) -> Redelivery:
@@ -205,6 +206,7 @@ class Promise(RuleBasedStateMachine):
             pacer=Pacer(10, self.world.clock),
             calls_at_once=1,
             retry_for_seconds=72 * HOUR,
+            max_event_age_seconds=72 * HOUR,
         )
 
     @rule(kind=st.sampled_from(["identify", "track", "track by userId"]), trouble=TROUBLE)

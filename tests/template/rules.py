@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import combinations, pairwise
 from typing import Any
 
+from loops_destination.events import SEGMENT_RETRIES_SECONDS
 from loops_destination.observability import Metric
 from loops_destination.pace import ENVIRONMENTS
 from loops_destination.settings import Settings
@@ -336,6 +337,12 @@ def redelivery_keeps_the_pace(stack: Stack) -> Faults:
     for name, source in stack.sources():
         if source.get("ScalingConfig", {}).get("MaximumConcurrency") != ENVIRONMENTS:
             yield f"{name}: each environment takes its share of {ENVIRONMENTS}"
+
+
+def no_retry_of_segment_is_an_old_event(stack: Stack) -> Faults:
+    hours = stack.document["Parameters"]["MaxEventAgeHours"]["MinValue"]
+    if hours * 3600 <= SEGMENT_RETRIES_SECONDS:
+        yield f"MaxEventAgeHours: {hours} h are no more than Segment retries for"
 
 
 def no_secret_is_in_sight(stack: Stack) -> Faults:

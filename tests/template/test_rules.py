@@ -142,6 +142,7 @@ MUTATIONS: list[tuple[Rule, Mutation]] = [
     (rules.failed_messages_stay_and_the_others_go, _set(f"{SOURCE}/FunctionResponseTypes", ...)),
     (rules.redelivery_keeps_the_pace, _set(f"{SOURCE}/ScalingConfig/MaximumConcurrency", 3)),
     (rules.redelivery_keeps_the_pace, _set(f"{SOURCE}/ScalingConfig", ...)),
+    (rules.no_retry_of_segment_is_an_old_event, _set("Parameters/MaxEventAgeHours/MinValue", 4)),
     (rules.no_secret_is_in_sight, _set("Parameters/LoopsApiKey", A_NUMBER)),
     (rules.no_secret_is_in_sight, _set(f"{VARIABLES}/SHARED_SECRET", "1")),
     (rules.no_secret_is_in_sight, _set("Outputs/BearerToken", {"Value": "1"})),

@@ -35,6 +35,7 @@ from tests.fakes import (
 
 HOUR = 3600
 RETRY_FOR = 72 * HOUR
+MAX_EVENT_AGE = 72 * HOUR
 DISABLED = Subscription.from_json({"name": "off", "action": "sendEvent", "enabled": False})
 
 IDENTIFY_MESSAGE = Message(
@@ -48,7 +49,14 @@ TRACK_MESSAGE = Message(
 class Stand:
     """A redelivery with its parts at hand; `age` is how long the messages have waited."""
 
-    def __init__(self, *answers: Answer, age: float = 60, storage: Storage | None = None, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        *answers: Answer,
+        age: float = 60,
+        storage: Storage | None = None,
+        seconds: float = 0.0,
+        max_event_age: float = MAX_EVENT_AGE,
+    ) -> None:
         self.clock = ManualClock(NOW + age)
         self.loops = ScriptedLoops(*(answers or (DONE,)), clock=self.clock, seconds=seconds)
         self.storage = storage or Storage()
@@ -62,6 +70,7 @@ class Stand:
             pacer=Pacer(10, self.clock),
             calls_at_once=1,
             retry_for_seconds=RETRY_FOR,
+            max_event_age_seconds=max_event_age,
         )
 
     def deliver(
@@ -207,11 +216,23 @@ def test_todays_mapping_applies() -> None:
 
 def test_an_event_whose_key_loops_forgets_is_not_sent() -> None:
     """A sendEvent of 23 hours could be a second mail, so a person decides; one second earlier it is sent."""
+    message = replace(TRACK_MESSAGE, event=ascii_json(TRACK | {"receivedAt": "2026-03-01T12:00:00.000Z"}))
     late = Stand(age=KEY_REMEMBERED_SECONDS)
-    assert late.deliver(TRACK_MESSAGE) == []
+    assert late.deliver(message) == []
     assert late.loops.calls == []
     assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
     in_time = Stand(age=KEY_REMEMBERED_SECONDS - 1)
+    assert in_time.deliver(message) == []
+    assert len(in_time.loops.calls) == 1
+
+
+def test_a_key_without_a_date_is_four_hours_older() -> None:
+    """An event that may be Segment's last retry is not sent 19 hours after its arrival; one second earlier it is."""
+    late = Stand(age=19 * HOUR)
+    assert late.deliver(TRACK_MESSAGE) == []
+    assert late.loops.calls == []
+    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
+    in_time = Stand(age=19 * HOUR - 1)
     assert in_time.deliver(TRACK_MESSAGE) == []
     assert len(in_time.loops.calls) == 1
 
@@ -297,6 +318,39 @@ def test_a_key_is_as_old_as_segments_first_try() -> None:
     assert late.deliver(replace(TRACK_MESSAGE, event=event)) == []
     assert late.loops.calls == []
     assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
+
+
+OLD_MESSAGE = replace(TRACK_MESSAGE, event=ascii_json(TRACK | {"receivedAt": "2026-02-20T12:00:00.000Z"}))
+
+
+def test_an_event_that_was_too_old_on_arrival_is_not_sent() -> None:
+    """An event that comes back unasked, as by SQS' own redrive, is a dead letter again, and Loops is not asked."""
+    stand = Stand()
+    assert stand.deliver(replace(OLD_MESSAGE, reason=Reason.TOO_OLD, attempts=0)) == []
+    assert stand.loops.calls == []
+    (letter,) = stand.storage.on("dead-letter")
+    assert (letter["reason"], letter["attempts"]) == ("too-old", 0)
+    assert letter["detail"] == "216 hours old on arrival; MaxEventAgeHours is 72"
+
+
+def test_an_old_event_that_a_person_accepted_is_sent() -> None:
+    """An old event goes to Loops when its message carries a person's decision, and keeps it as long as it waits."""
+    accepted = replace(OLD_MESSAGE, old_is_accepted=True)
+    stand = Stand()
+    assert stand.deliver(accepted) == []
+    assert (stand.loops.keys, stand.storage.parcels) == (["key-2"], [])
+    refused = Stand(REFUSED)
+    refused.deliver(accepted)
+    (letter,) = refused.storage.on("dead-letter")
+    assert (letter["reason"], letter["oldIsAccepted"]) == ("refused", True)
+
+
+def test_waiting_makes_no_event_too_old() -> None:
+    """The age of an event ends at its arrival, so time on the RetryQueue does not count."""
+    event = ascii_json(TRACK | {"receivedAt": "2026-03-01T11:00:00.000Z"})
+    stand = Stand(age=10 * HOUR, max_event_age=2 * HOUR)
+    assert stand.deliver(replace(TRACK_MESSAGE, event=event)) == []
+    assert len(stand.loops.calls) == 1
 
 
 def test_a_refusal_is_remembered_through_a_dead_letter() -> None:

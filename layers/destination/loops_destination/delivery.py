@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from loops_destination.clock import Clock
 from loops_destination.errors import MappingError, PayloadError, SecretError
-from loops_destination.events import is_test_event, message_id
+from loops_destination.events import age_on_arrival, is_test_event, message_id
 from loops_destination.loops.answers import Answer, Meaning
 from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.requests import LoopsRequest
@@ -36,13 +36,17 @@ class Loops(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event under one subscription; `may_have_used_its_key` when Loops refused it before."""
+    """One event under one subscription.
+
+    `may_have_used_its_key`: Loops refused it before. `old_is_accepted`: a person decided to send it whatever its age.
+    """
 
     subscription: Subscription
     event: dict[str, Any] = field(repr=False)
     key: str
     received_at: float
     may_have_used_its_key: bool = False
+    old_is_accepted: bool = False
 
     @property
     def action(self) -> str:
@@ -55,6 +59,20 @@ class Delivery:
         status, remaining = (answer.status, answer.remaining) if answer is not None else (None, None)
         known_as = message_id(self.event), self.subscription.id, self.action
         return Result(outcome, reason, detail, status, remaining, *known_as)
+
+
+def too_old(delivery: Delivery, arrived: float, max_age_seconds: float) -> Result | None:
+    """Reject an event of `sendEvent` that was too old when it arrived: a replay must not mail people again.
+
+    None for every other delivery. Segment's test events are sent at any age.
+    """
+    if not delivery.subscription.action.keyed or delivery.old_is_accepted or is_test_event(delivery.event):
+        return None
+    age = age_on_arrival(delivery.event, arrived)
+    if age <= max_age_seconds:
+        return None
+    detail = f"{age / 3600:,.0f} hours old on arrival; MaxEventAgeHours is {max_age_seconds / 3600:g}"
+    return delivery.result(Outcome.REJECTED, Reason.TOO_OLD, detail)
 
 
 def prepare(delivery: Delivery) -> LoopsRequest | Result:

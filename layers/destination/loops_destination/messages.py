@@ -1,9 +1,12 @@
 """What waits on the queues: one delivery a message, in ASCII JSON, complete enough to be sent a year later.
 
-    {"version":1,"action","subscription","key","receivedAt","reason","detail"?,"refused"?,"attempts","event"}
+    {"version":1,"action","subscription","key","receivedAt","reason","detail"?,"refused"?,"oldIsAccepted"?,"attempts",
+     "event"}
 
-`refused` says of one with another reason that Loops refused it before. The event stands there as it came, so that a redrive runs under the mapping and the API key of its own day. What is no
-event has `body` (base64 of gzip, cut where SQS would not take it, then with `length`, `sha256` and `truncated`).
+`refused`: Loops refused an earlier attempt, whatever `reason` says now. `oldIsAccepted`: a person decided to send the
+event although it is old. The event stands there as it came, so that a redrive runs under the mapping and the API key of
+its own day. What is no event has `body` (base64 of gzip, cut where SQS would not take it, then with `length`, `sha256`
+and `truncated`).
 """
 
 from __future__ import annotations
@@ -48,6 +51,7 @@ class Message:
     attempts: int = 0
     status: int | None = None
     was_refused: bool = False
+    old_is_accepted: bool = False
 
     @property
     def may_have_used_its_key(self) -> bool:
@@ -68,6 +72,8 @@ class Message:
             head["detail"] = self.detail
         if self.was_refused and self.reason not in REFUSALS:
             head["refused"] = True
+        if self.old_is_accepted:
+            head["oldIsAccepted"] = True
         head["attempts"] = self.attempts
         if self.body is not None:
             return json.dumps(head | _packed(self.body), separators=(",", ":"))

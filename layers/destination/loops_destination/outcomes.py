@@ -35,6 +35,7 @@ class Reason(StrEnum):
     # Rejected: a person decides.
     NOT_AN_EVENT = "not-an-event"
     TOO_LARGE = "too-large"
+    TOO_OLD = "too-old"  # an event of sendEvent that Segment got long before it came here, as in a replay
     INVALID_PAYLOAD = "invalid-payload"
     MAPPING_FAILED = "mapping-failed"
     REFUSED = "refused"  # any other 4xx

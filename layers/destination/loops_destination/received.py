@@ -32,6 +32,7 @@ class _Head(BaseModel):
     detail: str | None = None
     attempts: int = Field(ge=0)
     refused: bool = False
+    old_is_accepted: bool = Field(default=False, alias="oldIsAccepted")
 
     @field_validator("received_at")
     @classmethod

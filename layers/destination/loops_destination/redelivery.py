@@ -16,7 +16,7 @@ from threading import Event as Flag
 from typing import Protocol
 
 from loops_destination.clock import Clock
-from loops_destination.delivery import Deliverer, Delivery, prepare
+from loops_destination.delivery import Deliverer, Delivery, prepare, too_old
 from loops_destination.events import first_seen
 from loops_destination.messages import (
     Message,
@@ -91,6 +91,7 @@ class Redelivery:
         pacer: Pacer,
         calls_at_once: int,
         retry_for_seconds: float,
+        max_event_age_seconds: float,
         threads: Callable[[int], AbstractContextManager[Threads]] = ThreadPoolExecutor,
     ) -> None:
         self._subscriptions = {subscription.id: subscription for subscription in subscriptions}
@@ -101,6 +102,7 @@ class Redelivery:
         self._pacer = pacer
         self._calls_at_once = calls_at_once
         self._retry_for_seconds = retry_for_seconds
+        self._max_event_age_seconds = max_event_age_seconds
         self._threads = threads
 
     def deliver(self, records: Sequence[Record], seconds: float) -> list[str]:
@@ -129,8 +131,17 @@ class Redelivery:
             return self._bury(record, message.because(Reason.UNKNOWN_SUBSCRIPTION))
         if not subscription.enabled:
             return self._bury(record, message.because(Reason.SUBSCRIPTION_DISABLED))
-        refused = message.may_have_used_its_key
-        delivery = Delivery(subscription, event, message.key, message.received_at, may_have_used_its_key=refused)
+        delivery = Delivery(
+            subscription,
+            event,
+            message.key,
+            message.received_at,
+            may_have_used_its_key=message.may_have_used_its_key,
+            old_is_accepted=message.old_is_accepted,
+        )
+        # Counted from the arrival, so that waiting here makes no event too old.
+        if rejected := too_old(delivery, message.received_at, self._max_event_age_seconds):
+            return self._bury(record, message.because(Reason.TOO_OLD, rejected.detail))
         return self._redeliver(record, message, delivery, deadline, slow_down)
 
     def _redeliver(

@@ -30,6 +30,7 @@ class Settings(BaseModel):
     loops_base_url: str = "https://app.loops.so/api"
     loops_requests_per_second: float = Field(default=10, gt=0)
     retry_for_hours: float = Field(default=72, gt=0, le=13 * 24)  # SQS keeps a message for 14 days
+    max_event_age_hours: float = Field(default=72, gt=0)
     trust_unsigned_batch_items: bool = False
     powertools_log_level: Level = "INFO"
     metrics_namespace: str = METRICS_NAMESPACE  # a stack's own, since one account may have several

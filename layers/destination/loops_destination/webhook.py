@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from loops_destination.clock import Clock
-from loops_destination.delivery import Breaker, Deliverer, Delivery, answer_status, prepare
+from loops_destination.delivery import Breaker, Deliverer, Delivery, answer_status, prepare, too_old
 from loops_destination.errors import NotAnEvent
 from loops_destination.events import Arrival, parse_body
 from loops_destination.http_api import Reply, WebhookRequest
@@ -56,6 +56,7 @@ class Webhook:
     storage: Storage
     journal: Journal
     clock: Clock
+    max_event_age_seconds: float
 
     def receive(self, request: WebhookRequest) -> Reply:
         """The answer to one request, within `ANSWER_WITHIN_SECONDS` of its arrival whatever Loops does."""
@@ -81,9 +82,10 @@ class Webhook:
         if len(arrivals) == 1 and arrivals[0].event is not None and arrivals[0].too_large:
             raise Refused(Refusal.TOO_LARGE)
         try_until = _try_until(request.sent_at, now, alone=len(arrivals) == 1)
-        return [step for arrival in arrivals for step in self._steps(arrival, now, try_until)]
+        arrived = _arrived(request.sent_at, now)
+        return [step for arrival in arrivals for step in self._steps(arrival, arrived, now, try_until)]
 
-    def _steps(self, arrival: Arrival, now: float, try_until: float) -> Iterator[_Step]:
+    def _steps(self, arrival: Arrival, arrived: float, now: float, try_until: float) -> Iterator[_Step]:
         if arrival.event is None:
             yield _undeliverable(arrival.text.encode(), arrival, Reason.NOT_AN_EVENT, now)
         elif arrival.too_large:
@@ -93,15 +95,15 @@ class Webhook:
             for subscription in wanted:
                 key = idempotency_key(arrival.event, subscription.id, arrival.text)
                 delivery = Delivery(subscription, arrival.event, key, now)
-                yield self._deliver(delivery, arrival, try_until)
+                yield self._deliver(delivery, arrival, arrived, try_until)
             if not wanted:
                 filtered = Result(Outcome.FILTERED, message_id=arrival.message_id, action=self.action)
                 yield _Step(filtered, arrival)
 
-    def _deliver(self, delivery: Delivery, arrival: Arrival, try_until: float) -> _Step:
+    def _deliver(self, delivery: Delivery, arrival: Arrival, arrived: float, try_until: float) -> _Step:
         began = self.clock.time()
         tried = 0
-        prepared = prepare(delivery)
+        prepared = too_old(delivery, arrived, self.max_event_age_seconds) or prepare(delivery)
         if isinstance(prepared, Result):
             result = prepared
         elif held_back := self._held_back(try_until):
@@ -136,6 +138,14 @@ def _try_until(sent_at: float | None, now: float, *, alone: bool) -> float:
     answer_at = (sent_at if live and sent_at is not None else now) + ANSWER_WITHIN_SECONDS
     trying = TRYING_SECONDS if alone else TRYING_A_BATCH_SECONDS
     return min(answer_at - STORING_SECONDS, now + trying)
+
+
+def _arrived(sent_at: float | None, now: float) -> float:
+    """Return when the request arrived, for the age of its events.
+
+    It is API Gateway's time even when that is long ago, as in a sample event: the sample's events are of that time too.
+    """
+    return now if sent_at is None else min(sent_at, now)
 
 
 def _message(delivery: Delivery, arrival: Arrival, result: Result, attempts: int) -> Message:

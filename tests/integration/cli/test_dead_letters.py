@@ -186,6 +186,36 @@ def test_an_event_whose_key_is_useless_waits_for_a_person(
     assert queues.dead_letters() == []
 
 
+@pytest.mark.parametrize("hours", [1, 48])
+def test_an_old_event_goes_back_on_purpose_only(
+    cli: Cli, queues: Queues, at: tuple[str, ...], now: float, hours: int
+) -> None:
+    """A `too-old` letter needs --accept-old, not just a yes; it goes back under its own key, as if it had come now."""
+    queues.bury(letter(1, Reason.TOO_OLD, received_at=now - hours * HOUR, attempts=0))
+    run = cli("dead-letters", "redrive", *at, "--yes")
+    assert run.status == 1
+    assert "1 left because they were older than MaxEventAgeHours" in run.err
+    assert cli("dead-letters", "redrive", *at, "--json").json["left"]["too-old"] == 1
+    assert queues.waiting() == []
+    assert "1 of 1 delivery would go back" in cli("dead-letters", "redrive", *at, "--accept-old", "--dry-run").out
+    assert cli("dead-letters", "redrive", *at, "--accept-old").status == 0
+    (message, event) = read_message(*queues.waiting())
+    assert (message.key, message.old_is_accepted, event["messageId"]) == ("key-1", True, "m-1")
+    assert message.received_at >= now - 1
+    assert queues.dead_letters() == []
+
+
+def test_an_old_event_that_was_tried_needs_a_new_key_too(
+    cli: Cli, queues: Queues, at: tuple[str, ...], now: float
+) -> None:
+    """An event that Loops may have taken before it counted as old is not sent again for being accepted alone."""
+    queues.bury(letter(1, Reason.TOO_OLD, received_at=now - 48 * HOUR, attempts=2))
+    assert "--repeat-expired" in cli("dead-letters", "redrive", *at, "--accept-old").err
+    assert cli("dead-letters", "redrive", *at, "--accept-old", "--repeat-expired").status == 0
+    (message, _) = read_message(*queues.waiting())
+    assert (message.key != "key-1", message.old_is_accepted) == (True, True)
+
+
 def test_a_contact_is_repeated_whatever_its_age(cli: Cli, queues: Queues, at: tuple[str, ...], now: float) -> None:
     """Contacts have no key at Loops, so an old one goes back as it is."""
     queues.bury(letter(1, received_at=now - 5 * DAY, action="createOrUpdateContact"))

@@ -124,6 +124,15 @@ def test_letters_are_chosen_by_every_part(choice: Choice, chosen: set[str]) -> N
     assert {each.key for each in letters if choice.takes(each, NOW)} == chosen
 
 
+def test_a_replay_does_not_hide_the_letter_of_an_attempt(queues: Queues, letters: DeadLetters) -> None:
+    """Of an event that was tried and its replay, the tried one decides: Loops may have taken it under a key of then."""
+    queues.bury(letter(1, Reason.RETRIES_EXHAUSTED, received_at=NOW - 5 * 86400))
+    queues.bury(letter(1, Reason.TOO_OLD, received_at=NOW, attempts=0))
+    with letters.opened() as found:
+        (delivery,) = by_delivery(found)
+        assert DeadLetters.fate(delivery, NOW, accept_old=True) is Fate.NEEDS_NEW_KEY
+
+
 def test_letters_are_told_apart_by_their_key(queues: Queues, letters: DeadLetters) -> None:
     """Letters with one key are one delivery, those without a key each their own."""
     for body in ('{"key":"a"}', '{"key":"b"}', '{"key":"a"}', "x", "y"):

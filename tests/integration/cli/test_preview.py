@@ -46,7 +46,7 @@ def test_the_exact_request_is_shown(cli: Cli, event_file: Path) -> None:
             "Authorization": "Bearer (API key)",
             "Content-Type": "application/json",
             "User-Agent": "segment-loops-destination",
-            "Idempotency-Key": idempotency_key(TRACK, "Send an event", json.dumps(TRACK)),
+            "Idempotency-Key": idempotency_key(TRACK, "send-an-event", json.dumps(TRACK)),
         },
         "body": {
             "email": "a@b.co",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,12 +27,23 @@ def live_through(stack: LocalStack, segment: Segment, clock: Clock, hours: int) 
     for user in users:
         email = f"{user}@example.com"
         assert segment.identify(userId=user, messageId=f"i-{user}", traits={"email": email}).status == 202
-        assert segment.track("Signed Up", userId=user, messageId=f"t-{user}", properties={"email": email}).status == 202
+        event: dict[str, Any] = {
+            "userId": user,
+            "messageId": f"t-{user}",
+            "properties": {"email": email},
+            "receivedAt": utc(clock.now),
+        }
+        assert segment.track("Signed Up", **event).status == 202
         for _ in range(EVERY // (30 * 60)):
             clock.sleep(30 * 60)
             stack.redeliver()
     stack.loops.start()
     return users
+
+
+def utc(seconds: float) -> str:
+    """The time as Segment writes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def come_to_rest(stack: LocalStack, clock: Clock) -> None:

@@ -191,7 +191,7 @@ def test_the_poller_delivers_by_itself() -> None:
         message = {
             "version": 1,
             "action": "createOrUpdateContact",
-            "subscription": "Create or update a contact",
+            "subscription": "create-or-update-a-contact",
             "key": "k-1",
             "event": event,
             "receivedAt": "2026-03-01T12:00:00.000Z",

@@ -75,6 +75,19 @@ def test_what_could_mail_twice_needs_a_word(client: Client, clock: Clock) -> Non
     assert client.api("POST", "/queues/redrive", {"ids": [letter], "repeat": True}) == {"redriven": 1}
 
 
+def test_an_old_event_needs_a_word(client: Client) -> None:
+    """A letter of an event that was too old when it came says so, and is redriven only when that is accepted."""
+    assert client.segment(KEYED | {"timestamp": "2020-01-01T00:00:00Z"}) == 400
+    (letter,) = letters(client)
+    assert (letter["reason"], letter["tooOld"], letter["needsNewKey"]) == ("too-old", True, False)
+    ids = [letter["id"]]
+    assert client.api("POST", "/queues/redrive", {"ids": ids, "repeat": True}) == {"too-old": 1}
+    client.stack.clock.sleep(1)
+    assert client.api("POST", "/queues/redrive", {"ids": ids, "acceptOld": True}) == {"redriven": 1}
+    client.stack.redeliver()
+    assert [event["name"] for event in client.api("GET", "/audience")["events"]] == ["Signed Up"]
+
+
 def test_what_is_no_event_is_shown_and_stays(client: Client) -> None:
     """The letter for a body that is no event shows what came, and cannot be redriven."""
     client.segment({"json": 5})

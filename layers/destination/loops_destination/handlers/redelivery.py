@@ -51,6 +51,7 @@ class RedeliveryHandler:
             pacer=Pacer(parts.settings.loops_requests_per_second, parts.clock),
             calls_at_once=parts.calls_at_once,
             retry_for_seconds=parts.settings.retry_for_hours * 3600,
+            max_event_age_seconds=parts.settings.max_event_age_hours * 3600,
         )
 
 

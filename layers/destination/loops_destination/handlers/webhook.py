@@ -59,4 +59,5 @@ class WebhookHandler:
             storage=parts.queues,
             journal=parts.journal,
             clock=parts.clock,
+            max_event_age_seconds=parts.settings.max_event_age_hours * 3600,
         )
