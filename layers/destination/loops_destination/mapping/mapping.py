@@ -10,6 +10,7 @@ from loops_destination.mapping.builder import Builder
 from loops_destination.mapping.checker import Checker
 from loops_destination.mapping.directives import DIRECTIVES
 from loops_destination.mapping.registry import Resolver
+from loops_destination.mapping.work import Budget
 
 
 class Mapping:
@@ -19,22 +20,27 @@ class Mapping:
     is resolved shares structure with the event, never with the definition.
     """
 
-    __slots__ = ("_resolve",)
+    __slots__ = ("_budget", "_resolve")
 
     def __init__(self, definition: Any) -> None:
+        budget = Budget()
         try:
-            self._resolve = _compiled(definition)
+            self._resolve = _compiled(definition, budget)
         except RecursionError:
             raise MappingError([Fault("", "the mapping is nested too deeply")]) from None
+        self._budget = budget if budget.is_used else None
 
     def resolve(self, event: dict[str, Any]) -> Any:
         """The JSON value that the event maps to; None also where a mapping that is one directive finds nothing.
 
-        Raises `MappingError` where a directive cannot take what it is given, or the event is no object.
+        Raises `MappingError` where a directive cannot take what it is given, the event is no object, or the work is more
+        than `work.LIMIT`.
         """
         if not isinstance(event, dict):
             raise MappingError([Fault("", f"an event must be an object, not {type_name(event)}")])
         resolve = self._resolve
+        if self._budget is not None:
+            self._budget.renew()
         try:
             value = resolve(event)
         except RecursionError:
@@ -42,9 +48,9 @@ class Mapping:
         return None if value is UNDEFINED else value
 
 
-def _compiled(definition: Any) -> Resolver:
+def _compiled(definition: Any, budget: Budget) -> Resolver:
     checker = Checker(DIRECTIVES)
     checker.value(definition, "")
     if checker.faults:
         raise MappingError(checker.faults)
-    return Builder(DIRECTIVES).value(definition, "")
+    return Builder(DIRECTIVES, budget).value(definition, "")

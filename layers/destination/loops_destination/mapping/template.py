@@ -5,46 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from loops_destination.errors import Fault, MappingError
 from loops_destination.javascript import UNDEFINED, join_surrogates, json_text, scalar_text, trim
 from loops_destination.mapping.builder import Constant
 from loops_destination.mapping.registry import Resolver
+from loops_destination.mapping.work import Charge, charge_whole
 from loops_destination.paths import getter, split
 
-MAX_LENGTH = 4_000_000
-"""Characters of a rendered template: one that an event brought along could repeat the event's longest value."""
 
-
-def compile_template(template: str, place: str) -> Resolver:
-    """What fills in the tags; a value is never read as a template itself, whatever braces it holds.
-
-    Resolving raises `MappingError`, with the place, where the text becomes longer than `MAX_LENGTH`.
-    """
+def compile_template(template: str, charge: Charge) -> Resolver:
+    """What fills in the tags; a value is never read as a template itself, whatever braces it holds."""
     *tags, (tail, _) = _tags(template)
     if not tags:
         return Constant(tail)
     slots = [(text, getter(split(trim(name)))) for text, name in tags]
 
     def render(event: Any) -> str:
-        rendered = ""
-        size = 0
+        pieces: list[str] = []
         for text, get in slots:
             value = get(event)
-            shown = value if isinstance(value, str) else _shown(value)
-            rendered += text
-            rendered += shown
-            size += len(shown)
-            if size > MAX_LENGTH:
-                raise MappingError([Fault(place, "the text becomes too long")])
-        return join_surrogates(rendered + tail)
+            pieces += text, value if isinstance(value, str) else _shown(value, charge)
+        charge(sum(map(len, pieces)))
+        return join_surrogates("".join(pieces) + tail)
 
     return render
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, charge: Charge) -> str:
     if value is None or value is UNDEFINED:
         return ""
-    return json_text(value) if isinstance(value, (dict, list)) else scalar_text(value)
+    if not isinstance(value, (dict, list)):
+        return scalar_text(value)
+    charge_whole(value, charge)
+    return json_text(value)
 
 
 def _tags(template: str) -> Iterator[tuple[str, str]]:
