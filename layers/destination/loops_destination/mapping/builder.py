@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from loops_destination.javascript import UNDEFINED
 from loops_destination.mapping.registry import Registry, Resolver, is_directive
-from loops_destination.mapping.work import Budget, Charge
+from loops_destination.mapping.work import Charge
 from loops_destination.paths import Getter, getter, step
 
 COPIED = 4
@@ -54,19 +54,14 @@ class Builder:
     how many levels of objects and arrays still hold `UNDEFINED`; below these it is left out (null in an array) at once.
     """
 
-    def __init__(self, directives: Registry, budget: Budget, kept: float = 0) -> None:
+    def __init__(self, directives: Registry, kept: float = 0) -> None:
         self._directives = directives
-        self._budget = budget
         self._lookups: dict[Resolver, _Lookup] = {}
         self.kept = kept
 
     def keeping(self, levels: float) -> Builder:
         """A builder of what is looked into by that many levels; no fewer than this one keeps."""
         return self._with(max(levels, self.kept))
-
-    def charge_at(self, place: str) -> Charge:
-        """Return what charges for the work of the directive at `place`."""
-        return self._budget.charge_at(place)
 
     def settled(self, resolver: Resolver, charge: Charge) -> Resolver:
         """What gives a value of another builder's with no more `UNDEFINED` in it than this builder keeps."""

@@ -35,7 +35,7 @@ from loops_destination.mapping.checker import (
 from loops_destination.mapping.registry import Registry, Resolver
 from loops_destination.mapping.replacement import replacer
 from loops_destination.mapping.template import compile_template
-from loops_destination.mapping.work import Charge, charge_whole, steps
+from loops_destination.mapping.work import Charge, charge_at, steps
 from loops_destination.paths import compile_path, keys_of
 
 _LONGEST_PATTERN = 10
@@ -45,7 +45,7 @@ _NOTHING = Constant(UNDEFINED)
 _PATH_CHARACTER = 3
 """Units a character of a path that an event brings along: splitting it takes longer than copying it."""
 _FLATTENED = 8
-"""Units a flattened value, beside the characters of its new name."""
+"""Units a flattened value, beside the characters that are put before its name."""
 _TAG = 50
 """Units a tag of a template that an event brings along."""
 
@@ -57,7 +57,7 @@ def _path(path: Any, place: str, builder: Builder) -> Resolver:
     if isinstance(path, str):
         return builder.lookup(keys_of(path))
     resolve_path = _text_of(path, place, builder)
-    charge = builder.charge_at(place)
+    charge = charge_at(place)
 
     def resolve(event: Any) -> Any:
         path = resolve_path(event)
@@ -69,7 +69,7 @@ def _path(path: Any, place: str, builder: Builder) -> Resolver:
 
 @DIRECTIVES.directive("@template", text_or_directive)
 def _template(template: Any, place: str, builder: Builder) -> Resolver:
-    charge = builder.charge_at(place)
+    charge = charge_at(place)
     if isinstance(template, str):
         return compile_template(template, charge)
     resolve_template = _text_of(template, place, builder)
@@ -124,7 +124,7 @@ def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
         return _NOTHING
     change = str.lower if choice["operator"] == "lower" else str.upper
-    charge = builder.charge_at(place)
+    charge = charge_at(place)
 
     def changed(value: Any) -> Any:
         if not isinstance(value, str):
@@ -154,7 +154,7 @@ def _replace(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
         return _NOTHING
     ignores_case, limit = choice.get("ignorecase", False), -1 if choice.get("global", True) else 1
-    charge = builder.charge_at(place)
+    charge = charge_at(place)
     replace = replacer(choice["pattern"], choice.get("replacement", ""), limit, charge, ignores_case=ignores_case)
     subject = builder.value(choice["value"], f"{place}/value")
     if not choice.get("pattern2"):
@@ -185,7 +185,7 @@ def _array_path(choice: list[Any], place: str, builder: Builder) -> Resolver:
     inside = builder.keeping(math.inf)
     return builder.settled(
         _shaped(inside.value(path, f"{place}/0"), shape, place, inside),
-        builder.charge_at(place),
+        charge_at(place),
     )
 
 
@@ -193,7 +193,7 @@ def _shaped(root: Resolver, shape: Any, place: str, builder: Builder) -> Resolve
     if not isinstance(shape, dict) or not shape:
         return root
     shaped = builder.for_each(shape, f"{place}/1")
-    charge, steps_of_shape = builder.charge_at(place), steps(shape)
+    charge, steps_of_shape = charge_at(place), steps(shape)
 
     def resolve(event: Any) -> Any:
         value = root(event)
@@ -216,14 +216,14 @@ def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     inside = builder.keeping(1)
     parts = [inside.value(part, f"{place}/objects/{index}") for index, part in enumerate(choice["objects"])]
     step = -1 if choice["direction"] == "left" else 1
-    charge = builder.charge_at(place)
+    charge = charge_at(place)
 
     def resolve(event: Any) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for part in [part(event) for part in parts][::step]:
-            if isinstance(part, dict):
-                charge(len(part))
-                merged |= part
+        objects = [value for part in parts if isinstance(value := part(event), dict)]
+        charge(sum(map(len, objects)))
+        for part in objects[::step]:
+            merged |= part
         if not builder.kept:
             for key in [key for key, value in merged.items() if value is UNDEFINED]:
                 del merged[key]
@@ -240,7 +240,7 @@ def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver
     inside = builder.keeping(math.inf)
     apply = inside.value(choice["apply"], f"{place}/apply")
     mapping = inside.value(choice["mapping"], f"{place}/mapping")
-    charge = builder.charge_at(place)
+    charge = charge_at(place)
 
     def resolve(event: Any) -> Any:
         if event is UNDEFINED:
@@ -259,11 +259,10 @@ def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver
 def _flatten(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     separator = choice["separator"]
     containers = dict if not is_falsy(choice.get("omitArrays")) else (dict, list)
-    charge = builder.charge_at(place)
+    charge = charge_at(place)
 
     def gather(value: Any, prefix: str, flat: dict[str, Any]) -> dict[str, Any]:
-        names = sum(map(len, value)) if isinstance(value, dict) else 0
-        charge(names + len(value) * (len(prefix) + _FLATTENED))
+        charge(len(value) * (len(prefix) + _FLATTENED))
         for key, item in in_order(value) if isinstance(value, dict) else _numbered(value):
             name = prefix + key
             if isinstance(item, containers):
@@ -286,7 +285,7 @@ def _numbered(array: list[Any]) -> Iterable[tuple[str, Any]]:
     options({"mode": one_of("encode", "decode"), "value": truthy}, required=("mode", "value")),
 )
 def _json(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
-    subject, charge = builder.value(choice["value"], f"{place}/value"), builder.charge_at(place)
+    subject, charge = builder.value(choice["value"], f"{place}/value"), charge_at(place)
     function = _encode if choice["mode"] == "encode" else _decode
     return pipe(subject, lambda value: function(value, charge))
 
@@ -294,7 +293,8 @@ def _json(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
 def _encode(value: Any, charge: Charge) -> Any:
     if value is UNDEFINED:
         return value
-    charge_whole(value, charge)
+    if isinstance(value, str):
+        charge(len(value))
     encoded = json_text(value)
     charge(len(encoded))
     return encoded
@@ -331,7 +331,7 @@ _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_const
 
 @DIRECTIVES.directive("@excludeWhenNull", any_value)
 def _exclude_when_null(definition: Any, place: str, builder: Builder) -> Resolver:
-    charge = builder.charge_at(place)
+    charge = charge_at(place)
     return pipe(builder.value(definition, place), lambda value: _without_nulls(value, charge, builder.kept))
 
 
@@ -348,10 +348,10 @@ def _check_liquid(checker: Checker, value: Any, place: str) -> None:
 
 
 @DIRECTIVES.directive("@liquid", _check_liquid)
-def _liquid(template: str, place: str, builder: Builder) -> Resolver:
+def _liquid(template: str, place: str, _builder: Builder) -> Resolver:
     from loops_destination.mapping import liquid  # noqa: PLC0415  as above
 
-    parsed, charge = liquid.parse(template), builder.charge_at(place)
+    parsed, charge = liquid.parse(template), charge_at(place)
 
     def render(event: Any) -> str:
         try:

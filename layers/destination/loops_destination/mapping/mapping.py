@@ -10,7 +10,7 @@ from loops_destination.mapping.builder import Builder
 from loops_destination.mapping.checker import Checker
 from loops_destination.mapping.directives import DIRECTIVES
 from loops_destination.mapping.registry import Resolver
-from loops_destination.mapping.work import Budget
+from loops_destination.mapping.work import begin
 
 
 class Mapping:
@@ -20,15 +20,15 @@ class Mapping:
     is resolved shares structure with the event, never with the definition.
     """
 
-    __slots__ = ("_budget", "_resolve")
+    __slots__ = ("_is_charged", "_resolve")
 
     def __init__(self, definition: Any) -> None:
-        budget = Budget()
+        budget = begin()
         try:
-            self._resolve = _compiled(definition, budget)
+            self._resolve = _compiled(definition)
         except RecursionError:
             raise MappingError([Fault("", "the mapping is nested too deeply")]) from None
-        self._budget = budget if budget.is_used else None
+        self._is_charged = budget.is_used
 
     def resolve(self, event: dict[str, Any]) -> Any:
         """The JSON value that the event maps to; None also where a mapping that is one directive finds nothing.
@@ -39,8 +39,8 @@ class Mapping:
         if not isinstance(event, dict):
             raise MappingError([Fault("", f"an event must be an object, not {type_name(event)}")])
         resolve = self._resolve
-        if self._budget is not None:
-            self._budget.renew()
+        if self._is_charged:
+            begin()
         try:
             value = resolve(event)
         except RecursionError:
@@ -48,9 +48,9 @@ class Mapping:
         return None if value is UNDEFINED else value
 
 
-def _compiled(definition: Any, budget: Budget) -> Resolver:
+def _compiled(definition: Any) -> Resolver:
     checker = Checker(DIRECTIVES)
     checker.value(definition, "")
     if checker.faults:
         raise MappingError(checker.faults)
-    return Builder(DIRECTIVES, budget).value(definition, "")
+    return Builder(DIRECTIVES).value(definition, "")

@@ -20,9 +20,10 @@ def replacer(pattern: str, replacement: str, count: int, charge: Charge, *, igno
 
 
 def _replacer(pattern: str, replacement: str, count: int, charge: Charge, *, ignores_case: bool) -> Replace:
+    grows = len(replacement) > len(pattern)
+
     def replace(text: str) -> str:
-        found = text.count(pattern) if count < 0 else count
-        charge(len(text) + found * len(replacement))
+        charge(len(text) + (text.count(pattern) * len(replacement) if grows else 0))
         return text.replace(pattern, replacement, count)
 
     if not ignores_case:

@@ -8,7 +8,7 @@ from typing import Any
 from loops_destination.javascript import UNDEFINED, join_surrogates, json_text, scalar_text, trim
 from loops_destination.mapping.builder import Constant
 from loops_destination.mapping.registry import Resolver
-from loops_destination.mapping.work import Charge, charge_whole
+from loops_destination.mapping.work import LIMIT, Charge
 from loops_destination.paths import getter, split
 
 
@@ -20,23 +20,26 @@ def compile_template(template: str, charge: Charge) -> Resolver:
     slots = [(text, getter(split(trim(name)))) for text, name in tags]
 
     def render(event: Any) -> str:
-        pieces: list[str] = []
+        rendered = ""
+        size = 0
         for text, get in slots:
             value = get(event)
-            pieces += text, value if isinstance(value, str) else _shown(value, charge)
-        charge(sum(map(len, pieces)))
-        return join_surrogates("".join(pieces) + tail)
+            shown = value if isinstance(value, str) else _shown(value)
+            rendered += text
+            rendered += shown
+            size += len(shown)
+            if size > LIMIT:
+                break
+        charge(size)
+        return join_surrogates(rendered + tail)
 
     return render
 
 
-def _shown(value: Any, charge: Charge) -> str:
+def _shown(value: Any) -> str:
     if value is None or value is UNDEFINED:
         return ""
-    if not isinstance(value, (dict, list)):
-        return scalar_text(value)
-    charge_whole(value, charge)
-    return json_text(value)
+    return json_text(value) if isinstance(value, (dict, list)) else scalar_text(value)
 
 
 def _tags(template: str) -> Iterator[tuple[str, str]]:

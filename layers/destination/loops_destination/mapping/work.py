@@ -6,8 +6,8 @@ are such that none takes longer than about 0.1 µs. `python -m bench.worst` meas
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from loops_destination.errors import Fault, MappingError
@@ -25,27 +25,36 @@ class Charge(Protocol):
     def __call__(self, units: float, by: str = "here") -> None: ...
 
 
-class Budget(threading.local):
-    """The units left for the resolution that runs in this thread."""
+class Budget:
+    """The units that are left for one resolution, and whether anything in its mapping charges for work."""
 
     is_used = False
-    """Whether a mapping built in this thread charges for anything."""
     left: float = LIMIT
 
-    def renew(self) -> None:
-        self.left = LIMIT
 
-    def charge_at(self, place: str) -> Charge:
-        """Return what charges for the work of the directive at `place`."""
-        self.is_used = True
+_budget: ContextVar[Budget] = ContextVar("budget")
 
-        def charge(units: float, by: str = "here") -> None:
-            self.left -= units
-            if self.left < 0:
-                message = f"too much work: the mapping exceeds {LIMIT:,} units {by}; map fewer or smaller values"
-                raise MappingError([Fault(place, message)])
 
-        return charge
+def begin() -> Budget:
+    """Give what follows in this thread a budget of its own: the building of a mapping, or a resolution."""
+    budget = Budget()
+    _budget.set(budget)
+    return budget
+
+
+def charge_at(place: str) -> Charge:
+    """Return what charges for the work of the directive at `place`."""
+    current = _budget.get
+    current().is_used = True
+
+    def charge(units: float, by: str = "here") -> None:
+        budget = current()
+        budget.left -= units
+        if budget.left < 0:
+            message = f"too much work: the mapping exceeds {LIMIT:,} units {by}; map fewer or smaller values"
+            raise MappingError([Fault(place, message)])
+
+    return charge
 
 
 def charge_whole(value: Any, charge: Charge) -> None:
