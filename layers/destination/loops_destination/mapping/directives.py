@@ -18,7 +18,7 @@ from loops_destination.javascript import (
     scalar_text,
     type_name,
 )
-from loops_destination.mapping.builder import Builder, Constant, pipe, without_undefined
+from loops_destination.mapping.builder import COPIED, Builder, Constant, pipe, without_undefined
 from loops_destination.mapping.checker import (
     Checker,
     any_value,
@@ -35,12 +35,19 @@ from loops_destination.mapping.checker import (
 from loops_destination.mapping.registry import Registry, Resolver
 from loops_destination.mapping.replacement import replacer
 from loops_destination.mapping.template import compile_template
+from loops_destination.mapping.work import Charge, charge_at, steps
 from loops_destination.paths import compile_path, keys_of
 
 _LONGEST_PATTERN = 10
 _LONGEST_LIQUID = 1000
 _LIQUID_TEXT = text(0, _LONGEST_LIQUID)
 _NOTHING = Constant(UNDEFINED)
+_PATH_CHARACTER = 3
+"""Units a character of a path that an event brings along: splitting it takes longer than copying it."""
+_FLATTENED = 8
+"""Units a flattened value, beside the characters that are put before its name."""
+_TAG = 50
+"""Units a tag of a template that an event brings along."""
 
 DIRECTIVES = Registry()
 
@@ -50,15 +57,29 @@ def _path(path: Any, place: str, builder: Builder) -> Resolver:
     if isinstance(path, str):
         return builder.lookup(keys_of(path))
     resolve_path = _text_of(path, place, builder)
-    return lambda event: compile_path(resolve_path(event))(event)
+    charge = charge_at(place)
+
+    def resolve(event: Any) -> Any:
+        path = resolve_path(event)
+        charge(_PATH_CHARACTER * len(path))
+        return compile_path(path)(event)
+
+    return resolve
 
 
 @DIRECTIVES.directive("@template", text_or_directive)
 def _template(template: Any, place: str, builder: Builder) -> Resolver:
+    charge = charge_at(place)
     if isinstance(template, str):
-        return compile_template(template, place)
+        return compile_template(template, charge)
     resolve_template = _text_of(template, place, builder)
-    return lambda event: compile_template(resolve_template(event), place)(event)
+
+    def resolve(event: Any) -> Any:
+        template = resolve_template(event)
+        charge(len(template) + _TAG * template.count("{{"))
+        return compile_template(template, charge)(event)
+
+    return resolve
 
 
 @DIRECTIVES.directive("@literal", any_value)
@@ -103,8 +124,15 @@ def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
         return _NOTHING
     change = str.lower if choice["operator"] == "lower" else str.upper
-    subject = builder.value(choice["value"], f"{place}/value")
-    return pipe(subject, lambda value: change(value) if isinstance(value, str) else value)
+    charge = charge_at(place)
+
+    def changed(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        charge(len(value))
+        return change(value)
+
+    return pipe(builder.value(choice["value"], f"{place}/value"), changed)
 
 
 @DIRECTIVES.directive(
@@ -126,11 +154,13 @@ def _replace(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
         return _NOTHING
     ignores_case, limit = choice.get("ignorecase", False), -1 if choice.get("global", True) else 1
-    replace = replacer(choice["pattern"], choice.get("replacement", ""), limit, ignores_case=ignores_case)
+    charge = charge_at(place)
+    replace = replacer(choice["pattern"], choice.get("replacement", ""), limit, charge, ignores_case=ignores_case)
     subject = builder.value(choice["value"], f"{place}/value")
     if not choice.get("pattern2"):
         return pipe(subject, lambda value: replace(_replaceable_text(value)))
-    replace_again = replacer(choice["pattern2"], choice.get("replacement2") or "", limit, ignores_case=ignores_case)
+    replacement = choice.get("replacement2") or ""
+    replace_again = replacer(choice["pattern2"], replacement, limit, charge, ignores_case=ignores_case)
     return pipe(subject, lambda value: replace_again(replace(_replaceable_text(value))))
 
 
@@ -151,19 +181,24 @@ def _check_array_path(checker: Checker, value: Any, place: str) -> None:
 def _array_path(choice: list[Any], place: str, builder: Builder) -> Resolver:
     path, shape = choice[0], choice[1] if len(choice) > 1 else None
     if isinstance(path, str):
-        return _shaped(builder.lookup(keys_of(path)), shape, f"{place}/1", builder)
+        return _shaped(builder.lookup(keys_of(path)), shape, place, builder)
     inside = builder.keeping(math.inf)
-    return builder.settled(_shaped(inside.value(path, f"{place}/0"), shape, f"{place}/1", inside))
+    return builder.settled(
+        _shaped(inside.value(path, f"{place}/0"), shape, place, inside),
+        charge_at(place),
+    )
 
 
 def _shaped(root: Resolver, shape: Any, place: str, builder: Builder) -> Resolver:
     if not isinstance(shape, dict) or not shape:
         return root
-    shaped = builder.for_each(shape, place)
+    shaped = builder.for_each(shape, f"{place}/1")
+    charge, steps_of_shape = charge_at(place), steps(shape)
 
     def resolve(event: Any) -> Any:
         value = root(event)
         if isinstance(value, list):
+            charge(len(value) * steps_of_shape)
             return shaped(value)
         return shaped([value]) if isinstance(value, dict) else value
 
@@ -181,12 +216,14 @@ def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     inside = builder.keeping(1)
     parts = [inside.value(part, f"{place}/objects/{index}") for index, part in enumerate(choice["objects"])]
     step = -1 if choice["direction"] == "left" else 1
+    charge = charge_at(place)
 
     def resolve(event: Any) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for part in [part(event) for part in parts][::step]:
-            if isinstance(part, dict):
-                merged |= part
+        objects = [value for part in parts if isinstance(value := part(event), dict)]
+        charge(sum(map(len, objects)))
+        for part in objects[::step]:
+            merged |= part
         if not builder.kept:
             for key in [key for key, value in merged.items() if value is UNDEFINED]:
                 del merged[key]
@@ -203,15 +240,16 @@ def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver
     inside = builder.keeping(math.inf)
     apply = inside.value(choice["apply"], f"{place}/apply")
     mapping = inside.value(choice["mapping"], f"{place}/mapping")
+    charge = charge_at(place)
 
     def resolve(event: Any) -> Any:
         if event is UNDEFINED:
             event = {}
         if not isinstance(event, dict):
             raise MappingError([Fault(place, f"can only transform an object, not {type_name(event)}")])
-        return mapping(without_undefined(apply(event)))
+        return mapping(without_undefined(apply(event), charge))
 
-    return builder.settled(resolve)
+    return builder.settled(resolve, charge)
 
 
 @DIRECTIVES.directive(
@@ -221,8 +259,10 @@ def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver
 def _flatten(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     separator = choice["separator"]
     containers = dict if not is_falsy(choice.get("omitArrays")) else (dict, list)
+    charge = charge_at(place)
 
     def gather(value: Any, prefix: str, flat: dict[str, Any]) -> dict[str, Any]:
+        charge(len(value) * (len(prefix) + _FLATTENED))
         for key, item in in_order(value) if isinstance(value, dict) else _numbered(value):
             name = prefix + key
             if isinstance(item, containers):
@@ -233,7 +273,7 @@ def _flatten(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
 
     subject = builder.keeping(math.inf).value(choice["value"], f"{place}/value")
     flatten = pipe(subject, lambda value: gather(value, "", {}) if isinstance(value, containers) else {})
-    return flatten if builder.is_lookup(subject) else builder.settled(flatten)
+    return flatten if builder.is_lookup(subject) else builder.settled(flatten, charge)
 
 
 def _numbered(array: list[Any]) -> Iterable[tuple[str, Any]]:
@@ -245,17 +285,25 @@ def _numbered(array: list[Any]) -> Iterable[tuple[str, Any]]:
     options({"mode": one_of("encode", "decode"), "value": truthy}, required=("mode", "value")),
 )
 def _json(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
-    subject = builder.value(choice["value"], f"{place}/value")
-    return pipe(subject, _encode if choice["mode"] == "encode" else _decode)
+    subject, charge = builder.value(choice["value"], f"{place}/value"), charge_at(place)
+    function = _encode if choice["mode"] == "encode" else _decode
+    return pipe(subject, lambda value: function(value, charge))
 
 
-def _encode(value: Any) -> Any:
-    return UNDEFINED if value is UNDEFINED else json_text(value)
+def _encode(value: Any, charge: Charge) -> Any:
+    if value is UNDEFINED:
+        return value
+    if isinstance(value, str):
+        charge(len(value))
+    encoded = json_text(value)
+    charge(len(encoded))
+    return encoded
 
 
-def _decode(value: Any) -> Any:
+def _decode(value: Any, charge: Charge) -> Any:
     if not isinstance(value, str):
         return value
+    charge(len(value))
     try:
         return _DECODER.decode(value)
     except ValueError:
@@ -283,7 +331,8 @@ _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_const
 
 @DIRECTIVES.directive("@excludeWhenNull", any_value)
 def _exclude_when_null(definition: Any, place: str, builder: Builder) -> Resolver:
-    return pipe(builder.value(definition, place), lambda value: _without_nulls(value, builder.kept))
+    charge = charge_at(place)
+    return pipe(builder.value(definition, place), lambda value: _without_nulls(value, charge, builder.kept))
 
 
 def _check_liquid(checker: Checker, value: Any, place: str) -> None:
@@ -302,23 +351,25 @@ def _check_liquid(checker: Checker, value: Any, place: str) -> None:
 def _liquid(template: str, place: str, _builder: Builder) -> Resolver:
     from loops_destination.mapping import liquid  # noqa: PLC0415  as above
 
-    parsed = liquid.parse(template)
+    parsed, charge = liquid.parse(template), charge_at(place)
 
     def render(event: Any) -> str:
         try:
-            return join_surrogates(parsed.render(event))
+            return join_surrogates(parsed.render(event, charge))
         except liquid.LiquidError as error:
             raise MappingError([Fault(place, str(error))]) from None
 
     return render
 
 
-def _without_nulls(value: Any, kept: float) -> Any:
+def _without_nulls(value: Any, charge: Charge, kept: float) -> Any:
     if value is None:
         return UNDEFINED
     if not isinstance(value, dict):
         return value
-    return {key: _without_nulls(item, kept - 1) for key, item in value.items() if kept > 0 or item is not None}
+    charge(COPIED * (1 + len(value)))
+    items = value.items()
+    return {key: _without_nulls(item, charge, kept - 1) for key, item in items if kept > 0 or item is not None}
 
 
 def _text_of(definition: Any, place: str, builder: Builder) -> Callable[[Any], str]:

@@ -10,6 +10,7 @@ from loops_destination.mapping.builder import Builder
 from loops_destination.mapping.checker import Checker
 from loops_destination.mapping.directives import DIRECTIVES
 from loops_destination.mapping.registry import Resolver
+from loops_destination.mapping.work import begin
 
 
 class Mapping:
@@ -19,22 +20,27 @@ class Mapping:
     is resolved shares structure with the event, never with the definition.
     """
 
-    __slots__ = ("_resolve",)
+    __slots__ = ("_is_charged", "_resolve")
 
     def __init__(self, definition: Any) -> None:
+        budget = begin()
         try:
             self._resolve = _compiled(definition)
         except RecursionError:
             raise MappingError([Fault("", "the mapping is nested too deeply")]) from None
+        self._is_charged = budget.is_used
 
     def resolve(self, event: dict[str, Any]) -> Any:
         """The JSON value that the event maps to; None also where a mapping that is one directive finds nothing.
 
-        Raises `MappingError` where a directive cannot take what it is given, or the event is no object.
+        Raises `MappingError` where a directive cannot take what it is given, the event is no object, or the work is more
+        than `work.LIMIT`.
         """
         if not isinstance(event, dict):
             raise MappingError([Fault("", f"an event must be an object, not {type_name(event)}")])
         resolve = self._resolve
+        if self._is_charged:
+            begin()
         try:
             value = resolve(event)
         except RecursionError:

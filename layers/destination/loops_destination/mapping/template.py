@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from loops_destination.errors import Fault, MappingError
 from loops_destination.javascript import UNDEFINED, join_surrogates, json_text, scalar_text, trim
 from loops_destination.mapping.builder import Constant
 from loops_destination.mapping.registry import Resolver
+from loops_destination.mapping.work import LIMIT, Charge
 from loops_destination.paths import getter, split
 
-MAX_LENGTH = 4_000_000
-"""Characters of a rendered template: one that an event brought along could repeat the event's longest value."""
 
-
-def compile_template(template: str, place: str) -> Resolver:
-    """What fills in the tags; a value is never read as a template itself, whatever braces it holds.
-
-    Resolving raises `MappingError`, with the place, where the text becomes longer than `MAX_LENGTH`.
-    """
+def compile_template(template: str, charge: Charge) -> Resolver:
+    """What fills in the tags; a value is never read as a template itself, whatever braces it holds."""
     *tags, (tail, _) = _tags(template)
     if not tags:
         return Constant(tail)
@@ -34,8 +28,9 @@ def compile_template(template: str, place: str) -> Resolver:
             rendered += text
             rendered += shown
             size += len(shown)
-            if size > MAX_LENGTH:
-                raise MappingError([Fault(place, "the text becomes too long")])
+            if size > LIMIT:
+                break
+        charge(size)
         return join_surrogates(rendered + tail)
 
     return render

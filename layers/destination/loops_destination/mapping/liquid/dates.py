@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from loops_destination.javascript import UNDEFINED, is_number, trim
-from loops_destination.mapping.liquid.scope import BUDGET, LiquidError
+from loops_destination.mapping.liquid.scope import LiquidError
 from loops_destination.mapping.liquid.values import shown
 
 DEFAULT_FORMAT = "%A, %B %-e, %Y at %-l:%M %P %z"
@@ -52,6 +52,12 @@ _MONTHS = (
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NOON = 12
+_LONGEST = 100
+"""Characters of a date or of the name of a time zone; whatever is longer is none."""
+_READING = 4_000
+"""Units of trying every form in which a date may be written."""
+_WRITING = 20
+"""Units of a directive in a pattern."""
 _WIDTHS = dict.fromkeys("CdeHIklmMSUWy", 2) | {"j": 3, "L": 3, "Y": 4}
 _PADDED_WITH_BLANKS = frozenset("aAbBceklpP")
 
@@ -66,15 +72,19 @@ def read(value: Any, zone: Any = UNDEFINED) -> datetime | None:
 
 
 def write(moment: datetime, pattern: str) -> str:
-    """The moment by a pattern of `strftime`'s kind; raises `LiquidError` where that makes too long a text."""
+    """The moment by a pattern of `strftime`'s kind."""
     pieces: list[str] = []
-    position, size = 0, len(pattern)
+    position = 0
     for match in _DIRECTIVE.finditer(pattern):
         pieces += pattern[position : match.start()], _written(moment, match)
-        position, size = match.end(), size + len(pieces[-1])
-        if size > BUDGET:
-            raise LiquidError("the date is too long")
+        position = match.end()
     return "".join(pieces) + pattern[position:]
+
+
+def work(value: Any, pattern: str = "") -> int:
+    """Return the units of reading the value, which may be a text of any form, and of writing it by the pattern."""
+    reading = _READING if isinstance(value, str) and not _ISO.fullmatch(trim(value)) else 0
+    return reading + sum(_WRITING + _width(width) for _, width, _, _ in _DIRECTIVE.findall(pattern))
 
 
 def _moment(value: Any) -> datetime | None:
@@ -99,6 +109,8 @@ def _read_text(text: str) -> datetime | None:
     match = _ISO.fullmatch(text)
     if match:
         return _read_iso(match)
+    if len(text) > _LONGEST:
+        return None
     for pattern in (date + time for date in _WRITTEN for time in _TIMES):
         try:
             return datetime.strptime(text, pattern).replace(tzinfo=UTC)
@@ -133,7 +145,7 @@ def _zone(zone: Any) -> tzinfo:
     if zone is None or zone is UNDEFINED:
         return UTC
     try:
-        return timezone(timedelta(minutes=-zone)) if is_number(zone) else ZoneInfo(shown(zone))
+        return timezone(timedelta(minutes=-zone)) if is_number(zone) else ZoneInfo(shown(zone)[:_LONGEST])
     except (ValueError, OverflowError, OSError, KeyError):
         raise LiquidError("there is no such time zone") from None
 
@@ -161,12 +173,14 @@ def _cased(text: str, flags: str) -> str:
 
 def _padded(text: str, letter: str, flags: str, width: str | None) -> str:
     blank = " " if "_" in flags or (letter in _PADDED_WITH_BLANKS and "0" not in flags) else "0"
-    size = 0 if "-" in flags else int((width or "0")[:9]) or _WIDTHS.get(letter, 0)
-    if size > BUDGET:
-        raise LiquidError("the date is too long")
+    size = 0 if "-" in flags else _width(width) or _WIDTHS.get(letter, 0)
     if blank == "0" and text.startswith("-"):
         return "-" + text[1:].rjust(size - 1, blank)
     return text.rjust(size, blank)
+
+
+def _width(width: str | None) -> int:
+    return int((width or "0")[:9])
 
 
 def _offset(moment: datetime, colon: str) -> str:

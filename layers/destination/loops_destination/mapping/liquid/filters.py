@@ -24,7 +24,7 @@ from loops_destination.javascript import (
     trim,
 )
 from loops_destination.mapping.liquid import dates
-from loops_destination.mapping.liquid.scope import BUDGET, LiquidError
+from loops_destination.mapping.liquid.scope import LiquidError
 from loops_destination.mapping.liquid.values import (
     Word,
     bounded,
@@ -64,6 +64,9 @@ DISABLED_FILTERS = frozenset(
 )
 
 _LARGEST_EXACT = 2**53 - 1
+_WIDEST_INDENT = 10
+_KEY_CHARACTER = 2
+"""Units a character of a property's name, for each element: every key is a step."""
 _SPACES = re.compile(f"[{WHITESPACE}]+")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"}
 _ESCAPES = {ord(character): entity for character, entity in _ENTITIES.items()}
@@ -84,12 +87,6 @@ _ACCENTS = {
     }.items()
     for accented in letters
 }  # fmt: skip
-
-
-def _limited(size: float) -> None:
-    """Raises before a text is made that would not fit the budget."""
-    if size > BUDGET:
-        raise LiquidError("the template makes too long a text")
 
 
 def _given(argument: Any, default: Any) -> Any:
@@ -181,11 +178,7 @@ def _capitalized(text: str) -> str:
 
 
 def _replace(text: str, pattern: str = "", replacement: str = "", *_: str) -> str:
-    if not pattern:
-        _limited(length(text) * len(replacement))
-        return replacement.join(split_surrogates(text))
-    _limited(text.count(pattern) * len(replacement))
-    return text.replace(pattern, replacement)
+    return text.replace(pattern, replacement) if pattern else replacement.join(split_surrogates(text))
 
 
 def _replace_first(text: str, pattern: str = "", replacement: str = "", *_: str) -> str:
@@ -204,11 +197,25 @@ def _split(text: str, separator: str = "", *_: str) -> list[str]:
     return parts
 
 
+def _strip_at(*, start: bool = False, end: bool = False) -> Callable[..., str]:
+    def strip(text: str, characters: str = "", *_: str) -> str:
+        # Not Python's `strip`, whose time is the product of both lengths.
+        stripped = frozenset(characters or WHITESPACE)
+        first, last = 0, len(text)
+        while start and first < last and text[first] in stripped:
+            first += 1
+        while end and first < last and text[last - 1] in stripped:
+            last -= 1
+        return text[first:last]
+
+    return strip
+
+
 def _truncate(value: Any, size: Any = UNDEFINED, ending: Any = UNDEFINED, *_: Any) -> Any:
     text, size, ending = shown(value), number(_given(size, 50)), shown(_given(ending, "..."))
     if len(text) <= size:
         return value
-    return text[: max(math.ceil(size) - len(ending), 0)] + ending
+    return text[: math.ceil(max(size - len(ending), 0))] + ending
 
 
 def _truncate_words(value: Any, count: Any = UNDEFINED, ending: Any = UNDEFINED, *_: Any) -> str:
@@ -342,15 +349,13 @@ def _json(value: Any, indent: Any = 0, *_: Any) -> Any:
 
 def _join(value: Any, separator: Any = None, *_: Any) -> str:
     between = " " if separator is None or separator is UNDEFINED else shown(separator)
-    parts = ["" if part is None or part is UNDEFINED else string(part) for part in _elements(value)]
-    _limited(len(parts) * len(between))
-    return between.join(parts)
+    return between.join("" if part is None or part is UNDEFINED else string(part) for part in _elements(value))
 
 
 def _at(position: int) -> Callable[..., Any]:
     def element(value: Any, *_: Any) -> Any:
         if isinstance(value, str):
-            value = list(split_surrogates(value))
+            value = list(split_surrogates(value[:1] if position == 0 else value[-1:]))
         if not isinstance(value, list):
             return ""
         return member(value, position)
@@ -376,21 +381,28 @@ def _slice(value: Any, start: Any = UNDEFINED, count: Any = UNDEFINED, *_: Any) 
     return sliced[first:last]
 
 
-def _property(value: Any, name: Any) -> Any:
+def _property(name: Any) -> Callable[[Any], Any]:
+    """Return what finds the property of that name, a path, in an element."""
     keys = split_path(shown(name))
-    for key in keys:
-        value = member(value, key)
-    return value if keys else UNDEFINED
+
+    def find(value: Any) -> Any:
+        for key in keys:
+            value = member(value, key)
+        return value if keys else UNDEFINED
+
+    return find
 
 
 def _sum(value: Any, name: Any = None, *_: Any) -> float:
-    items = _elements(value) if is_falsy(name) else [_property(item, name) for item in _elements(value)]
+    items = _elements(value) if is_falsy(name) else map(_property(name), _elements(value))
     return bounded(sum(0 if math.isnan(summand) else summand for summand in map(numeric, items)))
 
 
 def _where(value: Any, name: Any = UNDEFINED, expected: Any = UNDEFINED, *_: Any) -> list[Any]:
+    find = _property(name)
+
     def is_wanted(item: Any) -> bool:
-        found = _property(item, name)
+        found = find(item)
         return is_true(found) if expected is UNDEFINED else equal(found, Word.NIL if expected is None else expected)
 
     return [item for item in _elements(value) if is_wanted(item)]
@@ -399,8 +411,7 @@ def _where(value: Any, name: Any = UNDEFINED, expected: Any = UNDEFINED, *_: Any
 def _sample(value: Any, count: Any = UNDEFINED, *_: Any) -> Any:
     count = number(_given(count, 1))
     items = _elements(value) if isinstance(value, list | None) else list(shown(value))
-    wanted = math.trunc(min(count, len(items)))
-    chosen = random.sample(items, max(wanted, 0))
+    chosen = random.sample(items, math.trunc(max(min(count, len(items)), 0)))
     if count == 1:
         return chosen[0] if chosen else UNDEFINED
     return chosen
@@ -472,7 +483,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "json": _json,
     "jsonify": _json,
     "last": _at(-1),
-    "lstrip": _text_filter(lambda text, characters="", *_: text.lstrip(characters or WHITESPACE)),
+    "lstrip": _text_filter(_strip_at(start=True)),
     "minus": _arithmetic(lambda value, other, *_: value - other),
     "modulo": _arithmetic(lambda value, other, *_: _modulo(value, other)),
     "normalize_whitespace": _text_filter(lambda text, *_: _SPACES.sub(" ", text)),
@@ -489,7 +500,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "replace_first": _text_filter(_replace_first),
     "replace_last": _text_filter(_replace_last),
     "round": _round,
-    "rstrip": _text_filter(lambda text, characters="", *_: text.rstrip(characters or WHITESPACE)),
+    "rstrip": _text_filter(_strip_at(end=True)),
     "sample": _sample,
     "sha256": _text_filter(_sha256),
     "shift": lambda value, *_: _elements(value)[1:],
@@ -498,7 +509,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "slugify": _slug,
     "split": _text_filter(_split),
     "squish": _text_filter(lambda text, *_: trim(_SPACES.sub(" ", text))),
-    "strip": _text_filter(lambda text, characters="", *_: text.strip(characters or WHITESPACE)),
+    "strip": _text_filter(_strip_at(start=True, end=True)),
     "strip_html": _text_filter(_strip_html),
     "strip_newlines": _text_filter(lambda text, *_: text.replace("\r\n", "").replace("\n", "")),
     "sum": _sum,
@@ -514,3 +525,54 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "where": _where,
     "xml_escape": _text_filter(_escape),
 }
+
+# What filters cost beside their input and their output, in units.
+
+
+def no_work(*_: Any) -> float:
+    """Return nothing: the filter costs no more than its input and its output."""
+    return 0
+
+
+def _replacing(value: Any = "", pattern: Any = "", replacement: Any = "", *_: Any) -> float:
+    return shown(value).count(shown(pattern)) * len(shown(replacement))
+
+
+def _joining(value: Any, separator: Any = None, *_: Any) -> float:
+    return len(_elements(value)) * len(shown(separator))
+
+
+def _finding(value: Any, name: Any = "", *_: Any) -> float:
+    return _KEY_CHARACTER * len(_elements(value)) * len(shown(name))
+
+
+def _indenting(value: Any, indent: Any = 0, *_: Any) -> float:
+    return _indentation(value, 1) if not is_falsy(indent) else 0
+
+
+def _indentation(value: Any, depth: int) -> int:
+    if not isinstance(value, (dict, list)):
+        return 0
+    items = value.values() if isinstance(value, dict) else value
+    return _WIDEST_INDENT * depth * (len(value) + 1) + sum(_indentation(item, depth + 1) for item in items)
+
+
+def _reading_date(value: Any, *_: Any) -> float:
+    return dates.work(value)
+
+
+WORK: dict[str, Callable[..., float]] = {
+    "date": lambda value, pattern=None, *_: dates.work(value, shown(pattern)),
+    "date_to_long_string": _reading_date,
+    "date_to_rfc822": _reading_date,
+    "date_to_string": _reading_date,
+    "date_to_xmlschema": _reading_date,
+    "inspect": _indenting,
+    "join": _joining,
+    "json": _indenting,
+    "jsonify": _indenting,
+    "replace": _replacing,
+    "sum": _finding,
+    "where": _finding,
+}
+"""Filters whose input and output do not tell what they cost, with the units that come on top."""

@@ -6,16 +6,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from loops_destination.javascript import UNDEFINED, is_falsy
 from loops_destination.mapping.liquid.scope import LiquidError, Scope
 from loops_destination.mapping.liquid.values import OPERATORS, is_true, member, numeric, plain, shown, string
-
-Filter = Callable[..., Any]
-"""What a filter does: from a value and its arguments to a value."""
+from loops_destination.mapping.work import Charge, charge_whole
 
 _ELEMENT = 16
+_STEP = 10
+"""Units of a node, beside those of its values."""
 
 
 class Stop(Exception):
@@ -53,6 +54,10 @@ class Path(Expression):
         keys = [key.evaluate(scope) for key in self.keys]
         value = scope.variable(string(plain(keys.pop(0)))) if self.base is None else plain(self.base.evaluate(scope))
         for key in keys:
+            if isinstance(value, str):  # to find one UTF-16 unit, all of them are made
+                scope.charge(len(value))
+            if isinstance(key, (list, dict)):
+                charge_whole(key, scope.charge)
             value = member(plain(value), key)
         return value
 
@@ -70,7 +75,7 @@ class Range(Expression):
         size = last - first + 1
         if not size > 0:
             return []
-        scope.spend(size * _ELEMENT)
+        scope.charge(size * _ELEMENT)
         return [first + step for step in range(math.ceil(size))]
 
 
@@ -85,8 +90,9 @@ class Operation(Expression):
     def evaluate(self, scope: Scope) -> bool:
         """Whether it holds; both sides are evaluated, as they cost."""
         left, right = self.left.evaluate(scope), self.right.evaluate(scope)
-        scope.charge(left)
-        scope.charge(right)
+        scope.charge(_STEP)
+        charge_whole(left, scope.charge)
+        charge_whole(right, scope.charge)
         return OPERATORS[self.name](left, right)
 
 
@@ -112,19 +118,36 @@ class Pair(Expression):
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter with its arguments; `work` gives the units that it costs beside those of its input and its output."""
+
+    name: str
+    function: Callable[..., Any]
+    work: Callable[..., float]
+    arguments: Sequence[Expression]
+
+    def apply(self, value: Any, scope: Scope) -> Any:
+        """Return the filtered value."""
+        charge = partial(scope.charge, by=f"in the filter {self.name}")
+        inputs = [plain(value), *(plain(argument.evaluate(scope)) for argument in self.arguments)]
+        charge_whole(inputs, charge)
+        charge(self.work(*inputs))
+        filtered = self.function(*inputs)
+        charge_whole(filtered, charge)
+        return filtered
+
+
+@dataclass(frozen=True, slots=True)
 class Filtered(Expression):
     """A value with its filters, from left to right."""
 
     value: Expression
-    filters: Sequence[tuple[Filter, Sequence[Expression]]]
+    filters: Sequence[Filter]
 
     def evaluate(self, scope: Scope) -> Any:
         value = self.value.evaluate(scope)
-        for function, arguments in self.filters:
-            inputs = [plain(value), *(plain(argument.evaluate(scope)) for argument in arguments)]
-            scope.charge(inputs)
-            value = function(*inputs)
-            scope.charge(value)
+        for each in self.filters:
+            value = each.apply(value, scope)
         return value
 
 
@@ -145,7 +168,7 @@ class Text(Node):
     text: str
 
     def render(self, scope: Scope, output: list[str]) -> None:
-        scope.spend(len(self.text))
+        scope.charge(len(self.text))
         output.append(self.text)
 
 
@@ -157,7 +180,8 @@ class Output(Node):
 
     def render(self, scope: Scope, output: list[str]) -> None:
         value = self.expression.evaluate(scope)
-        scope.charge(value)
+        scope.charge(_STEP)
+        charge_whole(value, scope.charge)
         output.append(shown(value))
 
 
@@ -217,6 +241,8 @@ class Count(Node):
 
     def render(self, scope: Scope, output: list[str]) -> None:
         before, after = scope.count(self.name, self.step)
+        scope.charge(_STEP)
+        charge_whole(before, scope.charge)
         output.append(shown(before if self.step > 0 else after))
 
 
@@ -233,7 +259,8 @@ class Cycle(Node):
         turn = scope.cycles.get(key, 0)
         scope.cycles[key] = turn + 1
         value = plain(self.candidates[turn % len(self.candidates)].evaluate(scope))
-        scope.charge(value)
+        scope.charge(_STEP)
+        charge_whole(value, scope.charge)
         if not is_falsy(value):  # LiquidJS prints neither 0 nor false here
             output.append(shown(value))
 
@@ -252,11 +279,11 @@ class Template:
 
     block: Block
 
-    def render(self, event: Any) -> str:
-        """The text for an event; raises `LiquidError` where a filter fails, or the work is too much."""
+    def render(self, event: Any, charge: Charge) -> str:
+        """The text for an event; raises `LiquidError` where a filter fails."""
         output: list[str] = []
         try:
-            self.block.render(Scope(event), output)
+            self.block.render(Scope(event, charge), output)
         except Stop:
             pass
         except RecursionError:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from loops_destination.javascript import UNDEFINED, join_surrogates
 from loops_destination.mapping.liquid import nodes
-from loops_destination.mapping.liquid.filters import DISABLED_FILTERS, FILTERS
+from loops_destination.mapping.liquid.filters import DISABLED_FILTERS, FILTERS, WORK, no_work
 from loops_destination.mapping.liquid.nodes import Block, Expression, Literal, Node, Template
 from loops_destination.mapping.liquid.values import Word
 
@@ -353,7 +353,7 @@ class _Reader:
             else:
                 return tuple(keys)
 
-    def _filters(self) -> Iterator[tuple[nodes.Filter, tuple[Expression, ...]]]:
+    def _filters(self) -> Iterator[nodes.Filter]:
         while not self._at_end() and self._next() not in {")", ","}:
             if not self.skip("|"):
                 raise LiquidFault(f"there must be a | before a filter {self._place()}")
@@ -366,7 +366,7 @@ class _Reader:
             if name in DISABLED_FILTERS:
                 raise LiquidFault(f"the filter {name} is disabled")
             if name in FILTERS:  # LiquidJS leaves out a filter that it does not know
-                yield FILTERS[name], arguments
+                yield nodes.Filter(name, FILTERS[name], WORK.get(name, no_work), arguments)
 
     def _arguments(self, name: str) -> Iterator[Expression]:
         separator = ":"
