@@ -38,7 +38,7 @@ _SEGMENT_ID = re.compile(
     | node-[0-9A-Za-z]{{32}}                                                 # analytics-node, at first
     | (?:api-|personas_) [0-9A-Za-z]{{27}}                                   # Segment's API and Engage: a KSUID
     | personas_[0-9a-z]{{21}}                                                # Engage's journeys
-    | [0-9][0-9A-Za-z]{{26}}                                                 # a KSUID; until 2150 they begin with a digit
+    | [0-9][0-9A-Za-z]{{26}}                                                 # a KSUID; until 2051 they begin with a digit
     | segment-test-message-[0-9a-z]{{1,8}}                                   # the event tester
     """,
     re.VERBOSE,
