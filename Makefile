@@ -39,8 +39,8 @@ $(RUNTIME_VENV)/.made: requirements-runtime.txt
 	@touch $@
 
 .PHONY: run
-run: $(VENV)/.made ## the whole application on this machine; ONCE=1 ends after the samples
-	@$(BIN)/python -m local run $(if $(ONCE),--once) $(ARGS)
+run: $(VENV)/.made ## the whole application on this machine; ONCE=1 ends after the samples, REAL=1 asks and delivers to the real Loops
+	@$(BIN)/python -m local run $(if $(ONCE),--once) $(if $(filter 1,$(REAL)),--real) $(ARGS)
 
 .PHONY: storm
 storm: $(VENV)/.made ## 5,000 events while everything fails: nothing lost, nothing sent twice; SEED=1 repeats a storm

@@ -39,7 +39,7 @@ class Expected:
     calls: Sequence[str]
 
     def is_met_by(self, report: Report, *, calls_are_seen: bool) -> bool:
-        """Whether it came like this; the calls are not seen where Loops is the real one."""
+        """Whether it came like this; `calls_are_seen` is false where the calls cannot be compared."""
         as_answered = (report.answer, list(report.outcomes)) == (self.answer, list(self.outcomes))
         as_called = [call.request for call in report.calls] == list(self.calls)
         return as_answered and (not calls_are_seen or (as_called and all(call.succeeded for call in report.calls)))

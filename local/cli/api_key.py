@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from typing import Any
 
 from urllib3.exceptions import HTTPError
@@ -20,6 +21,37 @@ from loops_destination.requests import LoopsRequest
 SECONDS = 10.0
 
 _REQUEST = LoopsRequest("GET", "/api/v1/api-key", {})
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCheck:
+    """Loops' response to a question about an API key; `team` is the name of the team that the key belongs to."""
+
+    answer: Answer
+    team: str | None
+
+    @property
+    def is_right(self) -> bool:
+        return self.answer.meaning is Meaning.DONE
+
+    @property
+    def problem(self) -> str:
+        """A sentence on what is wrong with the key."""
+        said = f": {printable(self.answer.message)}" if self.answer.message else ""
+        verdict = "is wrong" if self.answer.meaning is Meaning.KEY_REFUSED else "could not be tested"
+        return f"The key {verdict}: Loops answered {self.answer.status}{said}."
+
+
+def check_key(url: str, key: str) -> KeyCheck:
+    """Ask Loops at this base URL about the API key; `CommandError` when it does not answer."""
+    try:
+        raw = _ask(base_url(url), key)
+    except HTTPError as error:
+        raise CommandError(f"Loops does not answer at {url}: {type(error).__name__}") from None
+    content = answer_json(raw.body)
+    team = content.get("teamName") if isinstance(content, dict) else None
+    answer = read_answer(_REQUEST, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
+    return KeyCheck(answer, printable(str(team)) if team else None)
 
 
 def add_parser(commands: Any) -> None:
@@ -40,21 +72,15 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tests the key."""
     key, url = _key_and_url(options)
-    try:
-        raw = _ask(base_url(url), key)
-    except HTTPError as error:
-        raise CommandError(f"Loops does not answer at {url}: {type(error).__name__}") from None
-    answer = read_answer(_REQUEST, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
-    content = answer_json(raw.body)
-    team = content.get("teamName") if isinstance(content, dict) else None
-    right = answer.meaning is Meaning.DONE
+    check = check_key(url, key)
     if options.json:
-        print_json({"ok": right, "team": team, "status": raw.status, "message": answer.message})
-    elif right:
-        say(f"The key is right: it is of the team {printable(str(team))}.", Style.GREEN)
+        answer = check.answer
+        print_json({"ok": check.is_right, "team": check.team, "status": answer.status, "message": answer.message})
+    elif check.is_right:
+        say(f"The key is right: it is of the team {check.team}.", Style.GREEN)
     else:
-        tell(_verdict(answer), Style.RED)
-    return 0 if right else FAULTY
+        tell(check.problem, Style.RED)
+    return 0 if check.is_right else FAULTY
 
 
 def _key_and_url(options: argparse.Namespace) -> tuple[str, str]:
@@ -72,10 +98,3 @@ def _key_and_url(options: argparse.Namespace) -> tuple[str, str]:
 def _ask(url: str, key: str) -> RawAnswer:
     headers = {"Authorization": f"Bearer {key}", "User-Agent": USER_AGENT}
     return Connections(1)(_REQUEST.method, url.removesuffix("/api") + _REQUEST.path, b"", headers, SECONDS)
-
-
-def _verdict(answer: Answer) -> str:
-    said = f": {printable(answer.message)}" if answer.message else ""
-    if answer.meaning is Meaning.KEY_REFUSED:
-        return f"The key is wrong: Loops answered {answer.status}{said}."
-    return f"The key could not be tested: Loops answered {answer.status}{said}."

@@ -39,7 +39,6 @@ def test_a_line_says_what_became_of_a_delivery(journal: Journal, capsys: pytest.
         "action": "sendEvent",
         "subscription": "s",
         "type": "identify",
-        "messageId": "m-1",
         "attempt": 2,
         "latency_ms": 250.0,
     }
@@ -79,14 +78,108 @@ def test_a_user_is_followed_by_a_hash(journal: Journal, service: str, capsys: py
     assert "user" not in without
 
 
-@pytest.mark.parametrize("message_id", ["adam@loops.so", "x" * 101, 5, {"a": 1}, "a b"])
-def test_an_odd_message_id_is_hashed(journal: Journal, capsys: pytest.CaptureFixture[str], message_id: object) -> None:
-    """A messageId that somebody made up could hold an address, so it is told as a hash."""
-    journal.result(RESULT, IDENTIFY | {"messageId": message_id, "type": "adam@loops.so"}, 1)
+UUID = "743be593-7789-4b74-8078-cbcc8894c586"
+MD5 = "f142195b60efd67506bd5c4f7a4ffa99"
+KSUID = "1joj5LZSzuVCI9KshnaX059JYKo"
+
+SEGMENT_IDS = {
+    "most SDKs": UUID,
+    "Swift, PHP": UUID.upper(),
+    "analytics.js": f"ajs-next-1668208232027-{UUID}",
+    "analytics.js, with a hash": f"ajs-next-1668208232027-{MD5}",
+    "analytics.js 2, at first": f"ajs-next-{MD5}",
+    "analytics.js 2, forks": f"ajs-next-{UUID}",
+    "analytics.js 1": f"ajs-{MD5}",
+    "analytics-node": f"node-next-1668208232027-{UUID}",
+    "analytics-node, before node-next": f"node-{MD5}-{UUID}",
+    "analytics-node, at first": "node-jFua5Hxj5peINPk0rAOGkCKgls60CiHF",
+    "HTTP API": f"api-{KSUID}",
+    "Engage": f"personas_{KSUID}",
+    "Engage's journeys": "personas_up0crko4htawmo2c9ziyq",
+    "KSUID": KSUID,
+    "event tester": "segment-test-message-t1kx8e",
+}
+
+
+@pytest.mark.parametrize("message_id", SEGMENT_IDS.values(), ids=SEGMENT_IDS.keys())
+def test_an_id_that_segment_generated_is_shown(
+    journal: Journal, capsys: pytest.CaptureFixture[str], message_id: str
+) -> None:
+    """A messageId in one of Segment's forms stands in the log, so that an event can be found by it."""
+    journal.result(RESULT, IDENTIFY | {"messageId": message_id}, 1)
+    (line,) = lines(capsys.readouterr().out)
+    assert line["messageId"] == message_id
+    assert "messageIdHash" not in line
+
+
+OTHER_IDS = [
+    "adam@loops.so",
+    "john.doe",
+    "john_doe-1",
+    "JohnDoe",
+    "15551234567",
+    "+15551234567",
+    "555-123-4567",
+    "1668208232027",
+    "ajs-next-john.doe",
+    "ajs-next-1668208232027-john.doe",
+    "ajs-next-15551234567",
+    f"ajs-next-15551234567-{UUID}",
+    f"ajs-next-1668208232027-{UUID}-adam",
+    f"adam-{UUID}",
+    f"{UUID}-adam@loops.so",
+    f"{UUID}\n",
+    f"{UUID[:-1]}\u0661",
+    MD5[:-1],
+    f"ajs-{MD5}0",
+    "node-johndoe",
+    "node-next-john.doe",
+    "api-john.doe",
+    f"api-{KSUID}x",
+    "personas_john",
+    "JohnJacobMaximilianSchmidts",
+    "segment-test-message-john.doe",
+    "segment-test-message-15551234567",
+    "delete-adam",
+    "m-1",
+    "x" * 101,
+    "a b",
+    5,
+    15551234567,
+    {"a": 1},
+]
+
+
+@pytest.mark.parametrize("message_id", OTHER_IDS, ids=str)
+def test_an_id_that_may_name_a_person_is_hashed(
+    journal: Journal, capsys: pytest.CaptureFixture[str], message_id: object
+) -> None:
+    """A messageId in any other form could hold a name, an address or a phone number, so only its hash is logged."""
+    journal.result(RESULT, IDENTIFY | {"messageId": message_id}, 1)
     output = capsys.readouterr().out
     (line,) = lines(output)
     assert "messageId" not in line
-    assert line["messageIdHash"]
+    assert len(line["messageIdHash"]) == 16
+    assert message_id not in line.values()
+    assert "adam" not in output
+    assert "john" not in output.lower()
+
+
+def test_the_same_id_has_the_same_hash(journal: Journal, service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An event whose id is hashed can still be followed; without the hash key nobody can compute its hash."""
+    other = Journal(service, lambda: "other")
+    for each, message_id in ((journal, "john.doe"), (journal, "john.doe"), (journal, "jane.doe"), (other, "john.doe")):
+        each.result(RESULT, IDENTIFY | {"messageId": message_id}, 1)
+    first, again, another_id, another_key = (line["messageIdHash"] for line in lines(capsys.readouterr().out))
+    assert first == again
+    assert len({first, another_id, another_key}) == 3
+
+
+def test_an_unknown_type_is_not_quoted(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
+    """A type that Segment does not know could hold anything, so the log says `other`."""
+    journal.result(RESULT, IDENTIFY | {"type": "adam@loops.so"}, 1)
+    output = capsys.readouterr().out
+    (line,) = lines(output)
     assert line["type"] == "other"
     assert "adam" not in output
 

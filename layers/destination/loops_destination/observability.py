@@ -29,7 +29,22 @@ from loops_destination.settings import METRICS_NAMESPACE, Level
 
 MAX_VALUES = 99  # of one metric in one line; CloudWatch takes 100
 
-_PLAIN_ID = re.compile(r"[\w.:-]{1,100}\Z", re.ASCII)
+_UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_MD5 = "[0-9a-f]{32}"
+_SEGMENT_ID = re.compile(
+    rf"""
+    {_UUID}                                                                  # most SDKs
+    | (?:ajs|node)(?:-next)? - (?:[0-9]{{13}}-|{_MD5}-)? (?:{_UUID}|{_MD5})  # analytics.js, analytics-node
+    | node-[0-9A-Za-z]{{32}}                                                 # analytics-node, at first
+    | (?:api-|personas_) [0-9A-Za-z]{{27}}                                   # Segment's API and Engage: a KSUID
+    | personas_[0-9a-z]{{21}}                                                # Engage's journeys
+    | [0-9][0-9A-Za-z]{{26}}                                                 # a KSUID; until 2051 they begin with a digit
+    | segment-test-message-[0-9a-z]{{1,8}}                                   # the event tester
+    """,
+    re.VERBOSE,
+)
+"""The forms of messageId that Segment generates. Any other is the sender's own, and may hold a name or an address."""
+
 _TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias", "delete"})
 
 
@@ -168,8 +183,8 @@ class Journal:
         }
 
     def _id(self, name: str, value: Any) -> dict[str, str | None]:
-        """A messageId of Segment is plain; one that somebody made up could hold an address, so it is hashed."""
-        if isinstance(value, str) and _PLAIN_ID.match(value):
+        """Show an id that Segment generated; hash any other, which may name a person."""
+        if isinstance(value, str) and _SEGMENT_ID.fullmatch(value):
             return {name: value}
         return {f"{name}Hash": self._hash(value)}
 

@@ -405,7 +405,7 @@ function addSubscription() {
   const names = new Set(work.drafts.map((each) => each.name));
   let name = action.title;
   for (let number = 2; names.has(name); number += 1) name = `${action.title} ${number}`;
-  work.drafts.push({ origin: null, name, action: action.slug, enabled: true, trigger: action.trigger, mapping: action.mapping });
+  work.drafts.push({ origin: null, name, action: action.slug, enabled: false, trigger: action.trigger, mapping: action.mapping });
   work.previews.push(null);
   select(work.drafts.length - 1);
   $("name").focus();

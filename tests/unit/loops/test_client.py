@@ -13,7 +13,7 @@ from local.sandbox import Fault, Sandbox, SandboxServer
 from loops_destination.clock import SystemClock
 from loops_destination.loops.answers import Meaning
 from loops_destination.loops.client import LoopsClient, encode_body
-from loops_destination.loops.connections import RawAnswer
+from loops_destination.loops.connections import RawAnswer, UnreadableResponse
 from loops_destination.outcomes import Reason
 from loops_destination.requests import LoopsRequest
 from tests.fakes import ManualClock
@@ -157,10 +157,11 @@ def test_a_repeat_has_the_time_that_is_left() -> None:
     [
         (ReadTimeoutError(None, "", ""), Reason.TIMEOUT),
         (NewConnectionError(None, ""), Reason.CONNECTION_FAILED),
+        (UnreadableResponse("not HTTP"), Reason.UNREADABLE_ANSWER),
     ],
 )
 def test_a_call_that_was_not_broken_is_not_repeated(error: Exception, reason: Reason) -> None:
-    """What timed out or never connected is not tried twice in one go."""
+    """A call that timed out, never connected, or got an unreadable response is left to the queue at once."""
     clock = ManualClock()
     transport = Scripted(clock, error)
     assert LoopsClient("http://127.0.0.1/api", clock, transport).send(CONTACT, "k", 2).reason is reason

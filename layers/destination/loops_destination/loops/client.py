@@ -13,7 +13,7 @@ from urllib3.exceptions import TimeoutError as NoAnswerInTime
 from loops_destination.clock import Clock
 from loops_destination.javascript import json_text
 from loops_destination.loops.answers import Answer, no_answer, read_answer
-from loops_destination.loops.connections import Connections, RawAnswer
+from loops_destination.loops.connections import Connections, RawAnswer, UnreadableResponse
 from loops_destination.outcomes import Reason
 from loops_destination.requests import LoopsRequest
 
@@ -86,6 +86,8 @@ class LoopsClient:
             return no_answer(Reason.CONNECTION_FAILED)
         except NoAnswerInTime:
             return no_answer(Reason.TIMEOUT)
+        except UnreadableResponse:
+            return no_answer(Reason.UNREADABLE_ANSWER)
         except HTTPError:
             return no_answer(Reason.CONNECTION_FAILED)
         return read_answer(request, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
