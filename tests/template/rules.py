@@ -49,6 +49,7 @@ REACH_THE_FUNCTIONS = {
     "LoopsRequestsPerSecond": "20",
     "LoopsBaseUrl": "https://loops.example/api",
     "RetryForHours": "24",
+    "MaxEventAgeHours": "24",
     "TrustUnsignedBatchItems": "true",
     "ExistingSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:sample-AbCdEf",
     "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/sample",
