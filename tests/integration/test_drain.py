@@ -234,6 +234,7 @@ class HeldBack:
             pacer=Pacer(LIMIT, self.clock),
             calls_at_once=5,
             retry_for_seconds=LONGEST_RETRY_SECONDS,
+            max_event_age_seconds=72 * 3600,
             threads=lambda _: nullcontext(OneByOne()),
         )
         while self._agenda:

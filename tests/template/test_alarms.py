@@ -69,6 +69,7 @@ def retry_queue(
         pacer=Pacer(10, clock),
         calls_at_once=5,
         retry_for_seconds=72 * HOUR,
+        max_event_age_seconds=72 * HOUR,
         threads=lambda _: nullcontext(OneByOne()),
     )
     event = ascii_json(IDENTIFY)
