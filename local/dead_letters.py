@@ -23,7 +23,7 @@ from loops_destination.messages import Message, unpack
 from loops_destination.outcomes import Reason
 from loops_destination.queues import MESSAGES_A_CALL
 from loops_destination.received import UnreadableMessage, read_message
-from loops_destination.redelivery import KEY_REMEMBERED_SECONDS
+from loops_destination.redelivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -55,7 +55,7 @@ class Fate(StrEnum):
 
     REDRIVEN = "redriven"
     NO_EVENT = "no-event"  # there is nothing in it that could be delivered
-    NEEDS_NEW_KEY = "needs-new-key"  # its key is of no more use, and nobody said to repeat it
+    NEEDS_NEW_IDEMPOTENCY_KEY = "needs-new-idempotency-key"  # its key is of no more use, and nobody said to repeat it
     TOO_OLD = "too-old"  # it was too old when it arrived, and nobody accepted that
     HELD_ELSEWHERE = "held-elsewhere"  # another program has it now
 
@@ -66,7 +66,7 @@ class Letter:
 
     `moved_by_sqs`: the RetryQueue gave the message up after `maxReceiveCount` receives. It is as it waited there, so
     the reason in it is an older one, and `buried_at` is when it was put on the RetryQueue.
-    `content` is the JSON in it, empty when it is none. `delivery` is what can be delivered, None with the `fault` when
+    `content` is the JSON in it, empty when it is none. `delivery` is what can be delivered, None with the `problem` when
     there is nothing. `status` is Loops' last answer, where the letter tells it.
     """
 
@@ -78,7 +78,7 @@ class Letter:
     status: int | None = None
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
     delivery: Message | None = field(default=None, repr=False)
-    fault: str = field(default="", repr=False)
+    problem: str = field(default="", repr=False)
 
     @classmethod
     def from_sqs(cls, message: MessageTypeDef) -> Self:
@@ -97,7 +97,7 @@ class Letter:
         try:
             delivery, _ = read_message(letter.body)
         except UnreadableMessage as error:
-            return replace(letter, fault=str(error))
+            return replace(letter, problem=str(error))
         return replace(letter, delivery=delivery)
 
     @property
@@ -155,22 +155,22 @@ class Letter:
             return None
 
     @property
-    def may_have_used_its_key(self) -> bool:
+    def may_have_used_idempotency_key(self) -> bool:
         """Whether Loops refused the delivery before."""
-        return self.delivery is not None and self.delivery.may_have_used_its_key
+        return self.delivery is not None and self.delivery.may_have_used_idempotency_key
 
     @property
     def was_never_sent(self) -> bool:
         """True for an event that was rejected for its age before any attempt."""
         return self.reason == Reason.TOO_OLD and self.delivery is not None and self.delivery.attempts == 0
 
-    def needs_new_key(self, now: float) -> bool:
+    def needs_new_idempotency_key(self, now: float) -> bool:
         """Whether a repeat under its key would be refused: Loops may have forgotten the key, or a refusal used it up."""
         action = ACTIONS.get(self.action or "")
         if action is None or not action.keyed or self.was_never_sent:
             return False
-        useless = self.reason in {Reason.KEY_EXPIRED, Reason.KEY_USED_AFTER_REFUSAL}
-        return useless or now - first_seen(self.event or {}, self.received_at) >= KEY_REMEMBERED_SECONDS
+        useless = self.reason in {Reason.IDEMPOTENCY_KEY_EXPIRED, Reason.IDEMPOTENCY_KEY_ALREADY_USED}
+        return useless or now - first_seen(self.event or {}, self.received_at) >= IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 
     def _text(self, name: str) -> str | None:
         value = self.content.get(name)
@@ -259,7 +259,7 @@ class DeadLetters:
             return Fate.NO_EVENT
         if letter.reason == Reason.TOO_OLD and not accept_old:
             return Fate.TOO_OLD
-        return Fate.NEEDS_NEW_KEY if letter.needs_new_key(now) and not repeat else Fate.REDRIVEN
+        return Fate.NEEDS_NEW_IDEMPOTENCY_KEY if letter.needs_new_idempotency_key(now) and not repeat else Fate.REDRIVEN
 
     def redrive(self, letters: Sequence[Letter], *, repeat: bool = False, accept_old: bool = False) -> Fate:
         """Puts a delivery back on the RetryQueue as it is, and then lets go of its letters, all of the same key.
@@ -361,7 +361,7 @@ def _to_send(letters: Sequence[Letter]) -> Letter:
         letters,
         key=lambda each: (
             each.delivery is not None,
-            each.may_have_used_its_key,
+            each.may_have_used_idempotency_key,
             not each.was_never_sent,
             each.buried_at,
         ),
@@ -370,13 +370,13 @@ def _to_send(letters: Sequence[Letter]) -> Letter:
 
 def _body_to_send(letter: Letter, now: float) -> str:
     """Return the letter's message: as it is, or as if the event had come now and its age were accepted."""
-    if letter.delivery is None or not (letter.needs_new_key(now) or letter.reason == Reason.TOO_OLD):
+    if letter.delivery is None or not (letter.needs_new_idempotency_key(now) or letter.reason == Reason.TOO_OLD):
         return letter.body
     delivery = replace(letter.delivery, received_at=now, old_is_accepted=True)
-    if letter.needs_new_key(now):
+    if letter.needs_new_idempotency_key(now):
         new_key = str(uuid.uuid5(_NEW_KEYS, delivery.key))
         # A reason that tells of a refusal would speak of the old key.
-        delivery = replace(delivery.because(Reason.KEY_EXPIRED), key=new_key, was_refused=False)
+        delivery = replace(delivery.because(Reason.IDEMPOTENCY_KEY_EXPIRED), key=new_key, was_refused=False)
     return delivery.to_json()
 
 

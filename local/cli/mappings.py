@@ -13,7 +13,7 @@ from typing import Any
 from local import PROJECT
 from local.cli.errors import CommandError
 from loops_destination.actions import Action
-from loops_destination.errors import Fault
+from loops_destination.errors import Problem
 from loops_destination.mapping import Mapping
 from loops_destination.subscriptions import Subscription, load_subscriptions
 from loops_destination.subscriptions.definition import identity, quoted, well_typed
@@ -87,12 +87,12 @@ def load_entries(text: bytes) -> list[Entry]:
     ]
 
 
-def warning_of_missing_id(entry: Entry) -> Iterator[Fault]:
+def warning_of_missing_id(entry: Entry) -> Iterator[Problem]:
     """Warn of a subscription that would be another one under another name."""
     if entry.given.get("id"):
         return
     known_by, change = ("name", "Renaming") if entry.given.get("name") else ("action", "Naming")
-    yield Fault(
+    yield Problem(
         entry.place,
         f"has no id, so its {known_by} identifies it. {change} it sends events again that are still being retried. "
         f'Add "id": {quoted(entry.subscription.id)}.',
@@ -106,7 +106,7 @@ def new_id(definition: dict[str, Any], taken: Collection[str]) -> str:
     return next(candidate for candidate in chain([words], numbered) if candidate not in taken)
 
 
-def warnings_on(entry: Entry) -> Iterator[Fault]:
+def warnings_on(entry: Entry) -> Iterator[Problem]:
     """What is allowed, and hardly meant."""
     place, definition = f"{entry.place}/{entry.mapping_key}", entry.definition
     if any(key.startswith("@") for key in definition):
@@ -114,10 +114,10 @@ def warnings_on(entry: Entry) -> Iterator[Fault]:
     fields = {field.name: field for field in entry.action.fields}
     for name in definition:
         if name not in fields:
-            yield Fault(f"{place}/{name}", f"is left out: {entry.action.slug} has {', '.join(fields)}")
+            yield Problem(f"{place}/{name}", f"is left out: {entry.action.slug} has {', '.join(fields)}")
     for name, field in fields.items():
         if field.required and definition.get(name) in (None, ""):
-            yield Fault(place, f"rejects every event: it gives {name} no value")
+            yield Problem(place, f"rejects every event: it gives {name} no value")
 
 
 def _definitions(document: Any) -> tuple[list[dict[str, Any]], str]:

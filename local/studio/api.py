@@ -247,7 +247,7 @@ def _event(text: str) -> tuple[Arrival, str | None]:
         return Arrival(text, None), str(error)
     if len(arrivals) != 1:
         return Arrival(text, None), "there must be one event here, not a batch"
-    return arrivals[0], arrivals[0].fault or None
+    return arrivals[0], arrivals[0].problem or None
 
 
 def _posted(body: bytes) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from local.preview import Preview, preview
 from loops_destination.errors import NotAnEvent, SubscriptionsError
 from loops_destination.events import Arrival, parse_body
 from loops_destination.http_api import decode_request
-from loops_destination.keys import idempotency_key
+from loops_destination.idempotency import idempotency_key
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
 from loops_destination.received import UnreadableMessage, read_message
@@ -32,7 +32,7 @@ KEPT = 300
 REFUSED = "refused"
 """The outcome of a request that was not let in, or that could be stored nowhere."""
 
-_NOT_TRIED = {Reason.PAUSED, Reason.NO_TIME_LEFT, Reason.KEY_UNAVAILABLE}
+_NOT_TRIED = {Reason.PAUSED, Reason.NO_TIME_LEFT, Reason.API_KEY_UNAVAILABLE}
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from local.cli.mappings import Entry, load_entries, new_id
 from local.studio import json_text
 from loops_destination.actions import ACTIONS
-from loops_destination.errors import Fault, SubscriptionsError
+from loops_destination.errors import Problem, SubscriptionsError
 from loops_destination.subscriptions import Subscription
 from loops_destination.subscriptions.definition import identity
 
@@ -42,7 +42,7 @@ class Draft(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class DraftProblem:
     """What is wrong with a draft: the part of it, and the line of that where one is to blame.
 
     `draft` is its index; None with what is wrong with all of them.
@@ -64,7 +64,7 @@ class Checked:
 
     definitions: dict[int, dict[str, Any]] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[DraftProblem] = field(default_factory=list)
 
 
 class Changed(Exception):
@@ -127,7 +127,7 @@ class MappingsFile:
             checked.problems += _check_together(list(checked.definitions.values()))
         return checked
 
-    def save(self, drafts: Sequence[Draft], revision: str) -> list[Problem]:
+    def save(self, drafts: Sequence[Draft], revision: str) -> list[DraftProblem]:
         """Writes the file when all is right, and else tells the problems; Changed when `revision` is not the file's."""
         with self._lock:
             if revision != self.revision:
@@ -154,20 +154,20 @@ class MappingsFile:
 
 def _check_alone(
     index: int, draft: Draft, originals: Sequence[dict[str, Any]], taken: set[str], checked: Checked
-) -> Iterator[Problem]:
+) -> Iterator[DraftProblem]:
     mapping, is_json = {}, True
     try:
         mapping = json_text.read(draft.mapping)
     except json_text.FaultyText as error:
         is_json = False
-        yield Problem(error.message, index, "mapping", error.line)
+        yield DraftProblem(error.message, index, "mapping", error.line)
     original = originals[draft.origin] if draft.origin is not None and draft.origin < len(originals) else {}
     definition = _with_id(_definition(draft, mapping, original), original, taken)
     try:
         Subscription.from_json(definition)
     except SubscriptionsError as error:
-        for fault in error.faults:
-            yield _problem(index, draft, fault)
+        for problem in error.problems:
+            yield _problem(index, draft, problem)
         return
     if is_json:
         checked.definitions[index] = definition
@@ -211,23 +211,23 @@ def _with_id(definition: dict[str, Any], original: dict[str, Any], taken: set[st
     return {**definition, "id": made} if "id" in definition else {"id": made, **definition}
 
 
-def _problem(index: int, draft: Draft, fault: Fault) -> Problem:
-    _, _, rest = fault.path.partition("/")
+def _problem(index: int, draft: Draft, problem: Problem) -> DraftProblem:
+    _, _, rest = problem.path.partition("/")
     key, slash, inside = rest.partition("/")
     part = _WORDS.get(key, key)
     if part != "mapping":
-        return Problem(fault.message, index, part)
+        return DraftProblem(problem.message, index, part)
     place = f"{inside}: " if inside else ""
-    return Problem(f"{place}{fault.message}", index, part, json_text.line_of(draft.mapping, slash + inside))
+    return DraftProblem(f"{place}{problem.message}", index, part, json_text.line_of(draft.mapping, slash + inside))
 
 
-def _check_together(definitions: list[dict[str, Any]]) -> Iterator[Problem]:
+def _check_together(definitions: list[dict[str, Any]]) -> Iterator[DraftProblem]:
     try:
         load_entries(json.dumps(definitions).encode())
     except SubscriptionsError as error:
-        for fault in error.faults:
-            index = fault.path.removeprefix("/")
-            yield Problem(fault.message, int(index) if index.isdigit() else None, "name")
+        for problem in error.problems:
+            index = problem.path.removeprefix("/")
+            yield DraftProblem(problem.message, int(index) if index.isdigit() else None, "name")
 
 
 def _with_definitions(document: Any, definitions: list[dict[str, Any]]) -> Any:

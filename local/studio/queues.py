@@ -97,14 +97,14 @@ def _letter_as_json(letter: Letter, now: float) -> dict[str, Any]:
     return {
         "id": letter.id,
         "reason": letter.reason,
-        "detail": letter.detail or letter.fault or None,
+        "detail": letter.detail or letter.problem or None,
         "status": letter.status,
         "action": letter.action,
         "subscription": letter.subscription,
         "messageId": message_id(letter.event) if letter.event else None,
         "buriedAt": letter.buried_at,
         "canBeRedriven": letter.delivery is not None,
-        "needsNewKey": letter.delivery is not None and letter.needs_new_key(now),
+        "needsNewIdempotencyKey": letter.delivery is not None and letter.needs_new_idempotency_key(now),
         "tooOld": letter.reason == Reason.TOO_OLD,
         "content": _content(letter),
     }

@@ -15,16 +15,16 @@ import pytest
 from local.sandbox.rate_limit import Window, rate_limit
 from loops_destination.delivery import Breaker, Deliverer
 from loops_destination.http_api import WebhookRequest
-from loops_destination.loops import Answer, Meaning
+from loops_destination.loops import Meaning, Response
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.messages import Message, Parcel, QueueName, ascii_json
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
 from loops_destination.redelivery import Record, Redelivery
-from loops_destination.requests import LoopsRequest
-from loops_destination.secrets import SecretStore
+from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.trust import Gatekeeper
+from loops_destination.verification import Gatekeeper
 from loops_destination.webhook import Webhook
 from tests.fakes import CONTACT, EVENT, IDENTIFY, NOW, TOO_FAST, Keyring, ManualClock, OneByOne, ScriptedLoops
 from tests.virtual_time import VirtualThreads, VirtualTime
@@ -53,15 +53,15 @@ class VirtualLoops:
     def __post_init__(self) -> None:
         self._limit = rate_limit(LIMIT, self.window)
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:  # noqa: ARG002  # Loops' face
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # Loops' face
         self.clock.sleep(ANSWER_SECONDS / 2)
         assert self._limit is not None
         allowance = self._limit.take(self.clock.time())
         self.clock.sleep(ANSWER_SECONDS / 2)
         self.answered.append((self.clock.time(), TAKEN if allowance.granted else 429))
         if allowance.granted:
-            return Answer(Meaning.DONE, 200, remaining=allowance.remaining)
-        return Answer(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED, remaining=0)
+            return Response(Meaning.DONE, 200, remaining=allowance.remaining)
+        return Response(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED, remaining=0)
 
 
 @dataclass
@@ -126,7 +126,7 @@ class Drain:
             subscriptions=[EVENT],
             deliverer=Deliverer(self.loops, Keyring("key"), self.clock),
             storage=self.queue,
-            journal=Journal("drain", lambda: ""),
+            telemetry=Telemetry("drain", lambda: ""),
             clock=self.clock,
             pacer=Pacer(LIMIT, self.clock),
             calls_at_once=5,
@@ -168,7 +168,7 @@ class Drain:
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             storage=self.queue,
-            journal=Journal("drain", lambda: ""),
+            telemetry=Telemetry("drain", lambda: ""),
             clock=self.clock,
             max_event_age_seconds=10**6,
         )
@@ -229,7 +229,7 @@ class HeldBack:
             subscriptions=[CONTACT],
             deliverer=Deliverer(ScriptedLoops(TOO_FAST), Keyring("key"), self.clock),
             storage=self,
-            journal=Journal("held-back", lambda: "", level="ERROR"),
+            telemetry=Telemetry("held-back", lambda: "", level="ERROR"),
             clock=self.clock,
             pacer=Pacer(LIMIT, self.clock),
             calls_at_once=5,

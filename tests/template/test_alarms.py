@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from loops_destination.delivery import Deliverer
-from loops_destination.loops import Answer
+from loops_destination.loops import Response
 from loops_destination.messages import Message, ascii_json
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
 from loops_destination.redelivery import Record, Redelivery
@@ -48,7 +48,7 @@ RANGES = (0, 2)
 
 
 def retry_queue(
-    *answers: Answer,
+    *answers: Response,
     arrivals: Sequence[float],
     until: float,
     stops_at: float = float("inf"),
@@ -59,12 +59,12 @@ def retry_queue(
     From `stops_at` on nothing is received. `received` is when the events came to the webhook.
     """
     random.seed(7)
-    clock, storage, journal = ManualClock(), Storage(), Journal("redelivery", lambda: "")
+    clock, storage, telemetry = ManualClock(), Storage(), Telemetry("redelivery", lambda: "")
     redelivery = Redelivery(
         subscriptions=[CONTACT],
         deliverer=Deliverer(ScriptedLoops(*answers), Keyring("key"), clock),
         storage=storage,
-        journal=journal,
+        telemetry=telemetry,
         clock=clock,
         pacer=Pacer(10, clock),
         calls_at_once=5,
@@ -91,7 +91,7 @@ def retry_queue(
             batch = [waiting[record.message_id] for record in ready]
             with contextlib.redirect_stdout(io.StringIO()) as output:
                 staying = redelivery.deliver(batch, 60)
-                journal.flush()
+                telemetry.flush()
             for record in batch:
                 if record.message_id in staying:
                     storage.postponed[record.receipt] += round(clock.now)
@@ -254,8 +254,8 @@ SITUATIONS = [
         False,
         lambda: {"Throttles SendEventFunction": [(60, 0), (120, 9), (180, 0)]},
     ),
-    Situation("KeyRefusedAlarm", "Loops answers 401", True, lambda: {"KeyRefused send_event": [(60, 1)]}),
-    Situation("KeyRefusedAlarm", "Loops answers 503", False, lambda: {"Queued send_event": [(60, 1)]}),
+    Situation("ApiKeyRefusedAlarm", "Loops answers 401", True, lambda: {"ApiKeyRefused send_event": [(60, 1)]}),
+    Situation("ApiKeyRefusedAlarm", "Loops answers 503", False, lambda: {"Queued send_event": [(60, 1)]}),
     Situation(
         "RateLimitedAlarm",
         "others use all of the limit, and an event a minute comes in",

@@ -54,12 +54,12 @@ def test_the_linter_finds_nothing_after_the_transform(canary: str) -> None:
 
 
 @pytest.mark.parametrize("transformed", [False, True])
-def test_the_linter_finds_faults(transformed: bool) -> None:
+def test_the_linter_finds_problems(transformed: bool) -> None:
     """A property that CloudFormation does not know is found on both sides of the transform."""
     stack = Stack.read()
     stack.properties("RetryQueue")["VisibilityTimout"] = 360
-    (fault,) = _linted(json.dumps(stack.translate() if transformed else stack.document))
-    assert "VisibilityTimout" in fault
+    (problem,) = _linted(json.dumps(stack.translate() if transformed else stack.document))
+    assert "VisibilityTimout" in problem
 
 
 @pytest.fixture(scope="module")

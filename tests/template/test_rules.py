@@ -73,7 +73,7 @@ SOURCE = "Resources/RedeliveryFunction/Properties/Events/RetryQueue/Properties"
 RETRY = "Resources/RetryQueue/Properties"
 DEAD = "Resources/DeadLetterQueue/Properties"
 FUNCTION = "Resources/SendEventFunction/Properties"
-ALARM = "Resources/KeyRefusedAlarm/Properties"
+ALARM = "Resources/ApiKeyRefusedAlarm/Properties"
 OLDEST = "Resources/OldestDeliveryAlarm/Properties"
 VARIABLES = "Globals/Function/Environment/Variables"
 GRANTS = "Resources/DeliveryPolicy/Properties/PolicyDocument/Statement"
@@ -186,7 +186,7 @@ MUTATIONS: list[tuple[Rule, Mutation]] = [
         rules.alarms_name_metrics_that_exist,
         _set(
             f"{ALARM}/Metrics",
-            [{"Expression": {"Fn::Sub": 'SELECT SUM(Refused) FROM SCHEMA("LoopsDestination", service)'}}],
+            [{"Expression": {"Fn::Sub": 'SELECT SUM(Denied) FROM SCHEMA("LoopsDestination", service)'}}],
         ),
     ),
     (
@@ -215,7 +215,7 @@ MUTATIONS: list[tuple[Rule, Mutation]] = [
         _set(f"{ALARM}/AlarmDescription", "Help. See docs/operations.md#so"),
     ),
     (rules.alarms_reach_somebody_and_say_what_to_do, _set(f"{ALARM}/TreatMissingData", "breaching")),
-    (rules.widgets_name_metrics_that_exist, _replace("dashboard", "KeyRefused", "KeyForgotten")),
+    (rules.widgets_name_metrics_that_exist, _replace("dashboard", "ApiKeyRefused", "KeyForgotten")),
     (rules.widgets_name_metrics_that_exist, _replace("dashboard", "LoopsDestination/", "Loops/")),
     (rules.widgets_name_metrics_that_exist, _replace("dashboard", '"4xx", "ApiId"', '"4XXError", "ApiId"')),
     (rules.widgets_do_not_overlap, _replace("dashboard", '"x": 18, "y": 9', '"x": 17, "y": 9')),
@@ -228,7 +228,7 @@ RULES = list(dict.fromkeys(rule for rule, _ in MUTATIONS))
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_template_keeps_the_rule(rule: Rule, stack: Stack) -> None:
-    """The rule finds no fault in the template."""
+    """The rule finds no problem in the template."""
     assert list(rule(stack)) == []
 
 

@@ -94,7 +94,7 @@ def test_an_object_without_a_type_is_no_event(event: str) -> None:
         parse_body(event.encode())
     arrivals = parse_body(f'[{event},{{"json":{event}}}]'.encode())
     assert [(arrival.text, arrival.event) for arrival in arrivals] == [(event, None)] * 2
-    assert all("data mapping in Segment" in arrival.fault for arrival in arrivals)
+    assert all("data mapping in Segment" in arrival.problem for arrival in arrivals)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_an_odd_wrapper_is_no_event(element: bytes) -> None:
     """A wrapper holds one event under one key; anything else could mean two things."""
     (arrival,) = parse_body(b"[%s]" % element)
     assert arrival.event is None
-    assert arrival.fault
+    assert arrival.problem
 
 
 def test_nesting_has_a_limit() -> None:
@@ -146,7 +146,7 @@ def test_nesting_has_a_limit() -> None:
     fits = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
     (arrival, deeper) = parse_body(f'[{{"type":"track","a":{fits}}},{{"type":"track","a":[{fits}]}}]'.encode())
     assert arrival.event is not None
-    assert (deeper.event, deeper.fault) == (None, f"objects and arrays are nested more than {MAX_DEPTH} deep")
+    assert (deeper.event, deeper.problem) == (None, f"objects and arrays are nested more than {MAX_DEPTH} deep")
 
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:

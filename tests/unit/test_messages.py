@@ -184,9 +184,9 @@ def test_a_refusal_is_not_forgotten() -> None:
     """Whatever a message is buried for, it says that Loops had refused it before; a refusal's own reason says it too."""
     buried = MESSAGE.because(Reason.UNKNOWN_CONTACT).because(Reason.SUBSCRIPTION_DISABLED)
     assert json.loads(buried.to_json())["refused"] is True
-    assert read_message(buried.to_json())[0].may_have_used_its_key
+    assert read_message(buried.to_json())[0].may_have_used_idempotency_key
     assert "refused" not in json.loads(MESSAGE.because(Reason.UNKNOWN_CONTACT).to_json())
-    assert not read_message(MESSAGE.to_json())[0].may_have_used_its_key
+    assert not read_message(MESSAGE.to_json())[0].may_have_used_idempotency_key
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,20 @@ from dataclasses import replace
 import pytest
 
 from loops_destination.delivery import Deliverer
-from loops_destination.loops import Answer
+from loops_destination.loops import Response
 from loops_destination.messages import Message, ascii_json, unpack
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
-from loops_destination.redelivery import KEY_REMEMBERED_SECONDS, Record, Redelivery
+from loops_destination.redelivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS, Record, Redelivery
 from loops_destination.subscriptions import Subscription
 from tests.fakes import (
+    API_KEY_REFUSED,
     CONTACT,
     DONE,
     DOWN,
     EVENT,
     IDENTIFY,
-    KEY_REFUSED,
     NOW,
     REFUSED,
     TOO_FAST,
@@ -51,7 +51,7 @@ class Stand:
 
     def __init__(
         self,
-        *answers: Answer,
+        *answers: Response,
         age: float = 60,
         storage: Storage | None = None,
         seconds: float = 0.0,
@@ -60,12 +60,12 @@ class Stand:
         self.clock = ManualClock(NOW + age)
         self.loops = ScriptedLoops(*(answers or (DONE,)), clock=self.clock, seconds=seconds)
         self.storage = storage or Storage()
-        self.journal = Journal("test", lambda: "hash-key")
+        self.telemetry = Telemetry("test", lambda: "hash-key")
         self.redelivery = Redelivery(
             subscriptions=[CONTACT, EVENT, DISABLED],
             deliverer=Deliverer(self.loops, Keyring("api-key"), self.clock),
             storage=self.storage,
-            journal=self.journal,
+            telemetry=self.telemetry,
             clock=self.clock,
             pacer=Pacer(10, self.clock),
             calls_at_once=1,
@@ -96,8 +96,8 @@ def test_an_event_that_loops_already_has_is_let_go() -> None:
     assert Stand(USED).deliver(TRACK_MESSAGE) == []
 
 
-@pytest.mark.parametrize("answer", [DOWN, KEY_REFUSED])
-def test_what_loops_does_not_take_stays(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [DOWN, API_KEY_REFUSED])
+def test_what_loops_does_not_take_stays(answer: Response) -> None:
     """Trouble keeps the message on the queue, hidden for half its age."""
     stand = Stand(answer, age=1000)
     assert stand.deliver(IDENTIFY_MESSAGE) == ["0"]
@@ -142,7 +142,7 @@ def test_the_log_and_loops_latency_carry_the_duration_of_the_attempt(capsys: pyt
     """The duration is that of the call of Loops: the wait for a turn does not count, and what made no call has none."""
     stand = Stand(DOWN, DONE, seconds=0.25)
     stand.deliver(*[IDENTIFY_MESSAGE] * 3)
-    stand.journal.flush()
+    stand.telemetry.flush()
     *deliveries, metrics = lines(capsys.readouterr().out)
     assert [line["latency_ms"] for line in deliveries] == [250.0] * 3
     assert metrics["LoopsLatency"] == pytest.approx([250.0] * 3)
@@ -158,9 +158,9 @@ def test_the_oldest_delivery_of_an_invocation_is_a_metric(capsys: pytest.Capture
         ],
         30,
     )
-    stand.journal.flush()
+    stand.telemetry.flush()
     stand.deliver()
-    stand.journal.flush()
+    stand.telemetry.flush()
     (metrics,) = [line for line in lines(capsys.readouterr().out) if "_aws" in line]
     assert metrics["OldestDeliverySeconds"] == [5000.0]
     (declared,) = metrics["_aws"]["CloudWatchMetrics"]
@@ -217,11 +217,11 @@ def test_todays_mapping_applies() -> None:
 def test_an_event_whose_key_loops_forgets_is_not_sent() -> None:
     """A sendEvent of 23 hours could be a second mail, so a person decides; one second earlier it is sent."""
     message = replace(TRACK_MESSAGE, event=ascii_json(TRACK | {"receivedAt": "2026-03-01T12:00:00.000Z"}))
-    late = Stand(age=KEY_REMEMBERED_SECONDS)
+    late = Stand(age=IDEMPOTENCY_KEY_REMEMBERED_SECONDS)
     assert late.deliver(message) == []
     assert late.loops.calls == []
-    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
-    in_time = Stand(age=KEY_REMEMBERED_SECONDS - 1)
+    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["idempotency-key-expired"]
+    in_time = Stand(age=IDEMPOTENCY_KEY_REMEMBERED_SECONDS - 1)
     assert in_time.deliver(message) == []
     assert len(in_time.loops.calls) == 1
 
@@ -231,7 +231,7 @@ def test_a_key_without_a_date_is_four_hours_older() -> None:
     late = Stand(age=19 * HOUR)
     assert late.deliver(TRACK_MESSAGE) == []
     assert late.loops.calls == []
-    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
+    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["idempotency-key-expired"]
     in_time = Stand(age=19 * HOUR - 1)
     assert in_time.deliver(TRACK_MESSAGE) == []
     assert len(in_time.loops.calls) == 1
@@ -279,7 +279,7 @@ def test_a_used_key_after_a_refusal_is_for_a_person() -> None:
     """A 409 after a refusal proves nothing: the event may never have been sent."""
     stand = Stand(USED)
     assert stand.deliver(replace(TRACK_MESSAGE, reason=Reason.UNKNOWN_CONTACT)) == []
-    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == ["key-used-after-refusal"]
+    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == ["idempotency-key-already-used"]
 
 
 def test_an_unknown_contact_is_waited_for_an_hour() -> None:
@@ -317,7 +317,7 @@ def test_a_key_is_as_old_as_segments_first_try() -> None:
     late = Stand(age=20 * HOUR)
     assert late.deliver(replace(TRACK_MESSAGE, event=event)) == []
     assert late.loops.calls == []
-    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
+    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["idempotency-key-expired"]
 
 
 OLD_MESSAGE = replace(TRACK_MESSAGE, event=ascii_json(TRACK | {"receivedAt": "2026-02-20T12:00:00.000Z"}))
@@ -360,4 +360,4 @@ def test_a_refusal_is_remembered_through_a_dead_letter() -> None:
     (letter,) = stand.storage.on("dead-letter")
     again = Stand(USED)
     again.deliver(json.dumps(letter | {"subscription": "events"}))
-    assert [letter["reason"] for letter in again.storage.on("dead-letter")] == ["key-used-after-refusal"]
+    assert [letter["reason"] for letter in again.storage.on("dead-letter")] == ["idempotency-key-already-used"]

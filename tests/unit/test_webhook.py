@@ -8,13 +8,13 @@ import pytest
 from loops_destination.delivery import Breaker, Deliverer
 from loops_destination.events import MAX_EVENT_BYTES
 from loops_destination.http_api import Reply, WebhookRequest
-from loops_destination.loops import Answer
+from loops_destination.loops import Response
 from loops_destination.messages import unpack
-from loops_destination.observability import Journal
-from loops_destination.secrets import SecretStore
+from loops_destination.observability import Telemetry
+from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.trust import Gatekeeper
+from loops_destination.verification import Gatekeeper
 from loops_destination.webhook import Webhook
 from tests.fakes import (
     CONTACT,
@@ -43,7 +43,7 @@ class Stand:
 
     def __init__(
         self,
-        *answers: Answer,
+        *answers: Response,
         subscriptions: list[Subscription] | None = None,
         action: str | None = "createOrUpdateContact",
         storage: Storage | None = None,
@@ -60,7 +60,7 @@ class Stand:
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             storage=self.storage,
-            journal=Journal("test", lambda: "hash-key"),
+            telemetry=Telemetry("test", lambda: "hash-key"),
             clock=self.clock,
             max_event_age_seconds=MAX_EVENT_AGE,
         )
@@ -181,7 +181,7 @@ def test_an_event_too_large_is_refused_alone_and_kept_in_a_batch() -> None:
 
 
 @pytest.mark.parametrize("answer", [DOWN, REFUSED])
-def test_what_is_stored_nowhere_stays_with_segment(answer: Answer) -> None:
+def test_what_is_stored_nowhere_stays_with_segment(answer: Response) -> None:
     """When neither Loops nor SQS takes an event, the answer is 503 and no outcome is claimed."""
     stand = Stand(answer, storage=Storage(down=True))
     reply = stand.post(IDENTIFY)

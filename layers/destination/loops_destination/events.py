@@ -39,7 +39,7 @@ class Arrival:
 
     text: str = field(repr=False)
     event: dict[str, Any] | None = field(repr=False)
-    fault: str = ""
+    problem: str = ""
 
     @property
     def message_id(self) -> str | None:
@@ -112,7 +112,7 @@ def parse_body(body: bytes) -> list[Arrival]:
         return _parse_batch_object(text, start + 1)
     arrival = _arrival(text.strip(_BLANKS), value)
     if arrival.event is None:
-        raise NotAnEvent(arrival.fault)
+        raise NotAnEvent(arrival.problem)
     return [arrival]
 
 
@@ -199,7 +199,7 @@ def _read(text: str) -> Any:
     """The value that the whole text is.
 
     pydantic's parser is twice as fast as `json`'s and tells the same of what it takes. It refuses some JSON that `json`
-    takes (half a surrogate pair, a number of thousands of digits), and its faults have no place: those are read again.
+    takes (half a surrogate pair, a number of thousands of digits), and its problems have no place: those are read again.
     """
     try:
         return from_json(text, allow_inf_nan=False, cache_strings="keys")

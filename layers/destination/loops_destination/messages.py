@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from loops_destination.outcomes import REFUSALS, Reason
+from loops_destination.outcomes import REFUSED_REASONS, Reason
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 1024 * 1024  # of a message, and of all messages of one call: SQS's quota since August 2025
@@ -54,9 +54,9 @@ class Message:
     old_is_accepted: bool = False
 
     @property
-    def may_have_used_its_key(self) -> bool:
+    def may_have_used_idempotency_key(self) -> bool:
         """Whether Loops refused the delivery before: then a 409 does not prove that it was taken."""
-        return self.was_refused or self.reason in REFUSALS
+        return self.was_refused or self.reason in REFUSED_REASONS
 
     def to_json(self) -> str:
         """The message as the queues hold it."""
@@ -70,7 +70,7 @@ class Message:
         }
         if self.detail is not None:
             head["detail"] = self.detail
-        if self.was_refused and self.reason not in REFUSALS:
+        if self.was_refused and self.reason not in REFUSED_REASONS:
             head["refused"] = True
         if self.old_is_accepted:
             head["oldIsAccepted"] = True
@@ -92,7 +92,7 @@ class Message:
 
     def because(self, reason: Reason, detail: str | None = None, status: int | None = None) -> Message:
         """The same delivery with what is known of it now."""
-        refused = self.may_have_used_its_key
+        refused = self.may_have_used_idempotency_key
         return replace(self, reason=reason, detail=detail, status=status, was_refused=refused)
 
 

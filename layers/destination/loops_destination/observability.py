@@ -24,7 +24,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pydantic_core import to_json
 
 from loops_destination.messages import Message
-from loops_destination.outcomes import Outcome, Reason, Refusal, Result
+from loops_destination.outcomes import Denial, Outcome, Reason, Result
 from loops_destination.settings import METRICS_NAMESPACE, Level
 
 MAX_VALUES = 99  # of one metric in one line; CloudWatch takes 100
@@ -58,7 +58,7 @@ class Metric(Enum):
     NOT_STORED = "NotStored", MetricUnit.Count
     DEAD_LETTERS = "DeadLetters", MetricUnit.Count
     RATE_LIMITED = "RateLimited", MetricUnit.Count
-    KEY_REFUSED = "KeyRefused", MetricUnit.Count
+    API_KEY_REFUSED = "ApiKeyRefused", MetricUnit.Count
     BAD_SIGNATURE = "BadSignature", MetricUnit.Count
     UNSIGNED_BATCH_ITEMS = "UnsignedBatchItems", MetricUnit.Count
     TOO_LARGE = "TooLarge", MetricUnit.Count
@@ -79,17 +79,17 @@ _OF_OUTCOME = {
     Outcome.REJECTED: Metric.REJECTED,
     None: Metric.NOT_STORED,
 }
-_OF_REASON = {Reason.RATE_LIMITED: Metric.RATE_LIMITED, Reason.KEY_REFUSED: Metric.KEY_REFUSED}
-_OF_REFUSAL = {
-    Refusal.BAD_SIGNATURE: Metric.BAD_SIGNATURE,
-    Refusal.UNSIGNED_BATCH_ITEMS: Metric.UNSIGNED_BATCH_ITEMS,
-    Refusal.TOO_LARGE: Metric.TOO_LARGE,
-    Refusal.SECRET_NOT_SET_UP: Metric.SECRET_NOT_SET_UP,
-    Refusal.SECRET_UNAVAILABLE: Metric.SECRET_UNAVAILABLE,
+_OF_REASON = {Reason.RATE_LIMITED: Metric.RATE_LIMITED, Reason.API_KEY_REFUSED: Metric.API_KEY_REFUSED}
+_OF_DENIAL = {
+    Denial.BAD_SIGNATURE: Metric.BAD_SIGNATURE,
+    Denial.UNSIGNED_BATCH_ITEMS: Metric.UNSIGNED_BATCH_ITEMS,
+    Denial.TOO_LARGE: Metric.TOO_LARGE,
+    Denial.SECRET_NOT_SET_UP: Metric.SECRET_NOT_SET_UP,
+    Denial.SECRET_UNAVAILABLE: Metric.SECRET_UNAVAILABLE,
 }
 
 
-class Journal:
+class Telemetry:
     """The log and the metrics of one function; `namespace` is CloudWatch's for the metrics.
 
     `hash_key` gives the key of the users' hashes, empty for not to tell users apart. `level` is the least that is told.
@@ -146,11 +146,11 @@ class Journal:
             ),
         )
 
-    def refused(self, refusal: Refusal, cause: str) -> None:
-        """A whole request was refused; the cause quotes nothing of it."""
-        self._counts[_OF_REFUSAL[refusal]] += 1
-        told = {"reason": refusal, "status": refusal.status, "cause": cause}
-        self._logger.warning("request refused", extra=_keys(told))
+    def denied(self, denial: Denial, cause: str) -> None:
+        """Note that a whole request was denied; `cause` quotes nothing from it."""
+        self._counts[_OF_DENIAL[denial]] += 1
+        fields = {"reason": denial, "status": denial.status, "cause": cause}
+        self._logger.warning("request denied", extra=_keys(fields))
 
     def waited(self, seconds: float) -> None:
         """Note how long a delivery has been on the RetryQueue; the longest wait of the invocation is a metric."""

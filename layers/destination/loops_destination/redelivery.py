@@ -25,13 +25,15 @@ from loops_destination.messages import (
     Storage,
     body_message,
 )
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.pace import Pacer
 from loops_destination.received import UnreadableMessage, read_message
 from loops_destination.subscriptions import Subscription
 
-KEY_REMEMBERED_SECONDS = 23 * 3600  # Loops forgets an Idempotency-Key after 24 hours; a repeat then could mail twice
+IDEMPOTENCY_KEY_REMEMBERED_SECONDS = (
+    23 * 3600
+)  # Loops forgets an Idempotency-Key after 24 hours; a repeat then could mail twice
 MIN_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 3600
 BACKOFF_SECONDS_A_RECEIVE = 10  # without a turn: 312 hours, the most of `RetryForHours`, take about 500 receives
@@ -86,7 +88,7 @@ class Redelivery:
         subscriptions: Sequence[Subscription],
         deliverer: Deliverer,
         storage: RetryStorage,
-        journal: Journal,
+        telemetry: Telemetry,
         clock: Clock,
         pacer: Pacer,
         calls_at_once: int,
@@ -97,7 +99,7 @@ class Redelivery:
         self._subscriptions = {subscription.id: subscription for subscription in subscriptions}
         self._deliverer = deliverer
         self._storage = storage
-        self._journal = journal
+        self._journal = telemetry
         self._clock = clock
         self._pacer = pacer
         self._calls_at_once = calls_at_once
@@ -136,7 +138,7 @@ class Redelivery:
             event,
             message.key,
             message.received_at,
-            may_have_used_its_key=message.may_have_used_its_key,
+            may_have_used_idempotency_key=message.may_have_used_idempotency_key,
             old_is_accepted=message.old_is_accepted,
         )
         # Counted from the arrival, so that waiting here makes no event too old.
@@ -153,8 +155,8 @@ class Redelivery:
         if not self._has_turn(record, deadline, slow_down):
             return _Turn(record, not_its_fault=True)
         # Asked last, since the wait may have used up the key's time.
-        if self._key_expired(delivery):
-            return self._bury(record, message.because(Reason.KEY_EXPIRED))
+        if self._idempotency_key_expired(delivery):
+            return self._bury(record, message.because(Reason.IDEMPOTENCY_KEY_EXPIRED))
         began = self._clock.time()
         result = self._deliverer.attempt(delivery, prepared, CALL_SECONDS)
         if result.reason is Reason.RATE_LIMITED:
@@ -187,7 +189,7 @@ class Redelivery:
         if self._is_over(record):
             return self._bury(record, latest.because(Reason.RETRIES_EXHAUSTED, f"last: {result.reason}"))
         self._journal.result(result, delivery.event, message.attempts, seconds)
-        if result.reason is Reason.UNKNOWN_CONTACT and not message.may_have_used_its_key:
+        if result.reason is Reason.UNKNOWN_CONTACT and not message.may_have_used_idempotency_key:
             # SQS cannot change a message: the one that knows of the refusal takes its place, since a 409 means
             # something else from now on.
             return _Turn(record, parcel=Parcel(QueueName.RETRY, latest))
@@ -203,9 +205,9 @@ class Redelivery:
             if stored and parcel.queue is QueueName.DEAD_LETTER:
                 self._journal.buried(parcel.message)
 
-    def _key_expired(self, delivery: Delivery) -> bool:
+    def _idempotency_key_expired(self, delivery: Delivery) -> bool:
         age = self._clock.time() - first_seen(delivery.event, delivery.received_at)
-        return delivery.subscription.action.keyed and age >= KEY_REMEMBERED_SECONDS
+        return delivery.subscription.action.keyed and age >= IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 
     def _backoff(self, turn: _Turn) -> int:
         """Return the seconds until the next attempt, give or take a quarter so that crowds thin out.

@@ -50,14 +50,14 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:
-            faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
-            raise SettingsError("; ".join(faults)) from None
-        if not settings.keeps_the_key_private:
+            problems = [f"{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in error.errors()]
+            raise SettingsError("; ".join(problems)) from None
+        if not settings.keeps_api_key_private:
             raise SettingsError("LOOPS_BASE_URL: plain http would show the API key; use https")
         return settings
 
     @property
-    def keeps_the_key_private(self) -> bool:
+    def keeps_api_key_private(self) -> bool:
         """Plain http is for a sandbox on this machine alone, which `sam local` reaches under another name."""
         url = urlsplit(self.loops_base_url)
         return url.scheme == "https" or self.aws_sam_local or _is_loopback(url.hostname or "")

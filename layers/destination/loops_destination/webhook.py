@@ -14,12 +14,12 @@ from loops_destination.delivery import Breaker, Deliverer, Delivery, answer_stat
 from loops_destination.errors import NotAnEvent
 from loops_destination.events import Arrival, parse_body
 from loops_destination.http_api import Reply, WebhookRequest
-from loops_destination.keys import idempotency_key
+from loops_destination.idempotency import idempotency_key
 from loops_destination.messages import Message, Parcel, QueueName, Storage, ascii_text, body_message
-from loops_destination.observability import Journal
-from loops_destination.outcomes import Outcome, Reason, Refusal, Result
+from loops_destination.observability import Telemetry
+from loops_destination.outcomes import Denial, Outcome, Reason, Result
 from loops_destination.subscriptions import Subscription
-from loops_destination.trust import Gatekeeper, Refused
+from loops_destination.verification import Denied, Gatekeeper
 
 ANSWER_WITHIN_SECONDS = 4.0  # Segment's classic webhook hangs up after 5
 STORING_SECONDS = 1.5  # of these, kept for SQS
@@ -54,7 +54,7 @@ class Webhook:
     deliverer: Deliverer
     breaker: Breaker
     storage: Storage
-    journal: Journal
+    telemetry: Telemetry
     clock: Clock
     max_event_age_seconds: float
 
@@ -63,13 +63,13 @@ class Webhook:
         now = self.clock.time()
         try:
             steps = self._handle(request, now)
-        except Refused as refused:
-            self.journal.refused(refused.refusal, str(refused))
-            return Reply(refused.refusal.status, reason=refused.refusal)
+        except Denied as denied:
+            self.telemetry.denied(denied.denial, str(denied))
+            return Reply(denied.denial.status, reason=denied.denial)
         self._store(steps)
         for step in steps:
             attempts = step.parcel.message.attempts if step.parcel else 1
-            self.journal.result(step.result, step.arrival.event, attempts, step.seconds)
+            self.telemetry.result(step.result, step.arrival.event, attempts, step.seconds)
         results = [step.result for step in steps]
         return Reply(answer_status(results), [result.as_json() for result in results])
 
@@ -80,7 +80,7 @@ class Webhook:
         except NotAnEvent as error:
             return [_undeliverable(request.body, Arrival("", None, str(error)), Reason.NOT_AN_EVENT, now)]
         if len(arrivals) == 1 and arrivals[0].event is not None and arrivals[0].too_large:
-            raise Refused(Refusal.TOO_LARGE)
+            raise Denied(Denial.TOO_LARGE)
         try_until = _try_until(request.sent_at, now, alone=len(arrivals) == 1)
         arrived = _arrived(request.sent_at, now)
         return [step for arrival in arrivals for step in self._steps(arrival, arrived, now, try_until)]
@@ -163,6 +163,6 @@ def _message(delivery: Delivery, arrival: Arrival, result: Result, attempts: int
 
 
 def _undeliverable(body: bytes, arrival: Arrival, reason: Reason, now: float) -> _Step:
-    message = body_message(body, now, reason, arrival.fault)
-    result = Result(Outcome.REJECTED, reason, arrival.fault or None, message_id=arrival.message_id)
+    message = body_message(body, now, reason, arrival.problem)
+    result = Result(Outcome.REJECTED, reason, arrival.problem or None, message_id=arrival.message_id)
     return _Step(result, arrival, Parcel(QueueName.DEAD_LETTER, message))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.cli.dead_letters.chosen import CLOCK, Delivery, Found, chosen
-from local.cli.errors import FAULTY, INTERRUPTED, CommandError, UsageError
+from local.cli.errors import FAILED, INTERRUPTED, CommandError, UsageError
 from local.cli.terminal import Style, age, confirmed, number, print_json, progress, say, tell
 from local.dead_letters import DeadLetters, Fate
 from loops_destination.pace import Pacer
@@ -18,7 +18,7 @@ SPARE_SECONDS = 60
 
 _LEFT = {
     Fate.NO_EVENT: "left for holding no event that could be delivered: `show`, then `drop`",
-    Fate.NEEDS_NEW_KEY: "left because Loops may have taken the event and forgotten its key: --repeat-expired sends it, a second time if so",
+    Fate.NEEDS_NEW_IDEMPOTENCY_KEY: "left because Loops may have taken the event and forgotten its key: --repeat-expired sends it, a second time if so",
     Fate.TOO_OLD: "left because they were older than MaxEventAgeHours when they came, as in a replay: --accept-old sends them",
     Fate.HELD_ELSEWHERE: "left because another program has it now: run the command again later",
 }
@@ -53,7 +53,7 @@ def redrive(options: argparse.Namespace) -> int:
         if options.dry_run:
             done = plan
         elif found.deliveries:
-            repeat = _may_repeat(plan.fates[Fate.NEEDS_NEW_KEY], options)
+            repeat = _may_repeat(plan.fates[Fate.NEEDS_NEW_IDEMPOTENCY_KEY], options)
             try:
                 rate = options.rate or found.queues.rate
                 _redrive_all(found, done, rate, repeat=repeat, accept_old=options.accept_old)
@@ -62,7 +62,7 @@ def redrive(options: argparse.Namespace) -> int:
     _report(options, done, len(found.deliveries))
     if interrupted:
         return INTERRUPTED
-    return FAULTY if done.left else 0
+    return FAILED if done.left else 0
 
 
 def drop(options: argparse.Namespace) -> int:
@@ -78,7 +78,7 @@ def drop(options: argparse.Namespace) -> int:
         print(f"{number(deleted, 'letter')} deleted.")
     if not options.dry_run and deleted < len(letters):
         tell(f"{len(letters) - deleted:,} {_LEFT[Fate.HELD_ELSEWHERE]}.", Style.YELLOW)
-        return FAULTY
+        return FAILED
     return 0
 
 

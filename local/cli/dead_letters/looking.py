@@ -150,7 +150,7 @@ def _lines(letter: Letter, now: float, prefix: str) -> Iterator[str]:
         "attempts": letter.content.get("attempts"),
         "event came": f"{_timestamp(letter.received_at)} ({age(now - letter.received_at)} ago)",
         "letter since": f"{_timestamp(letter.buried_at)} ({age(now - letter.buried_at)})",
-        "unreadable": letter.fault if letter.kept_body is None and letter.fault else None,
+        "unreadable": letter.problem if letter.kept_body is None and letter.problem else None,
     }
     for label, value in told.items():
         if value is not None:

@@ -656,14 +656,14 @@ function letterButtons(letters, key, suffix) {
 const FATES = {
   "redriven": "went back to the RetryQueue",
   "no-event": "hold nothing that could be delivered",
-  "needs-new-key": "were left, as a repeat could mail twice",
+  "needs-new-idempotency-key": "were left, as a repeat could mail twice",
   "too-old": "were left, as they were too old when they came",
   "held-elsewhere": "are held by another program just now",
 };
 
 async function redrive(letters) {
   let repeat = false;
-  if (letters.some((each) => each.needsNewKey)) {
+  if (letters.some((each) => each.needsNewIdempotencyKey)) {
     const words = "Loops may have taken such an event and forgotten its key. If it did, it takes the event a second time: people are mailed twice.";
     repeat = await ask("Send under a new key?", words, "Redrive it");
     if (!repeat && letters.length === 1) return;

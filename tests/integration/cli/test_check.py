@@ -29,7 +29,7 @@ def test_the_mappings_of_this_project_are_right(cli: Cli) -> None:
 
 
 def test_every_fault_has_its_place(cli: Cli, tmp_path: Path) -> None:
-    """All faults are told on standard error, a trigger's with a caret below its place."""
+    """All problems are told on standard error, a trigger's with a caret below its place."""
     wrong = {"name": "a", "action": "sendEvent", "trigger": "type = track", "mapping": {"userId": {"@pth": "$.x"}}}
     run = cli("check", written(tmp_path / "m.json", wrong, {"name": "b", "action": "nothing"}))
     assert run.status == 1
@@ -92,7 +92,7 @@ def test_machines_get_json(cli: Cli, tmp_path: Path) -> None:
         "trigger": 'type = "identify"',
     }
     run = cli("check", written(tmp_path / "m.json", 1), "--json")
-    assert (run.status, run.json["ok"], run.json["faults"][0]["path"]) == (1, False, "/subscriptions/0")
+    assert (run.status, run.json["ok"], run.json["problems"][0]["path"]) == (1, False, "/subscriptions/0")
 
 
 def test_a_missing_file_is_told_in_one_line(cli: Cli, tmp_path: Path) -> None:

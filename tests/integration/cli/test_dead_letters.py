@@ -15,7 +15,7 @@ from loops_destination.messages import Parcel, QueueName, body_message
 from loops_destination.outcomes import Reason
 from loops_destination.queues import Queues as ProductQueues
 from loops_destination.received import read_message
-from loops_destination.redelivery import KEY_REMEMBERED_SECONDS
+from loops_destination.redelivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 from tests.integration.cli.conftest import Cli, Queues, letter
 
 HOUR, DAY = 3600, 86400
@@ -40,12 +40,12 @@ def test_letters_are_counted(cli: Cli, queues: Queues, at: tuple[str, ...], now:
     """`list` counts by reason, action and subscription, the most first, with the age of the oldest event."""
     for number in range(3):
         queues.bury(letter(number, received_at=now - (number + 1) * HOUR))
-    queues.bury(letter(9, Reason.KEY_EXPIRED, received_at=now - 2 * DAY, action="createOrUpdateContact"))
+    queues.bury(letter(9, Reason.IDEMPOTENCY_KEY_EXPIRED, received_at=now - 2 * DAY, action="createOrUpdateContact"))
     queues.bury(body_message(b"nothing", now, Reason.NOT_AN_EVENT, "no JSON"))
     lines = cli("dead-letters", "list", *at).out.splitlines()
     assert lines[0].split() == ["letters", "oldest", "reason", "action", "subscription"]
     assert lines[1].split() == ["3", "3", "h", "0", "min", "refused", "sendEvent", "Send", "an", "event"]
-    assert lines[2].split()[:6] == ["1", "2", "d", "0", "h", "key-expired"]
+    assert lines[2].split()[:6] == ["1", "2", "d", "0", "h", "idempotency-key-expired"]
     assert lines[3].split()[-3:] == ["not-an-event", "-", "-"]
     assert lines[5] == "5 letters"
     (first, *_) = cli("dead-letters", "list", *at, "--json").json["groups"]
@@ -164,7 +164,8 @@ def test_what_is_no_event_is_left(cli: Cli, queues: Queues, at: tuple[str, ...],
 
 
 @pytest.mark.parametrize(
-    ("reason", "hours"), [(Reason.KEY_EXPIRED, 1), (Reason.REFUSED, 48), (Reason.KEY_USED_AFTER_REFUSAL, 1)]
+    ("reason", "hours"),
+    [(Reason.IDEMPOTENCY_KEY_EXPIRED, 1), (Reason.REFUSED, 48), (Reason.IDEMPOTENCY_KEY_ALREADY_USED, 1)],
 )
 def test_an_event_whose_key_is_useless_waits_for_a_person(
     cli: Cli, queues: Queues, at: tuple[str, ...], reason: Reason, hours: int
@@ -181,7 +182,7 @@ def test_an_event_whose_key_is_useless_waits_for_a_person(
     message, event = read_message(body)
     assert message.key != "key-1"
     assert message.received_at >= now - 1
-    assert message.reason is Reason.KEY_EXPIRED
+    assert message.reason is Reason.IDEMPOTENCY_KEY_EXPIRED
     assert event["messageId"] == "m-1"
     assert queues.dead_letters() == []
 
@@ -227,7 +228,7 @@ def test_a_redrive_that_was_broken_off_repeats_nothing(
     cli: Cli, queues: Queues, at: tuple[str, ...], now: float
 ) -> None:
     """The new key of an event follows from its old one: put back twice, it is one event to Loops."""
-    old = letter(1, Reason.KEY_EXPIRED, received_at=now - KEY_REMEMBERED_SECONDS)
+    old = letter(1, Reason.IDEMPOTENCY_KEY_EXPIRED, received_at=now - IDEMPOTENCY_KEY_REMEMBERED_SECONDS)
     for _ in range(2):
         queues.bury(old)
         assert cli("dead-letters", "redrive", *at, "--yes").status == 0

@@ -166,7 +166,7 @@ def test_defaults_and_disabled_subscriptions_are_told(cli: Cli, tmp_path: Path) 
 
 
 def test_a_faulty_export_is_not_imported(cli: Cli, tmp_path: Path) -> None:
-    """A trigger that Segment silently misreads beyond repair, and an action that is not ours, are faults: no file."""
+    """A trigger that Segment silently misreads beyond repair, and an action that is not ours, are problems: no file."""
     mixed = {"trigger": 'type = "track" and userId = "a" or userId = "b"'}
     output = tmp_path / "ours.json"
     run = cli("import", export(tmp_path / "export.json", mixed, {"actionSlug": "postSale"}), "--output", output)
@@ -175,7 +175,7 @@ def test_a_faulty_export_is_not_imported(cli: Cli, tmp_path: Path) -> None:
     assert "are mixed" in run.err
     assert '"postSale" is no action' in run.err
     machine = cli("import", tmp_path / "export.json", "--json")
-    assert (machine.status, len(machine.json["faults"])) == (1, 2)
+    assert (machine.status, len(machine.json["problems"])) == (1, 2)
 
 
 def test_a_file_is_overwritten_by_force_only(cli: Cli, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_no_letter_is_too_strange(queues: Queues, letters: DeadLetters, body: st
         (strange,) = found
         assert strange.reason == Reason.UNREADABLE_MESSAGE
         assert strange.key == strange.id
-        assert strange.fault
+        assert strange.problem
         assert strange.kept_body is None
         assert strange.received_at == strange.buried_at
         assert letters.redrive(found) is Fate.NO_EVENT
@@ -130,7 +130,7 @@ def test_a_replay_does_not_hide_the_letter_of_an_attempt(queues: Queues, letters
     queues.bury(letter(1, Reason.TOO_OLD, received_at=NOW, attempts=0))
     with letters.opened() as found:
         (delivery,) = by_delivery(found)
-        assert DeadLetters.fate(delivery, NOW, accept_old=True) is Fate.NEEDS_NEW_KEY
+        assert DeadLetters.fate(delivery, NOW, accept_old=True) is Fate.NEEDS_NEW_IDEMPOTENCY_KEY
 
 
 def test_letters_are_told_apart_by_their_key(queues: Queues, letters: DeadLetters) -> None:

@@ -71,7 +71,7 @@ def test_after_two_days_old_events_wait_for_one_command(stack: LocalStack, segme
     come_to_rest(stack, clock)
     assert {contact.user_id for contact in stack.sandbox.contacts.all()} == set(users)
     letters = [json.loads(letter) for letter in stack.dead_letters()]
-    assert {letter["reason"] for letter in letters} == {"key-expired"}
+    assert {letter["reason"] for letter in letters} == {"idempotency-key-expired"}
     sent = {event.user_id for event in stack.sandbox.events.all()}
     kept = {letter["event"]["userId"] for letter in letters}
     assert sent | kept == set(users)
@@ -97,7 +97,7 @@ def test_the_api_key_is_rotated_without_losing_an_event(stack: LocalStack, segme
     stack.sandbox.api_key = "key-2"
     between = segment.identify(userId="between", messageId="2", traits={"email": "between@example.com"})
     assert between.status == 202
-    assert between.json["results"][0]["reason"] == "key-refused"
+    assert between.json["results"][0]["reason"] == "api-key-refused"
     stack.put_secret(apiKey="key-2", sharedSecret=SHARED_SECRET)
     clock.sleep(70)
     assert segment.identify(userId="after", messageId="3", traits={"email": "after@example.com"}).status == 200

@@ -116,7 +116,7 @@ def test_a_retry_without_a_date_mails_once(stack: LocalStack, segment: Segment, 
     assert segment.post("/events", TRACK).outcomes == ["queued"]
     clock.sleep(20 * HOUR + 20 * MINUTE)
     stack.redeliver()
-    assert (emails(stack), reasons(stack), stack.waiting()) == (1, ["key-expired"], [])
+    assert (emails(stack), reasons(stack), stack.waiting()) == (1, ["idempotency-key-expired"], [])
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_an_invalid_payload_is_told(client: Client) -> None:
     ],
 )
 def test_a_fault_in_a_mapping_has_its_line(client: Client, mapping: str, line: int | None, message: str) -> None:
-    """Each fault of a mapping is told at its line of the text, as it stands there."""
+    """Each problem of a mapping is told at its line of the text, as it stands there."""
     drafts = client.drafts()
     drafts[0]["mapping"] = mapping
     told = [each for each in preview(client, drafts)["problems"] if message in each["message"]]
@@ -85,7 +85,7 @@ def test_a_fault_in_a_mapping_has_its_line(client: Client, mapping: str, line: i
 
 
 def test_faults_of_one_subscription_leave_the_others_alone(client: Client) -> None:
-    """While one is faulty the others are previewed, and all faults are told at once."""
+    """While one is faulty the others are previewed, and all problems are told at once."""
     drafts = client.drafts()
     drafts[0] |= {"trigger": "type =", "mapping": "{"}
     drafts[1]["action"] = "nothing"
@@ -165,7 +165,7 @@ def test_a_saved_mapping_is_used_from_the_next_event_on(client: Client, mappings
 
 
 def test_a_faulty_mapping_is_not_saved(client: Client, mappings: Path) -> None:
-    """With any fault the file stays as it is, and the faults are told."""
+    """With any problem the file stays as it is, and the problems are told."""
     before = mappings.read_bytes()
     drafts = client.drafts()
     drafts[2]["trigger"] = "nonsense"
@@ -212,7 +212,7 @@ def test_subscriptions_are_added_and_taken_away(client: Client, mappings: Path) 
 
 
 def test_a_file_that_must_be_mended_is_told(client: Client, mappings: Path) -> None:
-    """A file that another program broke is shown with its fault instead of its subscriptions."""
+    """A file that another program broke is shown with its problem instead of its subscriptions."""
     mappings.write_text('{"subscriptions": [5]}')
     told = client.api("GET", "/mappings")
     assert told["drafts"] == []

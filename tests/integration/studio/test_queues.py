@@ -68,8 +68,8 @@ def test_what_could_mail_twice_needs_a_word(client: Client, clock: Clock) -> Non
     """A letter whose key Loops may have forgotten is redriven only when a repeat is allowed."""
     (letter,) = bury(client, KEYED)
     clock.sleep(24 * 3600)
-    assert letters(client)[0]["needsNewKey"] is True
-    assert client.api("POST", "/queues/redrive", {"ids": [letter]}) == {"needs-new-key": 1}
+    assert letters(client)[0]["needsNewIdempotencyKey"] is True
+    assert client.api("POST", "/queues/redrive", {"ids": [letter]}) == {"needs-new-idempotency-key": 1}
     clock.sleep(1)
     assert len(letters(client)) == 1
     assert client.api("POST", "/queues/redrive", {"ids": [letter], "repeat": True}) == {"redriven": 1}
@@ -79,7 +79,7 @@ def test_an_old_event_needs_a_word(client: Client) -> None:
     """A letter of an event that was too old when it came says so, and is redriven only when that is accepted."""
     assert client.segment(KEYED | {"timestamp": "2020-01-01T00:00:00Z"}) == 400
     (letter,) = letters(client)
-    assert (letter["reason"], letter["tooOld"], letter["needsNewKey"]) == ("too-old", True, False)
+    assert (letter["reason"], letter["tooOld"], letter["needsNewIdempotencyKey"]) == ("too-old", True, False)
     ids = [letter["id"]]
     assert client.api("POST", "/queues/redrive", {"ids": ids, "repeat": True}) == {"too-old": 1}
     client.stack.clock.sleep(1)

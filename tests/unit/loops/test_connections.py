@@ -17,14 +17,14 @@ from loops_destination.loops.connections import MAX_RESPONSE_BYTES, Connections,
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-Answer = bytes | tuple[bytes, ...] | Callable[[], Iterable[bytes]]
+Response = bytes | tuple[bytes, ...] | Callable[[], Iterable[bytes]]
 """One response; pieces of a tuple are sent with a pause between them, those of an iterable at once, for ever if need be."""
 
 
 class Server:
     """Gives each connection its answers in turn, one a request, then closes it; counts the connections."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Response) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._answers = answers
         self._closing = threading.Event()
@@ -51,7 +51,7 @@ class Server:
                 self._answer(connection, answer)
                 self.answered.set()
 
-    def _answer(self, connection: socket.socket, answer: Answer) -> None:
+    def _answer(self, connection: socket.socket, answer: Response) -> None:
         pieces = (answer,) if isinstance(answer, bytes) else answer if isinstance(answer, tuple) else answer()
         for number, piece in enumerate(pieces):
             if isinstance(answer, tuple) and number:
@@ -68,7 +68,7 @@ def serve() -> Iterator[Callable[..., Server]]:
     """Starts servers, and closes them."""
     servers: list[Server] = []
 
-    def start(*answers: Answer) -> Server:
+    def start(*answers: Response) -> Server:
         servers.append(Server(*answers))
         return servers[-1]
 

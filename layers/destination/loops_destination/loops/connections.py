@@ -58,7 +58,7 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None: ...
 
 
-class RawAnswer(NamedTuple):
+class RawResponse(NamedTuple):
     """A whole HTTP answer."""
 
     status: int
@@ -83,7 +83,7 @@ class Connections:
             # By the thread that will need it; the caller goes on with its other parts meanwhile.
             self._openers.submit(lambda: self._trusted)
 
-    def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer:
+    def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawResponse:
         """Return the response, within `seconds` from now.
 
         Raises urllib3's errors: `ProtocolError` when the connection broke, so that the call may be repeated,
@@ -213,13 +213,13 @@ def _close(idle: Mapping[_Server, deque[HTTPConnection]]) -> None:
         connection.close()
 
 
-def _exchange(sock: socket.socket, method: str, message: bytes, deadline: float) -> tuple[RawAnswer, bool]:
+def _exchange(sock: socket.socket, method: str, message: bytes, deadline: float) -> tuple[RawResponse, bool]:
     """Send a request; return its response, and whether the connection can carry another."""
     wire = _Wire(sock, deadline)
     wire.send(message)
     received = _Received(wire)
     response = _final_response(received, method)
-    answer = RawAnswer(response.status, response.headers, response.read())
+    answer = RawResponse(response.status, response.headers, response.read())
     return answer, not response.will_close and not _left_over(wire, received)
 
 

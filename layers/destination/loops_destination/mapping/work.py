@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from loops_destination.errors import Fault, MappingError
+from loops_destination.errors import MappingError, Problem
 
 LIMIT = 4_000_000
 """Units of one resolution: an event of 256 KB can be read and written whole several times."""
@@ -52,7 +52,7 @@ def charge_at(place: str) -> Charge:
         budget.left -= units
         if budget.left < 0:
             message = f"too much work: the mapping exceeds {LIMIT:,} units {by}; map fewer or smaller values"
-            raise MappingError([Fault(place, message)])
+            raise MappingError([Problem(place, message)])
 
     return charge
 
