@@ -24,7 +24,7 @@ from loops_destination.queues import Queues
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from loops_destination.webhook import Webhook
 
 EVENTS = 1000
@@ -66,7 +66,7 @@ def main() -> None:
             Subscription.from_json({"name": f"events {number}", "action": "sendEvent"})
             for number in range(SUBSCRIPTIONS)
         ],
-        gatekeeper=Gatekeeper(secrets),
+        verifier=Verifier(secrets),
         deliverer=Deliverer(LoopsDown(), secrets, clock),
         breaker=Breaker(clock),
         storage=Queues(dict.fromkeys(QueueName, "queue"), lambda: sqs),

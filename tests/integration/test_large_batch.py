@@ -14,7 +14,7 @@ from loops_destination.queues import CALLS_AT_ONCE, Queues
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from loops_destination.webhook import STORING_SECONDS, Webhook
 from tests.fakes import DOWN, ManualClock, ScriptedLoops
 
@@ -50,7 +50,7 @@ def test_a_whole_batch_is_stored_in_full_calls_at_once() -> None:
     webhook = Webhook(
         action="sendEvent",
         subscriptions=[Subscription.from_json({"name": f"s{number}", "action": "sendEvent"}) for number in range(3)],
-        gatekeeper=Gatekeeper(secrets),
+        verifier=Verifier(secrets),
         deliverer=Deliverer(ScriptedLoops(DOWN), secrets, clock),
         breaker=Breaker(clock),
         storage=Queues(dict.fromkeys(QueueName, "queue"), lambda: sqs),

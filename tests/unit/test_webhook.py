@@ -14,7 +14,7 @@ from loops_destination.observability import Telemetry
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from loops_destination.webhook import Webhook
 from tests.fakes import (
     CONTACT,
@@ -56,7 +56,7 @@ class Stand:
         self.webhook = Webhook(
             action=action,
             subscriptions=subscriptions if subscriptions is not None else [CONTACT],
-            gatekeeper=Gatekeeper(secrets),
+            verifier=Verifier(secrets),
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             storage=self.storage,
