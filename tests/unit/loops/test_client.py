@@ -12,7 +12,7 @@ from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutErr
 from local.sandbox import Fault, Sandbox, SandboxServer
 from loops_destination.clock import SystemClock
 from loops_destination.loops.client import LoopsClient, encode_body
-from loops_destination.loops.connections import RawResponse, UnreadableResponse
+from loops_destination.loops.exchange import RawResponse, UnreadableResponse
 from loops_destination.loops.responses import Meaning
 from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason

@@ -12,7 +12,8 @@ from itertools import chain, repeat
 import pytest
 from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnectionError, ProtocolError, ReadTimeoutError
 
-from loops_destination.loops.connections import MAX_RESPONSE_BYTES, Connections, UnreadableResponse
+from loops_destination.loops.connections import Connections
+from loops_destination.loops.exchange import MAX_RESPONSE_BYTES, UnreadableResponse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
