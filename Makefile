@@ -39,8 +39,8 @@ $(RUNTIME_VENV)/.made: requirements-runtime.txt
 	@touch $@
 
 .PHONY: run
-run: $(VENV)/.made ## the whole application on this machine; ONCE=1 ends after the samples
-	@$(BIN)/python -m local run $(if $(ONCE),--once) $(ARGS)
+run: $(VENV)/.made ## the whole application on this machine; ONCE=1 ends after the samples, REAL=1 asks and delivers to the real Loops
+	@$(BIN)/python -m local run $(if $(ONCE),--once) $(if $(filter 1,$(REAL)),--real) $(ARGS)
 
 .PHONY: storm
 storm: $(VENV)/.made ## 5,000 events while everything fails: nothing lost, nothing sent twice; SEED=1 repeats a storm
@@ -89,8 +89,13 @@ bench: $(VENV)/.made $(if $(shell command -v npm),bench/peer/node_modules/.packa
 build: $(SAM_VENV)/.made ## what `sam deploy` uploads, in .aws-sam
 	$(WITH_313) $(SAM) build --config-env $(CONFIG_ENV)
 
+# Before the build, since CloudFormation would notice only after it has begun.
+.PHONY: stack-name
+stack-name:
+	@$(or $(PYTHON313),$(PYTHON)) -m local.samconfig --config-env $(CONFIG_ENV) $(ARGS)
+
 .PHONY: deploy
-deploy: build ## builds and deploys; CONFIG_ENV=production chooses a section of samconfig.toml
+deploy: stack-name build ## builds and deploys; CONFIG_ENV=production chooses a section of samconfig.toml
 	$(SAM) deploy --config-env $(CONFIG_ENV) $(ARGS)
 
 .PHONY: setup-secret

@@ -16,15 +16,15 @@ from typing import Any
 from loops_destination.clock import SystemClock
 from loops_destination.delivery import Breaker, Deliverer
 from loops_destination.http_api import WebhookRequest
-from loops_destination.loops import Answer, Meaning
+from loops_destination.loops import Meaning, Response
 from loops_destination.messages import QueueName
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.queues import Queues
-from loops_destination.secrets import SecretStore
+from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.trust import Gatekeeper
+from loops_destination.verification import Gatekeeper
 from loops_destination.webhook import Webhook
 
 EVENTS = 1000
@@ -51,8 +51,8 @@ class SlowSqs:
 class LoopsDown:
     """Answers 503 at once."""
 
-    def send(self, request: object, api_key: str, seconds: float) -> Answer:  # noqa: ARG002  # Loops' face
-        return Answer(Meaning.TRY_AGAIN, 503, Reason.LOOPS_ERROR)
+    def send(self, request: object, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # Loops' face
+        return Response(Meaning.TRY_AGAIN, 503, Reason.LOOPS_ERROR)
 
 
 def main() -> None:
@@ -70,8 +70,9 @@ def main() -> None:
         deliverer=Deliverer(LoopsDown(), secrets, clock),
         breaker=Breaker(clock),
         storage=Queues(dict.fromkeys(QueueName, "queue"), lambda: sqs),
-        journal=Journal("bench", lambda: "", level="ERROR"),
+        telemetry=Telemetry("bench", lambda: "", level="ERROR"),
         clock=clock,
+        max_event_age_seconds=72 * 3600,
     )
     event = {"type": "track", "userId": "u", "event": "E", "properties": {"text": "x" * (EVENT_BYTES - 120)}}
     body = json.dumps([event | {"messageId": f"m-{number}"} for number in range(EVENTS)]).encode()

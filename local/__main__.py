@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from local import PROJECT
+from local.cli.api_key import check_key
+from local.cli.errors import CommandError, UsageError
+from local.cli.loops import KEY_VARIABLE, REAL_LOOPS, key_from_environment
+from local.cli.terminal import confirmed
 from local.reports import LoopsCalls, Report, outcomes
 from local.samples import EXPECTED, send_samples
 from local.sandbox import PortInUse, Sandbox
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from local.gateway import Exchange
     from local.runtime import Invocation
 
-REAL_LOOPS = "https://app.loops.so/api"
 LOG = PROJECT / ".cache" / "local.log"
 PORTS = {"port": 8787, "loops_port": 8788, "aws_port": 8789}
 """By the option that chooses another. With --once nobody comes back to them, so any free ones do."""
@@ -45,8 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = sys.stdout
     try:
         load_subscriptions(options.mappings.read_bytes())
+        team = _confirmed_team(options) if options.real else None
         with _logging(options):
-            return _run(options, console)
+            return _run(options, console, team)
     except KeyboardInterrupt:
         return INTERRUPTED if options.once else 0
     except DefinitionError as error:
@@ -54,22 +58,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PortInUse as error:
         option = next((name for name in PORTS if _port(options, name) == error.port), "port")
         return _failed(f"{error.strerror} Choose another one with --{option.replace('_', '-')}.")
+    except CommandError as error:
+        return _failed(str(error), error.status)
     except OSError as error:
         return _failed(str(error))
 
 
-def _run(options: argparse.Namespace, console: TextIO) -> int:
-    key = os.environ.get("LOOPS_API_KEY", "")
+def _confirmed_team(options: argparse.Namespace) -> str:
+    """Return the Loops team of the API key, once a person has agreed to deliver to it; `CommandError` otherwise."""
+    if options.once:
+        raise UsageError(
+            "--once only sends the samples, and they never go to the real Loops. Leave out one of the two."
+        )
+    key = key_from_environment()
+    if not key:
+        raise UsageError(f"There is no API key for the real Loops. Put it into {KEY_VARIABLE}.")
+    check = check_key(options.loops_url, key)
+    if not check.is_right:
+        raise CommandError(check.problem)
+    if check.team is None:
+        raise CommandError(
+            f"Loops at {options.loops_url} does not name the team of the API key, so nothing was started."
+        )
+    if not confirmed(f'Deliver events to the real Loops, team "{check.team}"? Contacts may get email.', yes=False):
+        raise CommandError("Not confirmed at a terminal, so nothing was started.")
+    return check.team
+
+
+def _run(options: argparse.Namespace, console: TextIO, team: str | None) -> int:
+    """Run the application; deliver to the real Loops when `team` names a team there, else to the sandbox."""
     sandbox = Sandbox()
-    calls = LoopsCalls(None if key else sandbox)
+    calls = LoopsCalls(sandbox if team is None else None)
     table = Table(console)
     live = _Live(table, calls)
-    if key:
-        print(f"LOOPS_API_KEY is set: events go to the real Loops at {options.loops_url}.", file=console)
-        print("It writes the samples' contacts there, and may mail them. Unset it to use the sandbox.\n", file=console)
-    with _stack(options, key, sandbox, live) as stack:
-        good = _send(stack, table, calls, calls_are_seen=not key)
-        print(_places(stack, options, sandboxed=not key), file=console, flush=True)
+    print(_destination(team), end="", file=console, flush=True)
+    with _stack(options, sandbox, live) as stack:
+        # The samples create contacts and may mail them, so they never go to a real team.
+        good = _send(stack, table, calls) if team is None else True
+        print(_places(stack, options), file=console, flush=True)
+        if team is not None:
+            table.head()
         if options.once:
             return 0 if good else 1
         live.on = True
@@ -77,11 +105,22 @@ def _run(options: argparse.Namespace, console: TextIO) -> int:
     return 0
 
 
-def _stack(options: argparse.Namespace, key: str, sandbox: Sandbox, live: _Live) -> LocalStack:
+def _destination(team: str | None) -> str:
+    if team is not None:
+        return f'Events go to the real Loops, to the team "{team}". The samples are not sent.\n'
+    if os.environ.get(KEY_VARIABLE):
+        return f"{KEY_VARIABLE} is not used: events go to the sandbox. For the real Loops: make run REAL=1\n\n"
+    return ""
+
+
+def _stack(options: argparse.Namespace, sandbox: Sandbox, live: _Live) -> LocalStack:
     return LocalStack(
         sandbox=sandbox,
-        loops_url=options.loops_url if key else None,
-        secret={"apiKey": key or sandbox.api_key, "sharedSecret": SHARED_SECRET},
+        loops_url=options.loops_url if options.real else None,
+        secret={
+            "apiKey": key_from_environment() if options.real else sandbox.api_key,
+            "sharedSecret": SHARED_SECRET,
+        },
         mappings=options.mappings,
         gateway_port=_port(options, "port"),
         loops_port=_port(options, "loops_port"),
@@ -92,12 +131,12 @@ def _stack(options: argparse.Namespace, key: str, sandbox: Sandbox, live: _Live)
     )
 
 
-def _send(stack: LocalStack, table: Table, calls: LoopsCalls, *, calls_are_seen: bool) -> bool:
+def _send(stack: LocalStack, table: Table, calls: LoopsCalls) -> bool:
     """Whether every sample came out as expected."""
     verdicts: list[bool] = []
     table.head()
     for report in send_samples(stack, calls):
-        verdicts.append(EXPECTED[report.name].is_met_by(report, calls_are_seen=calls_are_seen))
+        verdicts.append(EXPECTED[report.name].is_met_by(report, calls_are_seen=True))
         table.row(report, as_expected=verdicts[-1])
     good = all(verdicts)
     table.verdict(f"\n{sum(verdicts)} of {len(verdicts)} samples came out as expected.", good=good)
@@ -129,23 +168,26 @@ class _Live:
                 self._table.row(Report(time.strftime("%H:%M:%S"), request, answer, lines, self._calls.new()))
 
 
-def _places(stack: LocalStack, options: argparse.Namespace, *, sandboxed: bool) -> str:
+def _places(stack: LocalStack, options: argparse.Namespace) -> str:
     log = "standard error" if options.verbose else options.log
     lines = [
         "",
         *([] if options.once else [f"Studio   {stack.gateway.root}/"]),
         f"Webhook  {stack.outputs['ContactsUrl']}  {stack.outputs['EventsUrl']}  {stack.outputs['SegmentUrl']}",
-        f"Loops    {stack.loops_url}" + (f"  (seen: {stack.loops.root}/sandbox/requests)" if sandboxed else ""),
+        f"Loops    {stack.loops_url}"
+        + (f"  (seen: {stack.loops.root}/sandbox/requests)" if stack.is_sandboxed else ""),
         f"SQS      {stack.outputs['RetryQueueUrl']}",
         f"Logs     {log}",
     ]
-    return "\n".join(lines if options.once else [*lines, "", _curl(stack), "", "Ctrl-C ends it."])
+    if options.once:
+        return "\n".join(lines)
+    return "\n".join([*lines, "", *([_curl(stack), ""] if stack.is_sandboxed else []), "Ctrl-C ends it."])
 
 
 def _curl(stack: LocalStack) -> str:
     """A request to paste; no quote in it needs an escape."""
     traits = {"email": "grace@example.com", "firstName": "Grace"}
-    event = {"type": "identify", "messageId": f"curl-{uuid.uuid4()}", "userId": "grace", "traits": traits}
+    event = {"type": "identify", "messageId": str(uuid.uuid4()), "userId": "grace", "traits": traits}
     body = json.dumps(event, separators=(",", ":"))
     signature = sign(body.encode(), SHARED_SECRET)
     headers = f"-H 'Content-Type: application/json' -H 'X-Signature: {signature}'"
@@ -169,9 +211,9 @@ def _port(options: argparse.Namespace, name: str) -> int:
     return chosen if chosen is not None else 0 if options.once else PORTS[name]
 
 
-def _failed(message: str) -> int:
+def _failed(message: str, status: int = 1) -> int:
     print(message, file=sys.stderr)
-    return 1
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -179,9 +221,14 @@ def _parser() -> argparse.ArgumentParser:
     run = parser.add_subparsers(required=True).add_parser(
         "run",
         help="start it, send it the samples in events/, and serve",
-        description="With LOOPS_API_KEY in the environment it delivers to the real Loops instead of the sandbox.",
+        description="Events go to a sandbox that stands in for Loops, or with --real to Loops itself.",
     )
     run.add_argument("--once", action="store_true", help="end after the samples; status 1 if one came out otherwise")
+    run.add_argument(
+        "--real",
+        action="store_true",
+        help=f"deliver to the real Loops with the API key in {KEY_VARIABLE}, after asking",
+    )
     run.add_argument("--port", type=int, help=f"of the webhook, 0 for any free one ({PORTS['port']})")
     run.add_argument("--loops-port", type=int, help=f"of the Loops sandbox ({PORTS['loops_port']})")
     run.add_argument("--aws-port", type=int, help=f"of SQS and Secrets Manager ({PORTS['aws_port']})")

@@ -52,19 +52,26 @@ _TOKEN = secrets.token_hex()
 _NO_FAULT = Fault(kind="delay", seconds=0)
 """The true answer, at once."""
 
+_SOURCE = "DeadLetterQueueSourceArn"
+"""The attribute of a message that SQS moved to a dead-letter queue: the queue it came from."""
+
 _moto_sqs: Any = moto.sqs.models
 """Some of what is used of it is not for others, but there is no other way to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A message on a queue; `sent_at` and `next_at`, when it can be received, are in seconds since 1970."""
+    """A message on a queue; `sent_at` and `next_at`, when it can be received, are in seconds since 1970.
+
+    `source_arn` is the queue that SQS moved it from, None for a message that was sent here.
+    """
 
     id: str
     body: str = field(repr=False)
     sent_at: float
     next_at: float
     attributes: Mapping[str, str]
+    source_arn: str | None
 
 
 class LocalAws(Running):
@@ -78,7 +85,8 @@ class LocalAws(Running):
         self.faults = {SQS: Faults(), SECRETS_MANAGER: Faults()}
         self._clock = clock
         self._lock = threading.Lock()
-        self._server = HttpServer(_Front(self.faults, clock, self._lock), port, "aws")
+        self._sources: dict[str, str] = {}
+        self._server = HttpServer(_Front(self.faults, clock, self._lock, self._sources), port, "aws")
         self._stop = contextlib.ExitStack()
 
     @property
@@ -90,6 +98,7 @@ class LocalAws(Running):
         """Empty, and in the environment of this process; PortInUse when another program has the port."""
         with contextlib.ExitStack() as started:
             started.enter_context(_keeping_time(self._clock))
+            started.enter_context(_noting_sources(self._sources))
             started.enter_context(self._server)
             started.enter_context(_environment(self.url))
             BackendDict.reset()
@@ -143,7 +152,7 @@ class LocalAws(Running):
         """All the queue's messages, the hidden and delayed ones too; looking changes nothing."""
         with self._lock:
             messages = _moto_sqs.sqs_backends[ACCOUNT][REGION].queues[queue]._messages  # noqa: SLF001  # no API shows them
-            return [_held(message) for message in messages]
+            return [_held(message, self._sources.get(message.id)) for message in messages]
 
 
 class _Front:
@@ -152,11 +161,14 @@ class _Front:
     The secret may be a real one, so it is for this process: for those that know the session token.
     """
 
-    def __init__(self, faults: Mapping[str, Faults], clock: Clock, lock: threading.Lock) -> None:
+    def __init__(
+        self, faults: Mapping[str, Faults], clock: Clock, lock: threading.Lock, sources: Mapping[str, str]
+    ) -> None:
         self._app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._faults = faults
         self._clock = clock
         self._lock = lock
+        self._sources = sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._answer(Request(environ))(environ, start_response)
@@ -189,14 +201,23 @@ class _Front:
             body = json.dumps(json.loads(body) | {"WaitTimeSeconds": 0}).encode()
         environ = request.environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         with self._lock:
-            return Response.from_app(self._app, environ, buffered=True)
+            answer = Response.from_app(self._app, environ, buffered=True)
+        return self._with_sources(answer) if operation == "ReceiveMessage" and self._sources else answer
+
+    def _with_sources(self, answer: Response) -> Response:
+        content = json.loads(answer.get_data())
+        for message in content.get("Messages", []):
+            if message["MessageId"] in self._sources:
+                message.setdefault("Attributes", {})[_SOURCE] = self._sources[message["MessageId"]]
+        answer.set_data(json.dumps(content))
+        return answer
 
 
-def _held(message: Any) -> Held:
+def _held(message: Any, source_arn: str | None) -> Held:
     """A message of moto's in our words; its times are in milliseconds."""
     attributes = {name: value.get("StringValue", "") for name, value in message.message_attributes.items()}
     next_at = max(message.visible_at, message.delayed_until, message.sent_timestamp)
-    return Held(message.id, message.body, message.sent_timestamp / 1000, next_at / 1000, attributes)
+    return Held(message.id, message.body, message.sent_timestamp / 1000, next_at / 1000, attributes, source_arn)
 
 
 def _knows_token(request: Request) -> bool:
@@ -246,6 +267,25 @@ def _keeping_time(clock: Clock) -> Iterator[None]:
         _moto_sqs.unix_time, _moto_sqs.unix_time_millis = seconds, milliseconds
         backend.change_message_visibility = hide
         backend.is_message_valid_based_on_retention_period = keeps
+
+
+@contextlib.contextmanager
+def _noting_sources(sources: dict[str, str]) -> Iterator[None]:
+    """Note the ARN of the queue that each moved message came from, by the message's id; moto forgets it."""
+    add = _moto_sqs.Queue.add_message
+
+    def add_noting(queue: Any, message: Any) -> None:
+        if message.approximate_receive_count:  # a message that was received before is moved, not sent
+            queues = _moto_sqs.sqs_backends[ACCOUNT][REGION].queues.values()
+            sources[message.id] = next(each.queue_arn for each in queues if each.dead_letter_queue is queue)
+        add(queue, message)
+
+    _moto_sqs.Queue.add_message = add_noting
+    try:
+        yield
+    finally:
+        _moto_sqs.Queue.add_message = add
+        sources.clear()
 
 
 def _keeps(backend: Any, queue_name: str, message: Any) -> bool:

@@ -23,7 +23,7 @@ from loops_destination.messages import Message, unpack
 from loops_destination.outcomes import Reason
 from loops_destination.queues import MESSAGES_A_CALL
 from loops_destination.received import UnreadableMessage, read_message
-from loops_destination.redelivery import KEY_REMEMBERED_SECONDS
+from loops_destination.redelivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -55,7 +55,8 @@ class Fate(StrEnum):
 
     REDRIVEN = "redriven"
     NO_EVENT = "no-event"  # there is nothing in it that could be delivered
-    NEEDS_NEW_KEY = "needs-new-key"  # its key is of no more use, and nobody said to repeat it
+    NEEDS_NEW_IDEMPOTENCY_KEY = "needs-new-idempotency-key"  # its key is of no more use, and nobody said to repeat it
+    TOO_OLD = "too-old"  # it was too old when it arrived, and nobody accepted that
     HELD_ELSEWHERE = "held-elsewhere"  # another program has it now
 
 
@@ -63,7 +64,9 @@ class Fate(StrEnum):
 class Letter:
     """A dead letter; `id` is SQS's, `buried_at` in seconds since 1970.
 
-    `content` is the JSON in it, empty when it is none. `delivery` is what can be delivered, None with the `fault` when
+    `moved_by_sqs`: the RetryQueue gave the message up after `maxReceiveCount` receives. It is as it waited there, so
+    the reason in it is an older one, and `buried_at` is when it was put on the RetryQueue.
+    `content` is the JSON in it, empty when it is none. `delivery` is what can be delivered, None with the `problem` when
     there is nothing. `status` is Loops' last answer, where the letter tells it.
     """
 
@@ -71,27 +74,30 @@ class Letter:
     receipt: str = field(repr=False)
     body: str = field(repr=False)
     buried_at: float
+    moved_by_sqs: bool = False
     status: int | None = None
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
     delivery: Message | None = field(default=None, repr=False)
-    fault: str = field(default="", repr=False)
+    problem: str = field(default="", repr=False)
 
     @classmethod
     def from_sqs(cls, message: MessageTypeDef) -> Self:
         """The letter of a received message."""
         status = _attribute(message, "status")
+        attributes = message.get("Attributes", {})
         letter = cls(
             message["MessageId"],
             message["ReceiptHandle"],
             message["Body"],
-            buried_at=int(message.get("Attributes", {}).get("SentTimestamp", "0")) / 1000,
+            buried_at=int(attributes.get("SentTimestamp", "0")) / 1000,
+            moved_by_sqs="DeadLetterQueueSourceArn" in attributes,
             status=int(status) if status.isascii() and status.isdigit() else None,
             content=_object(message["Body"]),
         )
         try:
             delivery, _ = read_message(letter.body)
         except UnreadableMessage as error:
-            return replace(letter, fault=str(error))
+            return replace(letter, problem=str(error))
         return replace(letter, delivery=delivery)
 
     @property
@@ -101,6 +107,8 @@ class Letter:
 
     @property
     def reason(self) -> str:
+        if self.moved_by_sqs:
+            return Reason.RECEIVES_EXHAUSTED
         return self._text("reason") or Reason.UNREADABLE_MESSAGE
 
     @property
@@ -147,17 +155,22 @@ class Letter:
             return None
 
     @property
-    def may_have_used_its_key(self) -> bool:
+    def may_have_used_idempotency_key(self) -> bool:
         """Whether Loops refused the delivery before."""
-        return self.delivery is not None and self.delivery.may_have_used_its_key
+        return self.delivery is not None and self.delivery.may_have_used_idempotency_key
 
-    def needs_new_key(self, now: float) -> bool:
+    @property
+    def was_never_sent(self) -> bool:
+        """True for an event that was rejected for its age before any attempt."""
+        return self.reason == Reason.TOO_OLD and self.delivery is not None and self.delivery.attempts == 0
+
+    def needs_new_idempotency_key(self, now: float) -> bool:
         """Whether a repeat under its key would be refused: Loops may have forgotten the key, or a refusal used it up."""
         action = ACTIONS.get(self.action or "")
-        if action is None or not action.keyed:
+        if action is None or not action.keyed or self.was_never_sent:
             return False
-        useless = self.reason in {Reason.KEY_EXPIRED, Reason.KEY_USED_AFTER_REFUSAL}
-        return useless or now - first_seen(self.event or {}, self.received_at) >= KEY_REMEMBERED_SECONDS
+        useless = self.reason in {Reason.IDEMPOTENCY_KEY_EXPIRED, Reason.IDEMPOTENCY_KEY_ALREADY_USED}
+        return useless or now - first_seen(self.event or {}, self.received_at) >= IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 
     def _text(self, name: str) -> str | None:
         value = self.content.get(name)
@@ -239,21 +252,24 @@ class DeadLetters:
         return [letter for letter in letters if letter.id in self._held]
 
     @staticmethod
-    def fate(letters: Sequence[Letter], now: float, *, repeat: bool = False) -> Fate:
+    def fate(letters: Sequence[Letter], now: float, *, repeat: bool = False, accept_old: bool = False) -> Fate:
         """What `redrive` would do with a delivery that is still hidden from others."""
         letter = _to_send(letters)
         if letter.delivery is None:
             return Fate.NO_EVENT
-        return Fate.NEEDS_NEW_KEY if letter.needs_new_key(now) and not repeat else Fate.REDRIVEN
+        if letter.reason == Reason.TOO_OLD and not accept_old:
+            return Fate.TOO_OLD
+        return Fate.NEEDS_NEW_IDEMPOTENCY_KEY if letter.needs_new_idempotency_key(now) and not repeat else Fate.REDRIVEN
 
-    def redrive(self, letters: Sequence[Letter], *, repeat: bool = False) -> Fate:
+    def redrive(self, letters: Sequence[Letter], *, repeat: bool = False, accept_old: bool = False) -> Fate:
         """Puts a delivery back on the RetryQueue as it is, and then lets go of its letters, all of the same key.
 
         One whose key is of no more use goes back under a new key, as if it had come now, and only with `repeat`: what
         Loops did take the first time, it takes once more. The new key follows from the old one, so that a redrive that
-        was broken off and begun again repeats nothing.
+        was broken off and begun again repeats nothing. One that was too old on arrival goes back only with
+        `accept_old`, and its message says that its age is accepted.
         """
-        fate = self.fate(letters, self._clock.time(), repeat=repeat)
+        fate = self.fate(letters, self._clock.time(), repeat=repeat, accept_old=accept_old)
         if fate is not Fate.REDRIVEN:
             return fate
         if any(letter.id not in self._held for letter in letters):
@@ -304,7 +320,7 @@ class DeadLetters:
             MaxNumberOfMessages=MESSAGES_A_CALL,
             VisibilityTimeout=HOLD_SECONDS,
             WaitTimeSeconds=1 if wait else 0,
-            MessageSystemAttributeNames=["SentTimestamp"],
+            MessageSystemAttributeNames=["SentTimestamp", "DeadLetterQueueSourceArn"],
             MessageAttributeNames=["status"],
         )
         return answer.get("Messages", [])
@@ -340,16 +356,27 @@ class DeadLetters:
 
 
 def _to_send(letters: Sequence[Letter]) -> Letter:
-    """Of duplicates the one that says most about the key: one that was refused, else the latest."""
-    return max(letters, key=lambda each: (each.delivery is not None, each.may_have_used_its_key, each.buried_at))
+    """Of duplicates the one that says most about the key: one that was refused, else the latest that may have been sent."""
+    return max(
+        letters,
+        key=lambda each: (
+            each.delivery is not None,
+            each.may_have_used_idempotency_key,
+            not each.was_never_sent,
+            each.buried_at,
+        ),
+    )
 
 
 def _body_to_send(letter: Letter, now: float) -> str:
-    if letter.delivery is None or not letter.needs_new_key(now):
+    """Return the letter's message: as it is, or as if the event had come now and its age were accepted."""
+    if letter.delivery is None or not (letter.needs_new_idempotency_key(now) or letter.reason == Reason.TOO_OLD):
         return letter.body
-    new_key = str(uuid.uuid5(_NEW_KEYS, letter.delivery.key))
-    # A reason that tells of a refusal would speak of the old key.
-    delivery = replace(letter.delivery.because(Reason.KEY_EXPIRED), key=new_key, received_at=now, was_refused=False)
+    delivery = replace(letter.delivery, received_at=now, old_is_accepted=True)
+    if letter.needs_new_idempotency_key(now):
+        new_key = str(uuid.uuid5(_NEW_KEYS, delivery.key))
+        # A reason that tells of a refusal would speak of the old key.
+        delivery = replace(delivery.because(Reason.IDEMPOTENCY_KEY_EXPIRED), key=new_key, was_refused=False)
     return delivery.to_json()
 
 

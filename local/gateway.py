@@ -85,13 +85,24 @@ class Gateway:
 
     def _answer(self, request: Request) -> Response:
         now = self._clock.time()
-        function = self._routes.get(Route(request.method, request.path))
-        event = _event(request, now, has_route=function is not None)
+        route = self._route(request)
+        function = self._routes[route] if route else None
+        event = _event(request, now, route)
         response = self._response(function, request, event)
         name = function.function.name if function else None
         body = response.get_data()
         self._listener(Exchange(event, name, response.status_code, body, now, self._clock.time() - now))
         return response
+
+    def _route(self, request: Request) -> Route | None:
+        """Return the route that HTTP APIs choose: one of exactly this path, else the longest greedy one."""
+        exact = Route(request.method, request.path)
+        if exact in self._routes:
+            return exact
+        greedy = (
+            each for each in self._routes if each.method == request.method and each.rest(request.path) is not None
+        )
+        return max(greedy, key=lambda route: len(route.path), default=None)
 
     def _response(self, function: LambdaFunction | None, request: Request, event: dict[str, Any]) -> Response:
         if function is None:
@@ -127,17 +138,19 @@ def _integrated(payload: Any) -> Response:
     return response
 
 
-def _event(request: Request, now: float, *, has_route: bool) -> dict[str, Any]:
-    route = f"{request.method} {request.path}" if has_route else "$default"
+def _event(request: Request, now: float, route: Route | None) -> dict[str, Any]:
+    route_key = f"{route.method} {route.path}" if route else "$default"
+    rest = route.rest(request.path) if route else None
     event = {
         "version": "2.0",
-        "routeKey": route,
+        "routeKey": route_key,
         "rawPath": request.path,
         "rawQueryString": request.query_string.decode("latin-1"),
         "cookies": request.headers.get("Cookie", "").split("; "),
         "headers": _headers(request),
         "queryStringParameters": {name: ",".join(values) for name, values in request.args.lists()},
-        "requestContext": _request_context(request, route, now),
+        "requestContext": _request_context(request, route_key, now),
+        "pathParameters": {"proxy": rest} if rest else {},
         **_body(request),
     }
     return {name: value for name, value in event.items() if value not in ([""], {})}
@@ -149,7 +162,7 @@ def _headers(request: Request) -> dict[str, str]:
     return given | forwarded
 
 
-def _request_context(request: Request, route: str, now: float) -> dict[str, Any]:
+def _request_context(request: Request, route_key: str, now: float) -> dict[str, Any]:
     return {
         "accountId": ACCOUNT,
         "apiId": API_ID,
@@ -163,7 +176,7 @@ def _request_context(request: Request, route: str, now: float) -> dict[str, Any]
             "userAgent": request.headers.get("User-Agent", ""),
         },
         "requestId": uuid.uuid4().hex,
-        "routeKey": route,
+        "routeKey": route_key,
         "stage": "$default",
         "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
         "timeEpoch": int(now * 1000),

@@ -7,19 +7,29 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from werkzeug.wrappers import Request
 
 
-def from_this_machine(request: Request) -> bool:
-    """Whether no web page from elsewhere makes it through the reader's browser: its Origin, or a rebound Host, tells."""
+def from_this_machine(request: Request, allowed_hosts: Collection[str] = ()) -> bool:
+    """Return whether no web page of another origin made this request through the user's browser.
+
+    The Host must be a loopback name or address, or in `allowed_hosts`; anything else may be a rebound name. The Origin,
+    where there is one, must be that host with that port: another port of this machine may serve anybody's page.
+    """
+    host = request.headers.get("Host", "")
     origin = request.headers.get("Origin")
-    places = [f"//{request.headers.get('Host', '')}"] + ([origin] if origin is not None else [])
-    return all(_is_loopback(place) for place in places)
-
-
-def _is_loopback(place: str) -> bool:
     try:
-        host = urlsplit(place).hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
+        name = urlsplit(f"//{host}").hostname or ""
+        same_origin = origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False
+    return same_origin and (name in allowed_hosts or _is_loopback(name))
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
     except ValueError:
         return False

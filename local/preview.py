@@ -16,12 +16,12 @@ from loops_destination.clock import SystemClock
 from loops_destination.delivery import Deliverer, Delivery, prepare
 from loops_destination.errors import MappingError
 from loops_destination.events import Arrival
-from loops_destination.keys import idempotency_key
+from loops_destination.idempotency import idempotency_key
 from loops_destination.loops import LoopsClient
 from loops_destination.loops.connections import Connections
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Outcome, Result
 from loops_destination.pace import Pacer
-from loops_destination.requests import LoopsRequest
 from loops_destination.trigger import Finding
 
 CALL_SECONDS = 8.0
@@ -77,7 +77,7 @@ class _Key:
 
     key: str = field(repr=False)
 
-    def loops_key(self) -> str:
+    def api_key(self) -> str:
         return self.key
 
     def refresh(self) -> bool:

@@ -5,22 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tomllib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from local import PROJECT
 from local.cli.arguments import add_aws
 from local.cli.errors import INTERRUPTED, CommandError
 from local.cli.loops import asked_key, checked_key
 from local.cli.stacks import aws_errors, find_stack
+from local.samconfig import NoStackName, stack_name
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
-
-CONFIG = PROJECT / "samconfig.toml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,12 +72,10 @@ def _client(options: argparse.Namespace) -> SecretsManagerClient:
 
 
 def _stack_name(config_env: str) -> str:
-    """The stack of this section of samconfig.toml."""
     try:
-        name: str = tomllib.loads(CONFIG.read_text("utf-8"))[config_env]["global"]["parameters"]["stack_name"]
-    except KeyError:
-        raise CommandError(f"samconfig.toml names no stack for {config_env}: name one with --stack") from None
-    return name
+        return stack_name(config_env)
+    except NoStackName as error:
+        raise CommandError(f"{error}: name one with --stack") from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,6 +31,10 @@ _ABSENT = object()
 """What `AWS::NoValue` resolves to: the property is as if it were not written."""
 
 
+GREEDY = "{proxy+}"
+"""The path variable that takes all that is left of a request's path."""
+
+
 class TemplateError(Exception):
     """The template says what the local stack cannot follow; the message names the place."""
 
@@ -39,10 +43,19 @@ class TemplateError(Exception):
 
 
 class Route(NamedTuple):
-    """An HTTP method and a literal path."""
+    """An HTTP method and a path, which may end in a greedy variable: `/contacts/{proxy+}`."""
 
     method: str
     path: str
+
+    def rest(self, path: str) -> str | None:
+        """Return what the greedy variable takes of a request's path, or None where the route does not lead.
+
+        It takes an empty rest too, so `/contacts/` is routed. AWS documents only that a greedy variable "catches all
+        child resources of a route", not whether an empty one is a child.
+        """
+        parent, variable, _ = self.path.partition(GREEDY)
+        return path.removeprefix(parent) if variable and path.startswith(parent) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +169,11 @@ class Template:
             timeout=int(given.get("Timeout", 3)),
             memory=int(given.get("MemorySize", 128)),
             environment={key: _text(value) for key, value in given.get("Environment", {}).get("Variables", {}).items()},
-            routes=[_route(event["Properties"]) for event in events.values() if event["Type"] == "HttpApi"],
+            routes=[
+                _route([*place, "Events", event], each["Properties"])
+                for event, each in events.items()
+                if each["Type"] == "HttpApi"
+            ],
             queue_sources=[_queue_source(event["Properties"]) for event in _of_queues([*place, "Events"], events)],
             layers=[self.folders()[name] for name in given.get("Layers", [])],
         )
@@ -316,8 +333,13 @@ def _of_queues(path: list[str], events: Mapping[str, Any]) -> list[Any]:
     return [event for event in events.values() if event["Type"] == "SQS"]
 
 
-def _route(properties: Mapping[str, Any]) -> Route:
-    return Route(properties["Method"].upper(), properties["Path"])
+def _route(place: list[str], properties: Mapping[str, Any]) -> Route:
+    path = properties["Path"]
+    if path.endswith("/") and path != "/":
+        raise TemplateError(place, f"API Gateway makes no route of {path}: leave out the slash at its end")
+    if "{" in path.removesuffix(GREEDY):
+        raise TemplateError(place, f"the local gateway does not know the variable in {path}: use {GREEDY} at its end")
+    return Route(properties["Method"].upper(), path)
 
 
 def _queue_source(properties: Mapping[str, Any]) -> QueueSource:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-TELLING = re.compile(r"[\w.+-]+@[\w-]+\.\w|sandbox-key|api-key|sample-shared-secret|favoriteColor|Bearer ")
+TELLING = re.compile(
+    r"[\w.+-]+@[\w-]+\.\w|sandbox-key|api-key(?!-refused|-unavailable)|sample-shared-secret|favoriteColor|Bearer "
+)
 
 
 class Witness(logging.Handler):

@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from loops_destination.errors import SecretUnavailable
-from loops_destination.loops import Answer, Meaning
+from loops_destination.loops import Meaning, Response
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.messages import Parcel
 from loops_destination.outcomes import Reason
-from loops_destination.requests import LoopsRequest
 from loops_destination.subscriptions import Subscription
 
 NOW = 1_772_366_400.0
 
-DONE = Answer(Meaning.DONE, 200)
-USED = Answer(Meaning.ALREADY_DONE, 409)
-DOWN = Answer(Meaning.TRY_AGAIN, 503, Reason.LOOPS_ERROR)
-TOO_FAST = Answer(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED)
-KEY_REFUSED = Answer(Meaning.KEY_REFUSED, 401, Reason.KEY_REFUSED)
-REFUSED = Answer(Meaning.REFUSED, 400, Reason.REFUSED, "no")
-UNKNOWN = Answer(Meaning.CONTACT_UNKNOWN, 400, Reason.UNKNOWN_CONTACT, "not found")
+DONE = Response(Meaning.DONE, 200)
+USED = Response(Meaning.ALREADY_DONE, 409)
+DOWN = Response(Meaning.TRY_AGAIN, 503, Reason.LOOPS_ERROR)
+TOO_FAST = Response(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED)
+API_KEY_REFUSED = Response(Meaning.API_KEY_REFUSED, 401, Reason.API_KEY_REFUSED)
+REFUSED = Response(Meaning.REFUSED, 400, Reason.REFUSED, "no")
+UNKNOWN = Response(Meaning.CONTACT_UNKNOWN, 400, Reason.UNKNOWN_CONTACT, "not found")
 
 IDENTIFY = {"type": "identify", "messageId": "m-1", "userId": "u-1", "traits": {"email": "adam@loops.so"}}
 TRACK = {"type": "track", "messageId": "m-2", "userId": "u-1", "event": "Signed Up", "properties": {"plan": "pro"}}
@@ -47,13 +47,13 @@ class ManualClock:
 class ScriptedLoops:
     """Gives the answers it was told, the last one for ever; a call takes `seconds`."""
 
-    def __init__(self, *answers: Answer, clock: ManualClock | None = None, seconds: float = 0.0) -> None:
+    def __init__(self, *answers: Response, clock: ManualClock | None = None, seconds: float = 0.0) -> None:
         self.answers = list(answers)
         self.calls: list[tuple[LoopsRequest, str, float]] = []
         self._clock = clock
         self._seconds = seconds
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:
         self.calls.append((request, api_key, seconds))
         if self._clock:
             self._clock.sleep(min(self._seconds, seconds))
@@ -72,7 +72,7 @@ class Keyring:
         self.keys = list(keys)
         self.refreshes = 0
 
-    def loops_key(self) -> str:
+    def api_key(self) -> str:
         if not self.keys:
             raise SecretUnavailable("down")
         return self.keys[0]
@@ -104,6 +104,13 @@ class Storage:
     def on(self, queue: str) -> list[dict[str, Any]]:
         """The messages on a queue, as they would be read."""
         return [json.loads(parcel.message.to_json()) for parcel in self.parcels if parcel.queue == queue]
+
+
+class OneByOne:
+    """Runs a function over items in the calling thread, instead of several at once."""
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any], /) -> Iterable[Any]:
+        return map(function, items)
 
 
 def versions(texts: Mapping[str, str | None]) -> Callable[[str], str | None]:

@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from typing import Any
 
 from urllib3.exceptions import HTTPError
 
 from local.cli.arguments import add_aws, add_json
-from local.cli.errors import FAULTY, CommandError
+from local.cli.errors import FAILED, CommandError
 from local.cli.loops import KEY_VARIABLE, REAL_LOOPS, answer_json, asked_key, base_url, key_from_environment
 from local.cli.terminal import Style, print_json, printable, say, tell
-from loops_destination.loops import Answer, Meaning
-from loops_destination.loops.answers import read_answer
+from loops_destination.loops import Meaning, Response
 from loops_destination.loops.client import USER_AGENT
-from loops_destination.loops.connections import Connections, RawAnswer
-from loops_destination.requests import LoopsRequest
+from loops_destination.loops.connections import Connections, RawResponse
+from loops_destination.loops.responses import read_response
+from loops_destination.loops_request import LoopsRequest
 
 SECONDS = 10.0
 
 _REQUEST = LoopsRequest("GET", "/api/v1/api-key", {})
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCheck:
+    """Loops' response to a question about an API key; `team` is the name of the team that the key belongs to."""
+
+    response: Response
+    team: str | None
+
+    @property
+    def is_right(self) -> bool:
+        return self.response.meaning is Meaning.DONE
+
+    @property
+    def problem(self) -> str:
+        """A sentence on what is wrong with the key."""
+        said = f": {printable(self.response.message)}" if self.response.message else ""
+        verdict = "is wrong" if self.response.meaning is Meaning.API_KEY_REFUSED else "could not be tested"
+        return f"The key {verdict}: Loops answered {self.response.status}{said}."
+
+
+def check_key(url: str, key: str) -> KeyCheck:
+    """Ask Loops at this base URL about the API key; `CommandError` when it does not answer."""
+    try:
+        raw = _ask(base_url(url), key)
+    except HTTPError as error:
+        raise CommandError(f"Loops does not answer at {url}: {type(error).__name__}") from None
+    content = answer_json(raw.body)
+    team = content.get("teamName") if isinstance(content, dict) else None
+    response = read_response(_REQUEST, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
+    return KeyCheck(response, printable(str(team)) if team else None)
 
 
 def add_parser(commands: Any) -> None:
@@ -40,21 +72,15 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tests the key."""
     key, url = _key_and_url(options)
-    try:
-        raw = _ask(base_url(url), key)
-    except HTTPError as error:
-        raise CommandError(f"Loops does not answer at {url}: {type(error).__name__}") from None
-    answer = read_answer(_REQUEST, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
-    content = answer_json(raw.body)
-    team = content.get("teamName") if isinstance(content, dict) else None
-    right = answer.meaning is Meaning.DONE
+    check = check_key(url, key)
     if options.json:
-        print_json({"ok": right, "team": team, "status": raw.status, "message": answer.message})
-    elif right:
-        say(f"The key is right: it is of the team {printable(str(team))}.", Style.GREEN)
+        response = check.response
+        print_json({"ok": check.is_right, "team": check.team, "status": response.status, "message": response.message})
+    elif check.is_right:
+        say(f"The key is right: it is of the team {check.team}.", Style.GREEN)
     else:
-        tell(_verdict(answer), Style.RED)
-    return 0 if right else FAULTY
+        tell(check.problem, Style.RED)
+    return 0 if check.is_right else FAILED
 
 
 def _key_and_url(options: argparse.Namespace) -> tuple[str, str]:
@@ -69,13 +95,6 @@ def _key_and_url(options: argparse.Namespace) -> tuple[str, str]:
     return key, options.loops_url or REAL_LOOPS
 
 
-def _ask(url: str, key: str) -> RawAnswer:
+def _ask(url: str, key: str) -> RawResponse:
     headers = {"Authorization": f"Bearer {key}", "User-Agent": USER_AGENT}
     return Connections(1)(_REQUEST.method, url.removesuffix("/api") + _REQUEST.path, b"", headers, SECONDS)
-
-
-def _verdict(answer: Answer) -> str:
-    said = f": {printable(answer.message)}" if answer.message else ""
-    if answer.meaning is Meaning.KEY_REFUSED:
-        return f"The key is wrong: Loops answered {answer.status}{said}."
-    return f"The key could not be tested: Loops answered {answer.status}{said}."

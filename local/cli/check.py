@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from local.cli.arguments import add_json
-from local.cli.errors import FAULTY
-from local.cli.mappings import MAPPINGS, Entry, load_entries, notes_on, read_bytes, shown
+from local.cli.errors import FAILED
+from local.cli.mappings import MAPPINGS, Entry, load_entries, read_bytes, shown, warning_of_missing_id, warnings_on
 from local.cli.terminal import Style, number, print_json, printable, say, table, tell, wrapped
-from loops_destination.errors import Fault, SubscriptionsError
+from loops_destination.errors import Problem, SubscriptionsError
 
 
 def add_parser(commands: Any) -> None:
@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "check",
         help="is this mappings file right?",
-        description="Tells every fault of a mappings file with its place, or what is in it. Exit status: 0 right, 1 not.",
+        description="Tells every problem of a mappings file with its place, or what is in it. Exit status: 0 right, 1 not.",
     )
     parser.add_argument(
         "file", metavar="FILE", nargs="?", type=Path, default=MAPPINGS, help="default: layers/mappings/mappings.json"
@@ -34,38 +34,38 @@ def run(options: argparse.Namespace) -> int:
         entries = load_entries(read_bytes(options.file))
     except SubscriptionsError as error:
         if options.json:
-            print_json({"ok": False, "faults": _as_json(error.faults)})
+            print_json({"ok": False, "problems": _as_json(error.problems)})
         else:
-            tell_faults(error.faults, f"{shown(options.file)} must be mended")
-        return FAULTY
-    notes = [note for entry in entries for note in notes_on(entry)]
+            tell_problems(error.problems, f"{shown(options.file)} must be mended")
+        return FAILED
+    warnings = [warning for entry in entries for warning in (*warning_of_missing_id(entry), *warnings_on(entry))]
     if options.json:
-        print_json({"ok": True, "subscriptions": list(map(_entry_as_json, entries)), "notes": _as_json(notes)})
+        print_json({"ok": True, "subscriptions": list(map(_entry_as_json, entries)), "warnings": _as_json(warnings)})
     else:
         _show(options.file, entries)
-        tell_notes(notes)
+        tell_warnings(warnings)
     return 0
 
 
-def tell_faults(faults: Sequence[Fault], headline: str) -> None:
-    """Every fault on standard error, its place above it."""
-    tell(f"{headline}: {number(len(faults), 'fault')}", Style.RED)
-    for fault in faults:
+def tell_problems(problems: Sequence[Problem], headline: str) -> None:
+    """Every problem on standard error, its place above it."""
+    tell(f"{headline}: {number(len(problems), 'problem')}", Style.RED)
+    for problem in problems:
         tell("")
-        tell_fault(fault)
+        tell_problem(problem)
 
 
-def tell_notes(notes: Iterable[Fault]) -> None:
-    """What is no fault, and may still be none of what was meant."""
-    for note in notes:
+def tell_warnings(warnings: Iterable[Problem]) -> None:
+    """What is no problem, and may still be none of what was meant."""
+    for warning in warnings:
         tell("")
-        tell_fault(note, "note: ")
+        tell_problem(warning, "warning: ")
 
 
-def tell_fault(fault: Fault, prefix: str = "") -> None:
+def tell_problem(problem: Problem, prefix: str = "") -> None:
     """The place, and below it the message; a trigger's has lines with a caret."""
-    tell(f"{prefix}{printable(fault.path) or 'the document'}", Style.BOLD)
-    tell(wrapped(printable(fault.message), 2))
+    tell(f"{prefix}{printable(problem.path) or 'the document'}", Style.BOLD)
+    tell(wrapped(printable(problem.message), 2))
 
 
 def _show(file: Path, entries: Sequence[Entry]) -> None:
@@ -100,5 +100,5 @@ def _entry_as_json(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _as_json(faults: Iterable[Fault]) -> list[dict[str, str]]:
-    return [{"path": fault.path, "message": fault.message} for fault in faults]
+def _as_json(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"path": problem.path, "message": problem.message} for problem in problems]

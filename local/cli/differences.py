@@ -8,25 +8,29 @@ from itertools import pairwise
 from typing import Any
 
 from local.cli.mappings import Entry
-from loops_destination.errors import Fault
+from loops_destination.errors import Problem
 from loops_destination.trigger.tokenizer import Token, tokenize
 
 GUARDED = ("email", "userId", "eventName")
 """Fields of an event that contact properties do not overwrite."""
 
+SPREAD = ("customAttributes", "contactProperties")
+"""Fields whose members are sent at the top level of a request."""
+
 _INDEX = re.compile(r"\.[0-9]|(?<!\\)\[[0-9]")
 
 
-def differences(entry: Entry) -> Iterator[Fault]:
+def differences(entry: Entry) -> Iterator[Problem]:
     """Each with its place in the export."""
     if not entry.subscription.enabled:
-        yield Fault(entry.place, "is disabled, and stays so")
+        yield Problem(entry.place, "is disabled, and stays so")
     if "trigger" not in entry.given:
-        yield Fault(f"{entry.place}/trigger", f"was missing: it takes the default, {entry.action.trigger}")
+        yield Problem(f"{entry.place}/trigger", f"was missing: it takes the default, {entry.action.trigger}")
     if not {"settings", "mapping"} & entry.given.keys():
-        yield Fault(f"{entry.place}/settings", "was missing: it takes the default mapping")
+        yield Problem(f"{entry.place}/settings", "was missing: it takes the default mapping")
     for message in _trigger_differences(entry.trigger_text):
-        yield Fault(f"{entry.place}/trigger", message)
+        yield Problem(f"{entry.place}/trigger", message)
+    yield from _consent(entry)
     yield from _guarded(entry)
     yield from _in_mapping(entry.definition, f"{entry.place}/{entry.mapping_key}")
 
@@ -93,7 +97,21 @@ _OF_TRIGGERS: list[tuple[Callable[[list[Token], str], bool], str]] = [
 ]
 
 
-def _guarded(entry: Entry) -> Iterator[Fault]:
+def _consent(entry: Entry) -> Iterator[Problem]:
+    """No trait or property subscribes a person again, unless the mapping fills the field for it."""
+    definition = entry.definition
+    has_field = any(field.name == "subscribed" for field in entry.action.fields)
+    for name in () if has_field and "subscribed" in definition else SPREAD:
+        properties = definition.get(name)
+        if isinstance(properties, dict) and any(key == "subscribed" or key.startswith("@") for key in properties):
+            instead = "; map the field subscribed for that" if has_field else ""
+            yield Problem(
+                f"{entry.place}/{entry.mapping_key}/{name}",
+                f"never send `subscribed: true` here{instead}; at Segment they do, where an event brings it",
+            )
+
+
+def _guarded(entry: Entry) -> Iterator[Problem]:
     """Segment spreads the contact properties last, so there they win."""
     definition = entry.definition
     properties = definition.get("contactProperties") if isinstance(definition, dict) else None
@@ -101,15 +119,15 @@ def _guarded(entry: Entry) -> Iterator[Fault]:
         return
     place = f"{entry.place}/{entry.mapping_key}/contactProperties"
     if any(key.startswith("@") for key in properties):
-        yield Fault(
+        yield Problem(
             place, f"never overwrite {', '.join(GUARDED)} here; at Segment they do, where an event brings such names"
         )
     for name in GUARDED:
         if name in properties and name in definition:
-            yield Fault(f"{place}/{name}", f"does not overwrite the event's own {name} here; at Segment it does")
+            yield Problem(f"{place}/{name}", f"does not overwrite the event's own {name} here; at Segment it does")
 
 
-def _in_mapping(definition: Any, place: str) -> Iterator[Fault]:
+def _in_mapping(definition: Any, place: str) -> Iterator[Problem]:
     """What directives do otherwise, wherever they stand."""
     if isinstance(definition, list):
         for index, item in enumerate(definition):
@@ -117,10 +135,12 @@ def _in_mapping(definition: Any, place: str) -> Iterator[Fault]:
     if not isinstance(definition, dict):
         return
     if "@liquid" in definition:
-        yield Fault(f"{place}/@liquid", "is rendered by an engine of this project; see docs/mapping.md, and preview it")
+        yield Problem(
+            f"{place}/@liquid", "is rendered by an engine of this project; see docs/mapping.md, and preview it"
+        )
     if isinstance(replace := definition.get("@replace"), dict):
         for name in ("replacement", "replacement2"):
             if "$" in str(replace.get(name)):
-                yield Fault(f"{place}/@replace/{name}", "has a plain $; at Segment it can stand for what was found")
+                yield Problem(f"{place}/@replace/{name}", "has a plain $; at Segment it can stand for what was found")
     for key, item in definition.items():
         yield from _in_mapping(item, f"{place}/{key}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FAULTY = 1
+FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
 """As a shell has it for a program that Ctrl-C ended."""
@@ -11,7 +11,7 @@ INTERRUPTED = 130
 class CommandError(Exception):
     """The command cannot go on; the message says what to change."""
 
-    status = FAULTY
+    status = FAILED
 
 
 class UsageError(CommandError):

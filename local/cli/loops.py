@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from local.cli.errors import CommandError, UsageError
 from loops_destination.loops.client import Transport
-from loops_destination.loops.connections import RawAnswer
+from loops_destination.loops.connections import RawResponse
 from loops_destination.settings import Settings
 
 REAL_LOOPS = "https://app.loops.so/api"
@@ -34,7 +34,7 @@ class Call:
     url: str
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-    answer: RawAnswer | None
+    answer: RawResponse | None
 
 
 class Recorder:
@@ -44,7 +44,7 @@ class Recorder:
         self.calls: list[Call] = []
         self._transport = transport
 
-    def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer:
+    def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawResponse:
         """Makes the call."""
         answer = None
         try:
@@ -54,9 +54,9 @@ class Recorder:
         return answer
 
 
-def nowhere(method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer:  # noqa: ARG001  # a transport
+def nowhere(method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawResponse:  # noqa: ARG001  # a transport
     """Sends nothing, and gives the answer of a Loops that took it."""
-    return RawAnswer(200, {}, b"{}")
+    return RawResponse(200, {}, b"{}")
 
 
 def base_url(text: str) -> str:
@@ -68,14 +68,14 @@ def base_url(text: str) -> str:
         host = None
     if not host or urlsplit(url).scheme not in {"http", "https"}:
         raise UsageError(f"{text} is no URL of Loops; that is {REAL_LOOPS}")
-    if not _settings(url).keeps_the_key_private:
+    if not _settings(url).keeps_api_key_private:
         raise UsageError(f"{text} would show the API key to whoever listens: use https")
     return url
 
 
 def is_local(url: str) -> bool:
     """Whether it is on this machine, so that nobody real is written to."""
-    return _settings(urlsplit(url)._replace(scheme="http").geturl()).keeps_the_key_private
+    return _settings(urlsplit(url)._replace(scheme="http").geturl()).keeps_api_key_private
 
 
 def key_from_environment() -> str:

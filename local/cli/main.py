@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from local.cli import api_key, check, dead_letters, importing, preview
-from local.cli.errors import FAULTY, INTERRUPTED, CommandError
+from local.cli.errors import FAILED, INTERRUPTED, CommandError
 from local.cli.terminal import Style, tell
 
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read the output has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAULTY
+        return FAILED
     return status
 
 
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="segment-loops",
         description="Works with this destination: its mappings, its key, its dead letters.",
-        epilog="Exit status: 0 all is well, 1 faults were found or something failed, 2 the command was misused. "
+        epilog="Exit status: 0 all is well, 1 problems were found or something failed, 2 the command was misused. "
         "`segment-loops COMMAND --help` tells more.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

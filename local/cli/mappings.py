@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from local import PROJECT
 from local.cli.errors import CommandError
 from loops_destination.actions import Action
-from loops_destination.errors import Fault
+from loops_destination.errors import Problem
 from loops_destination.mapping import Mapping
 from loops_destination.subscriptions import Subscription, load_subscriptions
-from loops_destination.subscriptions.definition import well_typed
+from loops_destination.subscriptions.definition import identity, quoted, well_typed
 from loops_destination.trigger import Trigger
 
 MAPPINGS = PROJECT / "layers" / "mappings" / "mappings.json"
+
+_MADE_ID_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +87,26 @@ def load_entries(text: bytes) -> list[Entry]:
     ]
 
 
-def notes_on(entry: Entry) -> Iterator[Fault]:
+def warning_of_missing_id(entry: Entry) -> Iterator[Problem]:
+    """Warn of a subscription that would be another one under another name."""
+    if entry.given.get("id"):
+        return
+    known_by, change = ("name", "Renaming") if entry.given.get("name") else ("action", "Naming")
+    yield Problem(
+        entry.place,
+        f"has no id, so its {known_by} identifies it. {change} it sends events again that are still being retried. "
+        f'Add "id": {quoted(entry.subscription.id)}.',
+    )
+
+
+def new_id(definition: dict[str, Any], taken: Collection[str]) -> str:
+    """Return an id for a new subscription: its name or action in small letters and hyphens, unlike those taken."""
+    words = re.sub(r"[\W_]+", "-", identity(definition).lower()).strip("-")[:_MADE_ID_CHARACTERS] or "subscription"
+    numbered = (f"{words}-{number}" for number in count(2))
+    return next(candidate for candidate in chain([words], numbered) if candidate not in taken)
+
+
+def warnings_on(entry: Entry) -> Iterator[Problem]:
     """What is allowed, and hardly meant."""
     place, definition = f"{entry.place}/{entry.mapping_key}", entry.definition
     if any(key.startswith("@") for key in definition):
@@ -91,10 +114,10 @@ def notes_on(entry: Entry) -> Iterator[Fault]:
     fields = {field.name: field for field in entry.action.fields}
     for name in definition:
         if name not in fields:
-            yield Fault(f"{place}/{name}", f"is left out: {entry.action.slug} has {', '.join(fields)}")
+            yield Problem(f"{place}/{name}", f"is left out: {entry.action.slug} has {', '.join(fields)}")
     for name, field in fields.items():
         if field.required and definition.get(name) in (None, ""):
-            yield Fault(place, f"rejects every event: it gives {name} no value")
+            yield Problem(place, f"rejects every event: it gives {name} no value")
 
 
 def _definitions(document: Any) -> tuple[list[dict[str, Any]], str]:

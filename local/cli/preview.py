@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from local.cli.arguments import add_json, add_mappings
-from local.cli.check import tell_faults
-from local.cli.errors import FAULTY, CommandError
+from local.cli.check import tell_problems
+from local.cli.errors import FAILED, CommandError
 from local.cli.events import read_events
 from local.cli.loops import (
     KEY_VARIABLE,
@@ -80,8 +80,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         entries = load_entries(read_bytes(options.mappings))
     except SubscriptionsError as error:
-        tell_faults(error.faults, f"{shown(options.mappings)} must be mended")
-        return FAULTY
+        tell_problems(error.problems, f"{shown(options.mappings)} must be mended")
+        return FAILED
     arrivals = read_events(options.file)
     url = base_url(options.loops_url or (LOCAL_LOOPS if options.send else REAL_LOOPS))
     sender = _sender(url, arrivals, yes=options.yes) if options.send else None
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
             _show(arrival, found, f"Event {index} of {len(arrivals)}" if len(arrivals) > 1 else "Event")
     if options.json:
         print_json({"loopsUrl": url, "sent": options.send, "events": told})
-    return FAULTY if fails else 0
+    return FAILED if fails else 0
 
 
 def _sender(url: str, arrivals: Sequence[Arrival], *, yes: bool) -> Sender:
@@ -113,7 +113,7 @@ def _sender(url: str, arrivals: Sequence[Arrival], *, yes: bool) -> Sender:
 
 def _show(arrival: Arrival, found: Sequence[Preview], title: str) -> None:
     if arrival.event is None:
-        say(f"{title}: {arrival.fault}; it goes to the dead letters\n", Style.RED)
+        say(f"{title}: {arrival.problem}; it goes to the dead letters\n", Style.RED)
         return
     event = arrival.event
     names = [f"{name} {event[name]}" for name in ("event", "userId", "messageId") if isinstance(event.get(name), str)]
@@ -183,7 +183,7 @@ def _outcome(result: Result) -> str:
 def _event_as_json(arrival: Arrival, found: Sequence[Preview]) -> dict[str, Any]:
     event = arrival.event
     if event is None:
-        return {"fault": arrival.fault}
+        return {"problem": arrival.problem}
     return {
         "type": event.get("type"),
         "messageId": arrival.message_id,

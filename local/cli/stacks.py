@@ -22,7 +22,7 @@ from botocore.exceptions import (
 from local.cli.errors import CommandError, UsageError
 from local.template import ACCOUNT, REGION
 from loops_destination.errors import SecretNotSetUp
-from loops_destination.secrets import Secret
+from loops_destination.secret_store import Secret
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -77,7 +77,7 @@ def stack_key(options: argparse.Namespace, stack: Stack) -> str:
         client = _session(options).client("secretsmanager", config=_QUICKLY)
         text = client.get_secret_value(SecretId=arn).get("SecretString", "")
     try:
-        return Secret.from_json(text).loops_key
+        return Secret.from_json(text).api_key
     except SecretNotSetUp as error:
         raise CommandError(f"{error} ({arn})") from None
 

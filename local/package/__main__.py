@@ -16,13 +16,13 @@ from local.package.artifact import (
     FUNCTION_FILES,
     MAPPINGS_FILES,
     Artifact,
-    content_faults,
-    layer_faults,
+    content_problems,
+    layer_problems,
     source_differences,
 )
 from local.package.build import Architecture, BuildFailed, Sam, copy_for
 from local.package.emulator import EmulatedFunction, FunctionFailed, Runtime
-from local.package.modules import module_faults
+from local.package.modules import module_problems
 from local.package.trial import Trial
 from local.table import Table
 from local.template import Template
@@ -40,34 +40,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     began = time.monotonic()
     try:
-        faults = _package(Sam(options.sam, options.builder), options.runtime, cold_starts=options.cold_starts)
+        problems = _package(Sam(options.sam, options.builder), options.runtime, cold_starts=options.cold_starts)
     except (BuildFailed, FunctionFailed) as error:
-        faults = [str(error)]
-    for fault in faults:
-        print(f"FAULT {fault}")
+        problems = [str(error)]
+    for problem in problems:
+        print(f"FAULT {problem}")
     seconds = time.monotonic() - began
-    print(f"\n{len(faults) or 'No'} fault{'' if len(faults) == 1 else 's'} in the artifacts, found in {seconds:.0f} s.")
-    return 1 if faults else 0
+    print(
+        f"\n{len(problems) or 'No'} problem{'' if len(problems) == 1 else 's'} in the artifacts, found in {seconds:.0f} s."
+    )
+    return 1 if problems else 0
 
 
 def _package(sam: Sam, runtime: Path, *, cold_starts: bool) -> list[str]:
     shipped = Architecture.of_template((PROJECT / "template.yaml").read_text("utf-8"))
     build = sam.build(PROJECT)
-    faults = _looked_through(build, shipped)
+    problems = _looked_through(build, shipped)
     own = _own_architecture()
     if own is None:
         print("\nNot run: Lambda's runtime emulator needs Linux on arm64 or x86_64.")
-        return faults
+        return problems
     emulator = sam.emulators / f"aws-lambda-rie-{own.title}"
     if own is not shipped:
         shipped_layer = Artifact(LAYER, build / LAYER)
         build = sam.build(copy_for(own, PROJECT, CACHE / own.title))
         layer = Artifact(LAYER, build / LAYER)
-        faults += layer_faults(layer, own) + source_differences(shipped_layer, layer)
-    faults += _run(build, Runtime(emulator, runtime), own)
+        problems += layer_problems(layer, own) + source_differences(shipped_layer, layer)
+    problems += _run(build, Runtime(emulator, runtime), own)
     if cold_starts:
         _print_cold_starts(build, Runtime(emulator, runtime))
-    return faults
+    return problems
 
 
 def _print_cold_starts(build: Path, runtime: Runtime) -> None:
@@ -88,21 +90,21 @@ def _own_architecture() -> Architecture | None:
 
 
 def _looked_through(build: Path, architecture: Architecture) -> list[str]:
-    """The faults of every artifact, whose sizes are printed."""
+    """The problems of every artifact, whose sizes are printed."""
     print(f"Artifacts for {architecture.title}, in {build.relative_to(PROJECT)}\n")
     print(f"{'':24}{'unzipped':>12}{'zipped':>12}")
-    faults: list[str] = []
+    problems: list[str] = []
     for name, folder in Template.read(build / "template.yaml").folders().items():
         artifact = Artifact(name, folder.resolve())
         print(f"{artifact.name:24}{_size(artifact.unzipped):>12}{_size(artifact.zipped):>12}")
-        faults += [f"{artifact.name}: {fault}" for fault in _faults(artifact, architecture)]
-    return faults
+        problems += [f"{artifact.name}: {problem}" for problem in _problems(artifact, architecture)]
+    return problems
 
 
-def _faults(artifact: Artifact, architecture: Architecture) -> list[str]:
+def _problems(artifact: Artifact, architecture: Architecture) -> list[str]:
     if artifact.name == LAYER:
-        return layer_faults(artifact, architecture)
-    return content_faults(artifact, MAPPINGS_FILES if artifact.name == MAPPINGS else FUNCTION_FILES)
+        return layer_problems(artifact, architecture)
+    return content_problems(artifact, MAPPINGS_FILES if artifact.name == MAPPINGS else FUNCTION_FILES)
 
 
 def _run(build: Path, runtime: Runtime, architecture: Architecture) -> list[str]:
@@ -110,21 +112,23 @@ def _run(build: Path, runtime: Runtime, architecture: Architecture) -> list[str]
     print(f"\nThe functions for {architecture.title}, run in Lambda's runtime emulator with the samples of events/\n")
     table = Table(sys.stdout)
     table.head()
-    faults = []
+    problems = []
     with Trial(build / "template.yaml", runtime, CACHE / "run", {"PYTHONVERBOSE": "1"}) as trial:
         for report, as_expected in trial.samples():
             table.row(report, as_expected=as_expected)
             if not as_expected:
-                faults.append(f"{report.name}: it came out otherwise")
+                problems.append(f"{report.name}: it came out otherwise")
         for name, function in trial.functions.items():
-            faults += [f"{name}: {fault}" for fault in _module_faults(function, trial.opt, runtime)]
-    if not faults:
+            problems += [f"{name}: {problem}" for problem in _module_problems(function, trial.opt, runtime)]
+    if not problems:
         print("\nEvery module of the layer was loaded from its pyc, and nothing from the working tree.")
-    return faults
+    return problems
 
 
-def _module_faults(function: EmulatedFunction, opt: Path, runtime: Runtime) -> list[str]:
-    return module_faults(function.module_files(), function.function.code, opt, runtime.python.absolute().parent.parent)
+def _module_problems(function: EmulatedFunction, opt: Path, runtime: Runtime) -> list[str]:
+    return module_problems(
+        function.module_files(), function.function.code, opt, runtime.python.absolute().parent.parent
+    )
 
 
 def _size(count: int) -> str:

@@ -59,8 +59,8 @@ class Artifact:
         return content.getbuffer().nbytes
 
 
-def layer_faults(layer: Artifact, architecture: Architecture) -> list[str]:
-    """What is wrong with the layer of code: each fault names the file."""
+def layer_problems(layer: Artifact, architecture: Architecture) -> list[str]:
+    """What is wrong with the layer of code: each problem names the file."""
     files = layer.files()
     return [
         *_foreign(files),
@@ -71,7 +71,7 @@ def layer_faults(layer: Artifact, architecture: Architecture) -> list[str]:
     ]
 
 
-def content_faults(artifact: Artifact, wanted: frozenset[str]) -> list[str]:
+def content_problems(artifact: Artifact, wanted: frozenset[str]) -> list[str]:
     """What is wrong with an artifact that has just these files."""
     found = {str(path) for path in artifact.files()}
     return [

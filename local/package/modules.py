@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PACKAGE = "loops_destination"
 
 
-def module_faults(files: Sequence[Path], code: Path, opt: Path, runtime: Path) -> list[str]:
+def module_problems(files: Sequence[Path], code: Path, opt: Path, runtime: Path) -> list[str]:
     """What is wrong with where these files were loaded from: the function's folder, its layers', the runtime's."""
     of_layer = [file for file in files if file.is_relative_to(opt)]
     ours = [file for file in files if PACKAGE in file.parts]

@@ -7,8 +7,8 @@ from local.sandbox.assumptions import Assumptions
 from local.sandbox.contacts import Contact
 from local.sandbox.events import Event
 from local.sandbox.faults import Fault, FaultKind
-from local.sandbox.journal import Exchange
 from local.sandbox.lists import MailingList
+from local.sandbox.request_log import Exchange
 from local.sandbox.sandbox import Sandbox
 from local.sandbox.server import SandboxServer
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, current_app, request
 from pydantic import ValidationError
 
 from local.sandbox.bodies import read_object
 from local.sandbox.faults import Fault
-from local.sandbox.json_app import json_app
+from local.sandbox.json_app import json_app, keep_other_pages_out
 from local.sandbox.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -29,7 +26,7 @@ def control_app(sandbox: Sandbox, allowed_hosts: Collection[str]) -> Flask:
     """The endpoints; they answer under loopback names and addresses, and under the host names given."""
     app = json_app("control")
     app.extensions["sandbox"] = sandbox
-    app.before_request(partial(_refuse_strangers, allowed_hosts))
+    keep_other_pages_out(app, allowed_hosts)
     app.register_blueprint(_control)
     return app
 
@@ -88,30 +85,6 @@ def _reset() -> ResponseReturnValue:
 def _sandbox() -> Sandbox:
     sandbox: Sandbox = current_app.extensions["sandbox"]
     return sandbox
-
-
-def _refuse_strangers(allowed_hosts: Collection[str]) -> None:
-    """A page from elsewhere reaches this port through the reader's browser: its Origin, or a rebound Host, tells."""
-    origin = request.headers.get("Origin")
-    hosts = [_host(f"//{request.headers.get('Host', '')}")] + ([_host(origin)] if origin is not None else [])
-    if not all(_is_loopback(host) or host in allowed_hosts for host in hosts):
-        raise Refusal(403, "The sandbox is controlled from this machine only.")
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _told(error: ValidationError) -> str:

@@ -10,9 +10,9 @@ from werkzeug.wrappers import Request, Response
 
 from local.sandbox.bodies import read_json
 from local.sandbox.faults import Fault
-from local.sandbox.idempotency import uses_key
-from local.sandbox.journal import Exchange
+from local.sandbox.request_log import Exchange
 from local.sandbox.transmission import struck
+from local.sandbox.used_idempotency_keys import uses_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

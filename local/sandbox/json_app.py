@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, jsonify
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from local.loopback import from_this_machine
 from local.sandbox.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def json_app(name: str) -> Flask:
@@ -17,6 +24,19 @@ def json_app(name: str) -> Flask:
     app.register_error_handler(Refusal, _refusal)
     app.register_error_handler(HTTPException, _http_error)
     return app
+
+
+def keep_other_pages_out(app: Flask, allowed_hosts: Collection[str] = ()) -> None:
+    """Let the app answer this machine only, and no web page but its own; `allowed_hosts` are further names of it."""
+    app.before_request(partial(_check_sender, allowed_hosts))
+
+
+def _check_sender(allowed_hosts: Collection[str]) -> None:
+    if not from_this_machine(request, allowed_hosts):
+        raise Refusal(403, "This address answers this machine only, and no page of another origin.")
+    if request.method == "POST" and not request.is_json:
+        # The one method that a page may send anywhere without asking first, unless its body is declared as JSON.
+        raise Refusal(415, "Send JSON, with its Content-Type.")
 
 
 def _refusal(error: Refusal) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, get_args
 
-from local.sandbox.dates import read_date
+from local.sandbox.loops_dates import read_date
 from local.sandbox.refusal import Refusal
 
 PropertyType = Literal["string", "number", "boolean", "date"]

@@ -11,11 +11,11 @@ from local.sandbox.contact_change import ChangeReader, ContactChange, plain_valu
 from local.sandbox.contacts import Contact, Contacts
 from local.sandbox.events import Events
 from local.sandbox.faults import Faults
-from local.sandbox.idempotency import LONGEST_KEY, IdempotencyKeys
-from local.sandbox.journal import Journal
 from local.sandbox.properties import Properties
 from local.sandbox.rate_limit import Window, rate_limit
 from local.sandbox.refusal import Refusal
+from local.sandbox.request_log import Journal
+from local.sandbox.used_idempotency_keys import LONGEST_KEY, IdempotencyKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -70,6 +70,7 @@ class _Dropped(_Strict):
 class _Redriven(_Confirmed):
     ids: list[str]
     repeat: bool = False
+    accept_old: bool = Field(default=False, alias="acceptOld")
 
 
 @api.get("/status")
@@ -147,7 +148,7 @@ def _send() -> ResponseReturnValue:
 @api.get("/deliveries")
 def _deliveries() -> ResponseReturnValue:
     deliveries = _studio().deliveries
-    return {"version": deliveries.version, "deliveries": [each.as_row() for each in deliveries.all()]}
+    return {"version": deliveries.version, "deliveries": _named([each.as_row() for each in deliveries.all()])}
 
 
 @api.get("/deliveries/<int:number>")
@@ -155,7 +156,8 @@ def _delivery(number: int) -> ResponseReturnValue:
     delivery = _studio().deliveries.find(number)
     if delivery is None:
         raise Refusal(404, "This delivery is no longer remembered.")
-    return delivery.as_json() | {"event": pretty(delivery.event)}
+    (shown,) = _named([delivery.as_json()])
+    return shown | {"event": pretty(delivery.event)}
 
 
 @api.post("/deliveries/<int:number>/again")
@@ -180,14 +182,14 @@ def _audience() -> ResponseReturnValue:
 
 @api.get("/queues")
 def _queues() -> ResponseReturnValue:
-    return _studio().queues.as_json()
+    return {queue: _named(messages) for queue, messages in _studio().queues.as_json().items()}
 
 
 @api.post("/queues/redrive")
 def _redrive() -> ResponseReturnValue:
     body = _body(_Redriven)
     _require_word(body)
-    return _studio().queues.redrive(body.ids, repeat=body.repeat)
+    return _studio().queues.redrive(body.ids, repeat=body.repeat, accept_old=body.accept_old)
 
 
 @api.post("/queues/drop")
@@ -245,7 +247,7 @@ def _event(text: str) -> tuple[Arrival, str | None]:
         return Arrival(text, None), str(error)
     if len(arrivals) != 1:
         return Arrival(text, None), "there must be one event here, not a batch"
-    return arrivals[0], arrivals[0].fault or None
+    return arrivals[0], arrivals[0].problem or None
 
 
 def _posted(body: bytes) -> dict[str, Any]:
@@ -261,9 +263,19 @@ def _posted(body: bytes) -> dict[str, Any]:
         retries=False,
         timeout=ANSWER_SECONDS,
     )
-    message_id = parse_body(body)[0].message_id
+    message_id = _event(body.decode())[0].message_id
     made = [each for each in studio.deliveries.all() if each.id not in known and each.message_id == message_id]
-    return {"status": response.status, "answer": response.json(), "deliveries": [each.as_json() for each in made]}
+    return {
+        "status": response.status,
+        "answer": response.json(),
+        "deliveries": _named([each.as_json() for each in made]),
+    }
+
+
+def _named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows that have a subscription's id with its `name` beside it."""
+    mappings = _studio().mappings
+    return [row | {"name": mappings.name_of(row["subscription"])} for row in rows]
 
 
 def _action_as_json(slug: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from local.preview import Preview, preview
 from loops_destination.errors import NotAnEvent, SubscriptionsError
 from loops_destination.events import Arrival, parse_body
 from loops_destination.http_api import decode_request
-from loops_destination.keys import idempotency_key
+from loops_destination.idempotency import idempotency_key
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
 from loops_destination.received import UnreadableMessage, read_message
@@ -32,7 +32,7 @@ KEPT = 300
 REFUSED = "refused"
 """The outcome of a request that was not let in, or that could be stored nowhere."""
 
-_NOT_TRIED = {Reason.PAUSED, Reason.NO_TIME_LEFT, Reason.KEY_UNAVAILABLE}
+_NOT_TRIED = {Reason.PAUSED, Reason.NO_TIME_LEFT, Reason.API_KEY_UNAVAILABLE}
 
 
 @dataclass(slots=True)
@@ -175,10 +175,10 @@ class Deliveries:
         self, body: str, invocation: Invocation, letters: Iterable[str], waiting: Iterable[str], *, stays: bool
     ) -> None:
         try:
-            message, _ = read_message(body)
+            message, event = read_message(body)
         except UnreadableMessage:
             return  # nothing that could be named; its dead letter is among the queues
-        delivery = self._of(message, invocation.started)
+        delivery = self._of(message, Arrival(message.event, event), invocation.started)
         delivery.last = invocation.started + invocation.seconds
         is_seen = self._claim(delivery)
         delivery.attempts += int(is_seen or self._calls is None)
@@ -194,7 +194,7 @@ class Deliveries:
         else:
             delivery.outcome, delivery.reason, delivery.detail = Outcome.DELIVERED, None, None
 
-    def _of(self, message: Message, now: float) -> Delivery:
+    def _of(self, message: Message, arrival: Arrival, now: float) -> Delivery:
         """The latest delivery of this key; a new one for what was put on the queue by hand."""
         for delivery in reversed(self._kept):
             if delivery.key == message.key:
@@ -202,7 +202,6 @@ class Deliveries:
         delivery = self._new(now, "RetryQueue")
         delivery.subscription, delivery.action = message.subscription, message.action
         delivery.reason, delivery.attempts = message.reason, message.attempts
-        (arrival,) = parse_body(message.event.encode())
         self._describe(delivery, arrival, message.key)
         delivery.key = message.key
         return delivery

@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from local.cli.mappings import Entry, load_entries
+from local.cli.mappings import Entry, load_entries, new_id
 from local.studio import json_text
 from loops_destination.actions import ACTIONS
-from loops_destination.errors import Fault, SubscriptionsError
+from loops_destination.errors import Problem, SubscriptionsError
 from loops_destination.subscriptions import Subscription
+from loops_destination.subscriptions.definition import identity
 
 _WORDS = {"actionSlug": "action", "settings": "mapping"}
 """Segment's words for what the page has one word for."""
@@ -25,12 +26,14 @@ _WORDS = {"actionSlug": "action", "settings": "mapping"}
 class Draft(BaseModel):
     """A subscription as it stands on the page; `origin` is its place in the file, None for a new one.
 
-    `mapping` is JSON text, and so may be faulty in any way.
+    `id` is what deliveries call it, None for a new one; the page shows it and cannot change it. `mapping` is JSON text,
+    and so may be faulty in any way.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     origin: int | None = None
+    id: str | None = None
     name: str
     action: str
     enabled: bool
@@ -39,7 +42,7 @@ class Draft(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class DraftProblem:
     """What is wrong with a draft: the part of it, and the line of that where one is to blame.
 
     `draft` is its index; None with what is wrong with all of them.
@@ -61,7 +64,7 @@ class Checked:
 
     definitions: dict[int, dict[str, Any]] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[DraftProblem] = field(default_factory=list)
 
 
 class Changed(Exception):
@@ -95,6 +98,7 @@ class MappingsFile:
         return [
             Draft(
                 origin=index,
+                id=entry.subscription.id,
                 name=str(entry.given.get("name") or ""),
                 action=entry.action.slug,
                 enabled=entry.subscription.enabled,
@@ -104,17 +108,26 @@ class MappingsFile:
             for index, entry in enumerate(self.entries())
         ]
 
+    def name_of(self, subscription: str | None) -> str | None:
+        """Return the name of the subscription with this id; the id itself when the file has no such subscription."""
+        try:
+            entries = self.entries()
+        except (SubscriptionsError, OSError):
+            return subscription  # somebody is just writing it
+        return next((entry.name for entry in entries if entry.subscription.id == subscription), subscription)
+
     def check(self, drafts: Sequence[Draft]) -> Checked:
         """Each draft by itself, and when all are right, the file that they would make."""
         checked = Checked()
         originals = self._definitions()
+        taken = set(map(identity, originals))
         for index, draft in enumerate(drafts):
-            checked.problems += _check_alone(index, draft, originals, checked)
+            checked.problems += _check_alone(index, draft, originals, taken, checked)
         if not checked.problems:
             checked.problems += _check_together(list(checked.definitions.values()))
         return checked
 
-    def save(self, drafts: Sequence[Draft], revision: str) -> list[Problem]:
+    def save(self, drafts: Sequence[Draft], revision: str) -> list[DraftProblem]:
         """Writes the file when all is right, and else tells the problems; Changed when `revision` is not the file's."""
         with self._lock:
             if revision != self.revision:
@@ -139,20 +152,22 @@ class MappingsFile:
         return definitions
 
 
-def _check_alone(index: int, draft: Draft, originals: Sequence[dict[str, Any]], checked: Checked) -> Iterator[Problem]:
+def _check_alone(
+    index: int, draft: Draft, originals: Sequence[dict[str, Any]], taken: set[str], checked: Checked
+) -> Iterator[DraftProblem]:
     mapping, is_json = {}, True
     try:
         mapping = json_text.read(draft.mapping)
     except json_text.FaultyText as error:
         is_json = False
-        yield Problem(error.message, index, "mapping", error.line)
+        yield DraftProblem(error.message, index, "mapping", error.line)
     original = originals[draft.origin] if draft.origin is not None and draft.origin < len(originals) else {}
-    definition = _definition(draft, mapping, original)
+    definition = _with_id(_definition(draft, mapping, original), original, taken)
     try:
         Subscription.from_json(definition)
     except SubscriptionsError as error:
-        for fault in error.faults:
-            yield _problem(index, draft, fault)
+        for problem in error.problems:
+            yield _problem(index, draft, problem)
         return
     if is_json:
         checked.definitions[index] = definition
@@ -183,23 +198,36 @@ def _definition(draft: Draft, mapping: Any, original: dict[str, Any]) -> dict[st
     return definition
 
 
-def _problem(index: int, draft: Draft, fault: Fault) -> Problem:
-    _, _, rest = fault.path.partition("/")
+def _with_id(definition: dict[str, Any], original: dict[str, Any], taken: set[str]) -> dict[str, Any]:
+    """Return the definition with its id, which no renaming changes.
+
+    One from the file without an id gets what identified it there. A new one gets an id that nobody else has, which
+    is taken from then on.
+    """
+    if original.get("id"):
+        return definition
+    made = identity(original) if original else new_id(definition, taken)
+    taken.add(made)
+    return {**definition, "id": made} if "id" in definition else {"id": made, **definition}
+
+
+def _problem(index: int, draft: Draft, problem: Problem) -> DraftProblem:
+    _, _, rest = problem.path.partition("/")
     key, slash, inside = rest.partition("/")
     part = _WORDS.get(key, key)
     if part != "mapping":
-        return Problem(fault.message, index, part)
+        return DraftProblem(problem.message, index, part)
     place = f"{inside}: " if inside else ""
-    return Problem(f"{place}{fault.message}", index, part, json_text.line_of(draft.mapping, slash + inside))
+    return DraftProblem(f"{place}{problem.message}", index, part, json_text.line_of(draft.mapping, slash + inside))
 
 
-def _check_together(definitions: list[dict[str, Any]]) -> Iterator[Problem]:
+def _check_together(definitions: list[dict[str, Any]]) -> Iterator[DraftProblem]:
     try:
         load_entries(json.dumps(definitions).encode())
     except SubscriptionsError as error:
-        for fault in error.faults:
-            index = fault.path.removeprefix("/")
-            yield Problem(fault.message, int(index) if index.isdigit() else None, "name")
+        for problem in error.problems:
+            index = problem.path.removeprefix("/")
+            yield DraftProblem(problem.message, int(index) if index.isdigit() else None, "name")
 
 
 def _with_definitions(document: Any, definitions: list[dict[str, Any]]) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from local.dead_letters import DeadLetters, Letter, by_delivery
 from local.studio.samples import pretty
 from loops_destination.errors import NotAnEvent
 from loops_destination.events import message_id, parse_object
+from loops_destination.outcomes import Reason
 
 if TYPE_CHECKING:
     from local.aws import Held
@@ -37,14 +39,14 @@ class Queues:
             "letters": [_letter_as_json(each, now) for each in sorted(letters, key=lambda each: -each.buried_at)],
         }
 
-    def redrive(self, ids: Collection[str], *, repeat: bool) -> dict[str, int]:
+    def redrive(self, ids: Collection[str], *, repeat: bool, accept_old: bool) -> dict[str, int]:
         """Puts the deliveries of these letters back; how many came to each fate of `DeadLetters.redrive`."""
         fates: Counter[str] = Counter()
         letters = self._letters()
         with self._burying, letters.opened() as found:
             for delivery in by_delivery(found):
                 if any(letter.id in ids for letter in delivery):
-                    fates[letters.redrive(delivery, repeat=repeat)] += 1
+                    fates[letters.redrive(delivery, repeat=repeat, accept_old=accept_old)] += 1
         return dict(fates)
 
     def drop(self, ids: Collection[str]) -> int:
@@ -63,7 +65,7 @@ class Queues:
 
 
 def _letter(held: Held) -> Letter:
-    return Letter.from_sqs(
+    letter = Letter.from_sqs(
         {
             "MessageId": held.id,
             "ReceiptHandle": "",
@@ -74,6 +76,7 @@ def _letter(held: Held) -> Letter:
             },
         }
     )
+    return replace(letter, moved_by_sqs=held.source_arn is not None)
 
 
 def _waiting_as_json(held: Held) -> dict[str, Any]:
@@ -94,14 +97,15 @@ def _letter_as_json(letter: Letter, now: float) -> dict[str, Any]:
     return {
         "id": letter.id,
         "reason": letter.reason,
-        "detail": letter.detail or letter.fault or None,
+        "detail": letter.detail or letter.problem or None,
         "status": letter.status,
         "action": letter.action,
         "subscription": letter.subscription,
         "messageId": message_id(letter.event) if letter.event else None,
         "buriedAt": letter.buried_at,
         "canBeRedriven": letter.delivery is not None,
-        "needsNewKey": letter.delivery is not None and letter.needs_new_key(now),
+        "needsNewIdempotencyKey": letter.delivery is not None and letter.needs_new_idempotency_key(now),
+        "tooOld": letter.reason == Reason.TOO_OLD,
         "content": _content(letter),
     }
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import Response
 
-from local.loopback import from_this_machine
-from local.sandbox.json_app import json_app
-from local.sandbox.refusal import Refusal
+from local.sandbox.json_app import json_app, keep_other_pages_out
 from local.studio.api import api
 from local.studio.calls import Calls
 from local.studio.deliveries import Deliveries
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from local.stack import LocalStack
-
-_READING = frozenset({"GET", "HEAD"})
 
 
 class Studio:
@@ -40,21 +36,13 @@ class Studio:
         self.queues = Queues(stack, self.deliveries.burying)
         self._app = json_app("studio")
         self._app.extensions["studio"] = self
-        self._app.before_request(_refuse_strangers)
+        keep_other_pages_out(self._app)
         self._app.after_request(_protect)
         self._app.register_blueprint(pages)
         self._app.register_blueprint(api)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._app(environ, start_response)
-
-
-def _refuse_strangers() -> None:
-    """A page from elsewhere can send a form without being asked, but no JSON."""
-    if not from_this_machine(request):
-        raise Refusal(403, "The studio serves this machine only.")
-    if request.method not in _READING and not request.is_json:
-        raise Refusal(415, "Send JSON, with its Content-Type.")
 
 
 def _protect(response: Response) -> Response:

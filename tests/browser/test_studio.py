@@ -70,12 +70,13 @@ def test_a_trigger_says_which_condition_decides(studio: StudioPage, page: Page) 
 
 
 def test_a_subscription_is_added_and_deleted(studio: StudioPage, page: Page, mappings: Path) -> None:
-    """A new subscription takes events once it is saved, and is gone from the file once it is deleted."""
+    """A new subscription takes events once it is enabled and saved, and is gone from the file once it is deleted."""
     studio.open()
     page.get_by_role("button", name="Add one").click()
     page.get_by_label("Name").fill("Signed up")
     page.get_by_label("Trigger").fill('event = "User Registered"')
     studio.take_event("track")
+    page.get_by_label("Enabled").check()
     expect(page.locator("#picks").get_by_role("button", name="Signed up")).to_contain_text("takes the event")
     page.get_by_role("button", name="Save and send test event").click()
     expect(page.locator("#answer")).to_contain_text("delivered, by “Signed up”")
@@ -86,6 +87,20 @@ def test_a_subscription_is_added_and_deleted(studio: StudioPage, page: Page, map
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#save-note")).to_contain_text("Saved")
     assert len(json.loads(mappings.read_bytes())["subscriptions"]) == 3
+
+
+def test_a_new_subscription_is_disabled(studio: StudioPage, page: Page, mappings: Path, sandbox: Sandbox) -> None:
+    """A subscription that was only added and saved sends nothing, although its default trigger matches."""
+    studio.open()
+    page.get_by_role("button", name="Add one").click()
+    expect(page.get_by_label("Enabled")).not_to_be_checked()
+    name = page.get_by_label("Name").input_value()
+    expect(page.locator("#picks").get_by_role("button", name=name).last).to_contain_text("disabled")
+    studio.take_event("track")
+    page.get_by_role("button", name="Save and send test event").click()
+    expect(page.locator("#answer")).to_contain_text("delivered")
+    assert json.loads(mappings.read_bytes())["subscriptions"][3]["enabled"] is False
+    assert len(sandbox.events.all()) == 1
 
 
 def test_a_delivery_waits_for_loops_and_arrives(studio: StudioPage, page: Page, clock: MovableClock) -> None:

@@ -23,6 +23,6 @@ def test_invalid_vector(vector: dict[str, Any]) -> None:
     """An invalid mapping is refused with as many faults as it has, each at its place or deeper."""
     with pytest.raises(MappingError) as refused:
         Mapping(vector["mapping"])
-    paths = [fault.path for fault in refused.value.faults]
+    paths = [problem.path for problem in refused.value.problems]
     assert len(paths) == vector["faults"]
     assert all(any(path.startswith(expected) for path in paths) for expected in vector["paths"] or [])

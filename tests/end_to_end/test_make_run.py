@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import pty
 import re
 import shlex
 import signal
@@ -13,8 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import urllib3
 
 from local.sandbox import Sandbox, SandboxServer
+from local.stack import SHARED_SECRET
+from loops_destination.signature import sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +37,14 @@ def _environment(**variables: str) -> dict[str, str]:
     return inherited | variables
 
 
-def _run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    tmp_path: Path, *arguments: str, stdin: int = subprocess.DEVNULL, **variables: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603  # our own program
         _command(tmp_path, *arguments),
         cwd=PROJECT,
         env=_environment(**variables),
+        stdin=stdin,
         capture_output=True,
         text=True,
         timeout=60,
@@ -45,13 +53,28 @@ def _run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.Comple
 
 
 @contextlib.contextmanager
-def _serving(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _typing(text: str) -> Iterator[int]:
+    """Yield a terminal for a program's standard input, at which somebody has typed the text."""
+    keyboard, terminal = pty.openpty()
+    try:
+        os.write(keyboard, text.encode())
+        yield terminal
+    finally:
+        os.close(terminal)
+        os.close(keyboard)
+
+
+@contextlib.contextmanager
+def _serving(
+    tmp_path: Path, *arguments: str, stdin: int = subprocess.DEVNULL, **variables: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The program once it serves, with what it has printed until then."""
     ports = ("--port", "0", "--loops-port", "0", "--aws-port", "0")
     with subprocess.Popen(  # noqa: S603  # our own program
-        _command(tmp_path, *ports),
+        _command(tmp_path, *ports, *arguments),
         cwd=PROJECT,
-        env=_environment(),
+        env=_environment(**variables),
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -102,15 +125,78 @@ def test_verbose_shows_the_logs(failed: subprocess.CompletedProcess[str]) -> Non
     assert re.search("^Logs +standard error$", failed.stdout, re.MULTILINE)
 
 
-def test_with_a_key_it_delivers_to_the_real_loops(tmp_path: Path) -> None:
-    """With LOOPS_API_KEY set, events go to Loops with that key; this is said first, and the key is shown nowhere."""
-    real = Sandbox(KEY, limit=None)
-    with SandboxServer(real) as server:
-        ended = _run(tmp_path, "--once", "--loops-url", server.url, LOOPS_API_KEY=KEY)
+@pytest.fixture
+def real() -> Iterator[SandboxServer]:
+    """Stand in for the real Loops, with the team "Sandbox"."""
+    with SandboxServer(Sandbox(KEY, limit=None)) as server:
+        yield server
+
+
+def _asked(real: SandboxServer) -> list[str]:
+    return [f"{exchange.method} {exchange.path}" for exchange in real.sandbox.journal.all()]
+
+
+ASKED_WHOSE_KEY = ["GET /api/v1/api-key"]
+
+
+def test_an_api_key_alone_changes_nothing(tmp_path: Path, real: SandboxServer) -> None:
+    """With LOOPS_API_KEY set, events still go to the sandbox; one line says so, and the API key is shown nowhere."""
+    ended = _run(tmp_path, "--once", "--loops-url", real.url, LOOPS_API_KEY=KEY)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.startswith(f"LOOPS_API_KEY is set: events go to the real Loops at {server.url}.")
-    assert "adam@loops.so" in [contact.email for contact in real.contacts.all()]
+    first, *rest = ended.stdout.splitlines()
+    assert first == "LOOPS_API_KEY is not used: events go to the sandbox. For the real Loops: make run REAL=1"
+    assert "LOOPS_API_KEY" not in "".join(rest)
+    assert "6 of 6 samples came out as expected." in ended.stdout
+    assert _asked(real) == []
     assert KEY not in ended.stdout + (tmp_path / "functions.log").read_text()
+
+
+@pytest.mark.parametrize("answer", ["\n", "Sandbox\n", "\x04"], ids=["Enter", "the name", "Ctrl-D"])
+def test_the_real_loops_needs_a_yes(tmp_path: Path, real: SandboxServer, answer: str) -> None:
+    """With --real a person is asked, by the name of the team; with any answer but yes nothing is started."""
+    with _typing(answer) as terminal:
+        ended = _run(tmp_path, "--real", "--loops-url", real.url, stdin=terminal, LOOPS_API_KEY=KEY)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert 'Deliver events to the real Loops, team "Sandbox"? Contacts may get email. [y/N]' in ended.stderr
+    assert "nothing was started" in ended.stderr
+    assert _asked(real) == ASKED_WHOSE_KEY
+
+
+def test_the_real_loops_needs_a_person(tmp_path: Path, real: SandboxServer) -> None:
+    """Where there is no terminal to ask at, nothing is started."""
+    ended = _run(tmp_path, "--real", "--loops-url", real.url, LOOPS_API_KEY=KEY)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "nothing was started" in ended.stderr
+    assert _asked(real) == ASKED_WHOSE_KEY
+
+
+def test_the_samples_never_go_to_the_real_loops(tmp_path: Path, real: SandboxServer) -> None:
+    """After a yes, the real Loops gets the events that are posted and none of the samples."""
+    with (
+        _typing("y\n") as terminal,
+        _serving(tmp_path, "--real", "--loops-url", real.url, stdin=terminal, LOOPS_API_KEY=KEY) as (process, printed),
+    ):
+        assert printed.startswith('Events go to the real Loops, to the team "Sandbox". The samples are not sent.\n')
+        assert "curl" not in printed
+        assert _asked(real) == ASKED_WHOSE_KEY
+        (url,) = re.findall(r"^Webhook +(\S+)", printed, re.MULTILINE)
+        event = {"type": "identify", "messageId": "m-1", "userId": "grace", "traits": {"email": "grace@example.com"}}
+        body = json.dumps(event).encode()
+        headers = {"Content-Type": "application/json", "X-Signature": sign(body, SHARED_SECRET)}
+        assert urllib3.request("POST", url, body=body, headers=headers, retries=False).status == 200
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=30)
+    assert [contact.email for contact in real.sandbox.contacts.all()] == ["grace@example.com"]
+    assert process.returncode == 0
+    assert KEY not in printed + rest + errors + (tmp_path / "functions.log").read_text()
+
+
+@pytest.mark.parametrize(("variable", "option"), [("REAL=1", True), ("REAL=", False), ("REAL=0", False)])
+def test_make_run_is_real_only_with_real_1(variable: str, option: bool) -> None:
+    """`make run` passes --real on with REAL=1 and with nothing else."""
+    command = ["make", "--dry-run", "--assume-old", ".venv/.made", "run", variable]
+    made = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)  # noqa: S603  # our own Makefile
+    assert ("--real" in made.stdout) is option
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])

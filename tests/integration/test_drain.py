@@ -1,29 +1,32 @@
-"""The drain of a backlog, in virtual time, with every part of the product that decides about the pace."""
+"""A backlog's drain and its wait, in virtual time, with every part of the product that decides about the pace."""
 
 from __future__ import annotations
 
+import heapq
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from local.sandbox.rate_limit import Window, rate_limit
 from loops_destination.delivery import Breaker, Deliverer
 from loops_destination.http_api import WebhookRequest
-from loops_destination.loops import Answer, Meaning
+from loops_destination.loops import Meaning, Response
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.messages import Message, Parcel, QueueName, ascii_json
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
 from loops_destination.redelivery import Record, Redelivery
-from loops_destination.requests import LoopsRequest
-from loops_destination.secrets import SecretStore
+from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.trust import Gatekeeper
+from loops_destination.verification import Gatekeeper
 from loops_destination.webhook import Webhook
-from tests.fakes import EVENT, NOW, Keyring
+from tests.fakes import CONTACT, EVENT, IDENTIFY, NOW, TOO_FAST, Keyring, ManualClock, OneByOne, ScriptedLoops
 from tests.virtual_time import VirtualThreads, VirtualTime
 
 LIMIT = 10
@@ -50,15 +53,15 @@ class VirtualLoops:
     def __post_init__(self) -> None:
         self._limit = rate_limit(LIMIT, self.window)
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:  # noqa: ARG002  # Loops' face
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # Loops' face
         self.clock.sleep(ANSWER_SECONDS / 2)
         assert self._limit is not None
         allowance = self._limit.take(self.clock.time())
         self.clock.sleep(ANSWER_SECONDS / 2)
         self.answered.append((self.clock.time(), TAKEN if allowance.granted else 429))
         if allowance.granted:
-            return Answer(Meaning.DONE, 200, remaining=allowance.remaining)
-        return Answer(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED, remaining=0)
+            return Response(Meaning.DONE, 200, remaining=allowance.remaining)
+        return Response(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED, remaining=0)
 
 
 @dataclass
@@ -73,7 +76,7 @@ class VirtualQueue:
         for parcel in parcels:
             assert parcel.queue is QueueName.RETRY
             name = str(len(self.visible_at))
-            self.records[name] = Record(name, name, parcel.message.to_json(), self.clock.time())
+            self.records[name] = Record(name, name, parcel.message.to_json(), self.clock.time(), receives=0)
             self.visible_at[name] = self.clock.time() + 5
         return [True] * len(parcels)
 
@@ -86,6 +89,7 @@ class VirtualQueue:
         names = [name for name in self.records if self.visible_at[name] <= now][:BATCH]
         for name in names:
             self.visible_at[name] = now + 360
+            self.records[name] = replace(self.records[name], receives=self.records[name].receives + 1)
         return [self.records[name] for name in names]
 
 
@@ -122,11 +126,12 @@ class Drain:
             subscriptions=[EVENT],
             deliverer=Deliverer(self.loops, Keyring("key"), self.clock),
             storage=self.queue,
-            journal=Journal("drain", lambda: ""),
+            telemetry=Telemetry("drain", lambda: ""),
             clock=self.clock,
             pacer=Pacer(LIMIT, self.clock),
             calls_at_once=5,
             retry_for_seconds=10**6,
+            max_event_age_seconds=72 * 3600,
             threads=lambda size: VirtualThreads(self.clock, size),
         )
         while self.backlog & self.queue.records.keys():
@@ -163,8 +168,9 @@ class Drain:
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             storage=self.queue,
-            journal=Journal("drain", lambda: ""),
+            telemetry=Telemetry("drain", lambda: ""),
             clock=self.clock,
+            max_event_age_seconds=10**6,
         )
 
     @property
@@ -197,3 +203,68 @@ def test_a_backlog_is_drained_while_new_events_arrive(window: Window, seed: int)
     drain.run()
     assert drain.rate >= 0.95
     assert drain.refused <= 0.02
+
+
+LONGEST_RETRY_SECONDS = 312 * 3600  # RetryForHours' maximum
+MAX_RECEIVES = 1000  # maxReceiveCount of the RetryQueue, which is SQS's maximum
+POLL_SECONDS_HELD_BACK = 10  # Lambda polls more often: in 13 days that is a hundredth more receives
+
+
+class HeldBack:
+    """Contact updates on the RetryQueue while Loops answers 429 to every call."""
+
+    def __init__(self, messages: int) -> None:
+        random.seed(7)  # of the jitter: the same run each time
+        self.clock = ManualClock()
+        self.receives: Counter[str] = Counter()
+        self.letters: list[tuple[Reason, float]] = []
+        held = Message(
+            "key", NOW, Reason.TIMEOUT, ascii_json(IDENTIFY), action="createOrUpdateContact", subscription="contacts"
+        )
+        self._body = held.to_json()
+        self._agenda = [(NOW, str(number)) for number in range(messages)]
+
+    def run(self) -> None:
+        redelivery = Redelivery(
+            subscriptions=[CONTACT],
+            deliverer=Deliverer(ScriptedLoops(TOO_FAST), Keyring("key"), self.clock),
+            storage=self,
+            telemetry=Telemetry("held-back", lambda: "", level="ERROR"),
+            clock=self.clock,
+            pacer=Pacer(LIMIT, self.clock),
+            calls_at_once=5,
+            retry_for_seconds=LONGEST_RETRY_SECONDS,
+            max_event_age_seconds=72 * 3600,
+            threads=lambda _: nullcontext(OneByOne()),
+        )
+        while self._agenda:
+            self.clock.now = max(self.clock.now, self._agenda[0][0]) + POLL_SECONDS_HELD_BACK
+            redelivery.deliver(list(self._receive()), 60)
+
+    def _receive(self) -> Iterator[Record]:
+        for _ in range(BATCH):
+            if not self._agenda or self._agenda[0][0] > self.clock.now:
+                return
+            _, name = heapq.heappop(self._agenda)
+            self.receives[name] += 1
+            yield Record(name, name, self._body, NOW, self.receives[name])
+
+    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
+        self.letters += [(parcel.message.reason, self.clock.now - NOW) for parcel in parcels]
+        return [True] * len(parcels)
+
+    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
+        for name, seconds in seconds_by_receipt.items():
+            heapq.heappush(self._agenda, (self.clock.now + seconds, name))
+
+
+@pytest.mark.parametrize("messages", [1, 100, 2000])
+def test_a_delivery_waits_for_all_of_its_time_before_sqs_gives_it_up(messages: int) -> None:
+    """Held at 429 for 312 hours, each delivery is received at most 550 of 1,000 times, and its dead letter says why."""
+    held = HeldBack(messages)
+    held.run()
+    assert max(held.receives.values()) <= 0.55 * MAX_RECEIVES
+    assert len(held.letters) == len(held.receives) == messages
+    for reason, waited in held.letters:
+        assert reason is Reason.RETRIES_EXHAUSTED
+        assert LONGEST_RETRY_SECONDS <= waited < LONGEST_RETRY_SECONDS + 2 * 3600

@@ -9,12 +9,12 @@ from typing import Any
 from loops_destination.delivery import Breaker, Deliverer
 from loops_destination.http_api import WebhookRequest
 from loops_destination.messages import QueueName
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.queues import CALLS_AT_ONCE, Queues
-from loops_destination.secrets import SecretStore
+from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.trust import Gatekeeper
+from loops_destination.verification import Gatekeeper
 from loops_destination.webhook import STORING_SECONDS, Webhook
 from tests.fakes import DOWN, ManualClock, ScriptedLoops
 
@@ -54,8 +54,9 @@ def test_a_whole_batch_is_stored_in_full_calls_at_once() -> None:
         deliverer=Deliverer(ScriptedLoops(DOWN), secrets, clock),
         breaker=Breaker(clock),
         storage=Queues(dict.fromkeys(QueueName, "queue"), lambda: sqs),
-        journal=Journal("large-batch", lambda: ""),
+        telemetry=Telemetry("large-batch", lambda: ""),
         clock=clock,
+        max_event_age_seconds=72 * 3600,
     )
     event = {"type": "track", "userId": "u", "event": "E", "properties": {"text": "x" * 3850}}
     body = json.dumps([event | {"messageId": f"m-{number}"} for number in range(1000)]).encode()

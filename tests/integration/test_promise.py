@@ -18,23 +18,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from loops_destination.delivery import Breaker, Deliverer
 from loops_destination.http_api import WebhookRequest
-from loops_destination.loops import Answer
-from loops_destination.loops.answers import no_answer, read_answer
+from loops_destination.loops import Response
+from loops_destination.loops.responses import no_response, read_response
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.messages import Parcel, QueueName
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
 from loops_destination.redelivery import Record, Redelivery
-from loops_destination.requests import LoopsRequest
-from loops_destination.secrets import SecretStore
+from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.trust import Gatekeeper
+from loops_destination.verification import Gatekeeper
 from loops_destination.webhook import Webhook
 from tests.fakes import CONTACT, EVENT, ManualClock
 
 SECRET = json.dumps({"apiKey": "key", "sharedSecret": "shared"})
 HOUR = 3600
-KEY_REMEMBERED_SECONDS = 24 * HOUR
+IDEMPOTENCY_KEY_REMEMBERED_SECONDS = 24 * HOUR
 VISIBILITY_SECONDS = 360
 FUNCTION_SECONDS = 60
 
@@ -83,7 +83,7 @@ class World:
         """Sets what goes wrong next."""
         self.faults, self.sqs_down = list(trouble.faults), trouble.sqs_down
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:  # noqa: ARG002  # Loops' face
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # Loops' face
         """Loops: a key is used once in 24 hours, by what was processed; an unknown contact is refused."""
         if self.dies_after_calls is not None:
             self.dies_after_calls -= 1
@@ -91,23 +91,23 @@ class World:
                 raise Killed
         fault = self.faults.pop(0) if self.faults else "ok"
         if fault in ("429", "500", "401", "422"):
-            return read_answer(request, int(fault), b"{}", None)
+            return read_response(request, int(fault), b"{}", None)
         if fault == "silence":
-            return no_answer(Reason.TIMEOUT)
+            return no_response(Reason.TIMEOUT)
         status = self._process(request)
         if status == 400 or (fault == "ok" and not self.dying):
-            return read_answer(request, status, b"{}", None)
+            return read_response(request, status, b"{}", None)
         self.unsure.add(request.body["userId"])
         if fault == "ok":
-            return read_answer(request, status, b"{}", None)
+            return read_response(request, status, b"{}", None)
         if fault == "silence after":
-            return no_answer(Reason.TIMEOUT)
-        return read_answer(request, 500 if fault == "500 after" else 200, b"<html>", None)
+            return no_response(Reason.TIMEOUT)
+        return read_response(request, 500 if fault == "500 after" else 200, b"<html>", None)
 
     def _process(self, request: LoopsRequest) -> int:
         user = request.body["userId"]
         key = request.headers.get("Idempotency-Key")
-        if key is not None and self.clock.now - self.keys.get(key, float("-inf")) < KEY_REMEMBERED_SECONDS:
+        if key is not None and self.clock.now - self.keys.get(key, float("-inf")) < IDEMPOTENCY_KEY_REMEMBERED_SECONDS:
             return 409
         if not request.body.get("email") and user not in self.known:
             if key is not None and self.refusal_uses_key:
@@ -191,8 +191,9 @@ class Promise(RuleBasedStateMachine):
             deliverer=deliverer,
             breaker=Breaker(self.world.clock),
             storage=self.world,
-            journal=Journal("promise", lambda: ""),
+            telemetry=Telemetry("promise", lambda: ""),
             clock=self.world.clock,
+            max_event_age_seconds=72 * HOUR,
         )
 
     def _redelivery(self) -> Redelivery:
@@ -200,11 +201,12 @@ class Promise(RuleBasedStateMachine):
             subscriptions=[CONTACT, EVENT],
             deliverer=self._deliverer(),
             storage=self.world,
-            journal=Journal("promise", lambda: ""),
+            telemetry=Telemetry("promise", lambda: ""),
             clock=self.world.clock,
             pacer=Pacer(10, self.world.clock),
             calls_at_once=1,
             retry_for_seconds=72 * HOUR,
+            max_event_age_seconds=72 * HOUR,
         )
 
     @rule(kind=st.sampled_from(["identify", "track", "track by userId"]), trouble=TROUBLE)

@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from loops_destination.errors import SecretUnavailable
-from loops_destination.secrets import SecretStore, from_secrets_manager
+from loops_destination.secret_store import SecretStore, from_secrets_manager
 from tests.fakes import ManualClock
 
 
@@ -23,11 +23,11 @@ def test_both_versions_are_read(manager: Any) -> None:
     fetch = from_secrets_manager("loops")
     store = SecretStore(fetch, ManualClock())
     assert fetch("AWSPREVIOUS") is None
-    assert store.loops_key() == "key-1"
+    assert store.api_key() == "key-1"
     manager.put_secret_value(SecretId="loops", SecretString=json.dumps({"apiKey": "key-2", "sharedSecret": "shared-2"}))
     assert store.refresh()
-    assert store.loops_key() == "key-2"
-    assert [secret.signing for secret in store.versions()] == ["shared-2", "shared-1"]
+    assert store.api_key() == "key-2"
+    assert [secret.shared_secret for secret in store.versions()] == ["shared-2", "shared-1"]
 
 
 def test_a_secret_that_does_not_exist_has_no_version(manager: Any) -> None:  # noqa: ARG001  # it has another

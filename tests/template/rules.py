@@ -1,4 +1,4 @@
-"""What no linter knows of this template. Each rule names its faults, none when all is well."""
+"""What no linter knows of this template. Each rule names its problems, none when all is well."""
 
 from __future__ import annotations
 
@@ -6,26 +6,77 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations, pairwise
 from typing import Any
 
+from loops_destination.events import SEGMENT_RETRIES_SECONDS
 from loops_destination.observability import Metric
 from loops_destination.pace import ENVIRONMENTS
 from loops_destination.settings import Settings
-from tests.template.stack import ALARM, FUNCTION, LAYER, QUEUE, ROOT, Stack, references, target
+from tests.template.stack import (
+    ALARM,
+    FUNCTION,
+    LAYER,
+    QUEUE,
+    ROOT,
+    TRANSFORMS,
+    Reading,
+    Stack,
+    evaluated,
+    references,
+    target,
+)
 
-Faults = Iterator[str]
-Rule = Callable[[Stack], Faults]
+Problems = Iterator[str]
+Rule = Callable[[Stack], Problems]
 
 OPERATIONS = ROOT / "docs" / "operations.md"
-FOURTEEN_DAYS = 14 * 24 * 3600
+HOUR = 3600
+DAY = 24 * HOUR
+FOURTEEN_DAYS = 14 * DAY
 LOOKS_LIKE_A_SECRET = re.compile(r"(api_?key|secret|token|password)$", re.IGNORECASE)
 DASHBOARD_COLUMNS = 24
 
 SET_ELSEWHERE = {"MAPPINGS_FILE", "AWS_SAM_LOCAL"}
 """The mappings are where the layer brings them; the other one is set by `sam local`."""
 READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
+READ_BY_NOBODY = {"PARAMETERS"}
+"""It is there to change with the parameters."""
+
+REACH_THE_FUNCTIONS = {
+    "LoopsRequestsPerSecond": "20",
+    "LoopsBaseUrl": "https://loops.example/api",
+    "RetryForHours": "24",
+    "MaxEventAgeHours": "24",
+    "TrustUnsignedBatchItems": "true",
+    "ExistingSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:sample-AbCdEf",
+    "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/sample",
+    "LogLevel": "WARNING",
+    "ReservedConcurrency": "5",
+}
+"""The parameters whose values a function has, each with a value other than its default."""
+REACH_NO_FUNCTION = {
+    "RequestsPerSecond": "100",  # the API
+    "RequestsBurst": "100",  # the API
+    "AlarmEmail": "team@example.com",  # the alarm topic
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",  # the alarms
+    "LogRetentionDays": "14",  # the log groups
+    "Canary": "true",  # the deployment, not what is deployed
+}
+"""The parameters that affect other resources only, and so publish no version."""
+
+NOT_IN_A_VERSION = {"ReservedConcurrentExecutions", "Tags"}
+"""Properties of a function as a whole: Lambda refuses to publish a version when only they have changed."""
+
+GENERATED_SECRET = {
+    "SecretStringTemplate": '{"apiKey":"replace-me"}',
+    "GenerateStringKey": "sharedSecret",
+    "PasswordLength": 48,
+    "ExcludePunctuation": True,
+}
+"""Frozen for ever: CloudFormation generates a new value, over the API key too, when anything of it changes."""
 
 AWS_METRICS = {
     "AWS/ApiGateway": {"Count", "4xx", "5xx", "Latency", "IntegrationLatency", "DataProcessed"},
@@ -52,7 +103,7 @@ LOGGED_OF_A_REQUEST = {
 }
 
 
-def every_handler_exists(stack: Stack) -> Faults:
+def every_handler_exists(stack: Stack) -> Problems:
     for name in stack.of_type(FUNCTION):
         module, _, variable = stack.function(name, "Handler").rpartition(".")
         path = ROOT / stack.function(name, "CodeUri") / f"{module}.py"
@@ -71,7 +122,7 @@ def _assigned(source: str) -> set[str]:
     }
 
 
-def architectures_agree(stack: Stack) -> Faults:
+def architectures_agree(stack: Stack) -> Problems:
     wanted = {name: stack.function(name, "Architectures") for name in stack.of_type(FUNCTION)}
     for name, layer in stack.of_type(LAYER).items():
         wanted[name] = layer["Properties"].get("CompatibleArchitectures")
@@ -81,7 +132,7 @@ def architectures_agree(stack: Stack) -> Faults:
         yield f"the architectures differ: {wanted}"
 
 
-def runtimes_agree(stack: Stack) -> Faults:
+def runtimes_agree(stack: Stack) -> Problems:
     for function in stack.of_type(FUNCTION):
         runtime = stack.function(function, "Runtime")
         for layer in stack.of_type(LAYER):
@@ -89,7 +140,7 @@ def runtimes_agree(stack: Stack) -> Faults:
                 yield f"{layer}: it is not for {runtime}"
 
 
-def messages_stay_hidden_while_they_are_worked_on(stack: Stack) -> Faults:
+def messages_stay_hidden_while_they_are_worked_on(stack: Stack) -> Problems:
     """As AWS' "Configuring an Amazon SQS queue for use with Lambda" asks for."""
     for name, source in stack.sources():
         timeout = stack.function(name, "Timeout")
@@ -98,7 +149,7 @@ def messages_stay_hidden_while_they_are_worked_on(stack: Stack) -> Faults:
             yield f"{name}: {visibility} s are less than six times {timeout} s"
 
 
-def the_api_waits_for_the_functions(stack: Stack) -> Faults:
+def the_api_waits_for_the_functions(stack: Stack) -> Problems:
     paths = stack.translated["Resources"]["Api"]["Properties"]["Body"]["paths"]
     for path, methods in paths.items():
         for method, operation in methods.items():
@@ -108,7 +159,7 @@ def the_api_waits_for_the_functions(stack: Stack) -> Faults:
                 yield f"{method} {path}: the API gives up before {name} does"
 
 
-def each_queue_has_a_dead_letter_queue_or_is_one(stack: Stack) -> Faults:
+def each_queue_has_a_dead_letter_queue_or_is_one(stack: Stack) -> Problems:
     queues = {name: each["Properties"] for name, each in stack.of_type(QUEUE).items()}
     targets = {
         target(each["RedrivePolicy"]["deadLetterTargetArn"]) for each in queues.values() if "RedrivePolicy" in each
@@ -120,20 +171,20 @@ def each_queue_has_a_dead_letter_queue_or_is_one(stack: Stack) -> Faults:
             yield f"{name}: any queue may use it"
 
 
-def the_dead_letter_queue_lets_the_retry_queue_in(stack: Stack) -> Faults:
+def the_dead_letter_queue_lets_the_retry_queue_in(stack: Stack) -> Problems:
     name = stack.properties("RetryQueue").get("QueueName", {}).get("Fn::Sub", "")
     arns = json.dumps(stack.properties("DeadLetterQueue").get("RedriveAllowPolicy", {}).get("sourceQueueArns"))
     if not name or f":{name}" not in arns:
         yield f"{arns} does not name {name}"
 
 
-def queues_keep_messages_as_long_as_they_can(stack: Stack) -> Faults:
+def queues_keep_messages_as_long_as_they_can(stack: Stack) -> Problems:
     for name in stack.of_type(QUEUE):
         if stack.properties(name).get("MessageRetentionPeriod") != FOURTEEN_DAYS:
             yield f"{name}: its messages are dropped earlier"
 
 
-def queues_are_encrypted_and_closed_to_plain_http(stack: Stack) -> Faults:
+def queues_are_encrypted_and_closed_to_plain_http(stack: Stack) -> Problems:
     closed = {
         target(queue)
         for policy in stack.of_type("AWS::SQS::QueuePolicy").values()
@@ -156,7 +207,7 @@ def _refuses_plain_http(policy: dict[str, Any]) -> bool:
     )
 
 
-def every_policy_names_its_resource(stack: Stack) -> Faults:
+def every_policy_names_its_resource(stack: Stack) -> Problems:
     for name, statement in _statements(stack):
         actions, resources = _list(statement["Action"]), _list(statement["Resource"])
         if any("*" in action for action in actions):
@@ -169,7 +220,7 @@ def every_policy_names_its_resource(stack: Stack) -> Faults:
                 yield f"{name}: {arn} is not the stack's own policy"
 
 
-def functions_may_do_no_more_than_they_do(stack: Stack) -> Faults:
+def functions_may_do_no_more_than_they_do(stack: Stack) -> Problems:
     allowed = {action for _, statement in _statements(stack) for action in _list(statement["Action"])}
     wanted = {
         *("logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue"),
@@ -180,7 +231,7 @@ def functions_may_do_no_more_than_they_do(stack: Stack) -> Faults:
         yield f"{action}: it is {'not needed' if action in allowed else 'not allowed'}"
 
 
-def only_redelivery_takes_from_the_queue(stack: Stack) -> Faults:
+def only_redelivery_takes_from_the_queue(stack: Stack) -> Problems:
     takers = {target(stack.function(name, "Role")) for name, _ in stack.sources()}
     for name, statement in _statements(stack):
         if name not in takers and "sqs:ReceiveMessage" in _list(statement["Action"]):
@@ -207,7 +258,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def each_function_has_a_role_and_a_log_of_its_own(stack: Stack) -> Faults:
+def each_function_has_a_role_and_a_log_of_its_own(stack: Stack) -> Problems:
     functions = stack.of_type(FUNCTION)
     for kind, key in (("role", "Role"), ("log", "LoggingConfig")):
         names = [target(stack.function(name, key).get("LogGroup", stack.function(name, key))) for name in functions]
@@ -215,37 +266,59 @@ def each_function_has_a_role_and_a_log_of_its_own(stack: Stack) -> Faults:
             yield f"a {kind} is shared, or not the stack's: {names}"
 
 
-def every_log_ends(stack: Stack) -> Faults:
+def every_log_ends(stack: Stack) -> Problems:
     for name, log in stack.of_type("AWS::Logs::LogGroup").items():
         if "RetentionInDays" not in log["Properties"]:
             yield f"{name}: it is kept for ever"
 
 
-def the_access_log_tells_nothing_of_a_person(stack: Stack) -> Faults:
+def the_access_log_tells_nothing_of_a_person(stack: Stack) -> Problems:
     logged = set(re.findall(r"\$context\.([\w.]+)", stack.properties("Api")["AccessLogSettings"]["Format"]))
     yield from (f"{name} is logged" for name in sorted(logged - LOGGED_OF_A_REQUEST))
 
 
-def requests_are_throttled(stack: Stack) -> Faults:
+def requests_are_throttled(stack: Stack) -> Problems:
     settings = stack.properties("Api").get("DefaultRouteSettings", {})
     for key in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
         if key not in settings:
             yield f"{key} is not set"
 
 
-def every_way_to_post_leads_to_a_function(stack: Stack) -> Faults:
+def every_way_to_post_leads_to_a_function(stack: Stack) -> Problems:
     wanted = {
-        (method, path + slash)
+        (method, path + rest)
         for method in ("POST", "PUT", "PATCH")
         for path in ("/contacts", "/events", "/segment")
-        for slash in ("", "/")
+        for rest in ("", "/{proxy+}")
     }
     found = {(method, path) for _, method, path in stack.routes()}
     yield from (f"{method} {path}: Segment would drop the event" for method, path in sorted(wanted - found))
 
 
-def the_variables_are_those_that_the_code_reads(stack: Stack) -> Faults:
-    read = {name.upper() for name in Settings.model_fields} - SET_ELSEWHERE | READ_BY_POWERTOOLS
+def no_route_ends_in_a_slash(stack: Stack) -> Problems:
+    """API Gateway makes an integration of such a path, but no route, and reports no error."""
+    yield from (f"{name}: {method} {path} is never routed" for name, method, path in stack.routes() if path[-1] == "/")
+
+
+def the_api_may_invoke_a_function_on_all_its_routes(stack: Stack) -> Problems:
+    resources = stack.translated["Resources"]
+    permissions = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Permission"]
+    for name, method, path in stack.routes():
+        allowed = [_source(each) for each in permissions if target(each["FunctionName"]) == f"{name}Aliaslive"]
+        # AWS shows the route's own path in such ARNs; the path of a request is covered as well.
+        for seen in (path, path.replace("{proxy+}", ""), path.replace("{proxy+}", "any/thing")):
+            if not any(fnmatchcase(f"$default/{method}{seen}", pattern) for pattern in allowed):
+                yield f"{name}: the API may not invoke it for {method} {seen}"
+
+
+def _source(permission: dict[str, Any]) -> str:
+    """The stage, the method and the path that the permission is for."""
+    text, values = permission["SourceArn"]["Fn::Sub"]
+    return str(text.partition("${__ApiId__}/")[2].replace("${__Stage__}", values["__Stage__"]))
+
+
+def the_variables_are_those_that_the_code_reads(stack: Stack) -> Problems:
+    read = {name.upper() for name in Settings.model_fields} - SET_ELSEWHERE | READ_BY_POWERTOOLS | READ_BY_NOBODY
     everywhere = stack.document["Globals"]["Function"]["Environment"]["Variables"].keys()
     for name in stack.of_type(FUNCTION):
         given = everywhere | stack.properties(name).get("Environment", {}).get("Variables", {}).keys()
@@ -255,19 +328,25 @@ def the_variables_are_those_that_the_code_reads(stack: Stack) -> Faults:
         )
 
 
-def failed_messages_stay_and_the_others_go(stack: Stack) -> Faults:
+def failed_messages_stay_and_the_others_go(stack: Stack) -> Problems:
     for name, source in stack.sources():
         if source.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
             yield f"{name}: one failure brings the whole batch back"
 
 
-def redelivery_keeps_the_pace(stack: Stack) -> Faults:
+def redelivery_keeps_the_pace(stack: Stack) -> Problems:
     for name, source in stack.sources():
         if source.get("ScalingConfig", {}).get("MaximumConcurrency") != ENVIRONMENTS:
             yield f"{name}: each environment takes its share of {ENVIRONMENTS}"
 
 
-def no_secret_is_in_sight(stack: Stack) -> Faults:
+def no_retry_of_segment_is_an_old_event(stack: Stack) -> Problems:
+    hours = stack.document["Parameters"]["MaxEventAgeHours"]["MinValue"]
+    if hours * 3600 <= SEGMENT_RETRIES_SECONDS:
+        yield f"MaxEventAgeHours: {hours} h are no more than Segment retries for"
+
+
+def no_secret_is_in_sight(stack: Stack) -> Problems:
     document = stack.document
     variables = document["Globals"]["Function"]["Environment"]["Variables"]
     for name in [*document["Parameters"], *document["Outputs"], *variables]:
@@ -277,15 +356,22 @@ def no_secret_is_in_sight(stack: Stack) -> Faults:
         yield "a secret's value is resolved"
 
 
-def the_secret_outlives_the_stack(stack: Stack) -> Faults:
+def the_secret_outlives_the_stack(stack: Stack) -> Problems:
     for name, secret in stack.of_type("AWS::SecretsManager::Secret").items():
-        if {secret.get("DeletionPolicy"), secret.get("UpdateReplacePolicy")} != {"Retain"}:
-            yield f"{name}: it goes with the stack"
+        policies = (secret.get("DeletionPolicy"), secret.get("UpdateReplacePolicy"))
+        if policies != ("RetainExceptOnCreate", "Retain"):
+            yield f"{name}: it goes with the stack, or stays behind when a first deployment fails"
 
 
-def parameters_are_described_bounded_and_used(stack: Stack) -> Faults:
+def the_secret_is_generated_once(stack: Stack) -> Problems:
+    for name, secret in stack.of_type("AWS::SecretsManager::Secret").items():
+        if secret["Properties"].get("GenerateSecretString") != GENERATED_SECRET:
+            yield f"{name}: the next deployment would overwrite the API key and the shared secret"
+
+
+def parameters_are_described_bounded_and_used(stack: Stack) -> Problems:
     declared = stack.document["Parameters"]
-    used = set(references({key: value for key, value in stack.document.items() if key != "Parameters"}))
+    used = _used(stack)
     groups = stack.document["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     shown = [name for group in groups for name in group["Parameters"]]
     for name, parameter in declared.items():
@@ -301,7 +387,17 @@ def parameters_are_described_bounded_and_used(stack: Stack) -> Faults:
             yield f"{name}: a first deployment would have to know it"
 
 
-def a_changed_layer_is_a_new_version(stack: Stack) -> Faults:
+def _used(stack: Stack) -> set[str]:
+    """Everything that is referred to, other than in the variable that nobody reads."""
+    document = {name: section for name, section in stack.copy().document.items() if name != "Parameters"}
+    for function in document["Resources"].values():
+        if function["Type"] == FUNCTION:
+            for name in READ_BY_NOBODY:
+                function["Properties"].get("Environment", {}).get("Variables", {}).pop(name, None)
+    return set(references(document))
+
+
+def a_changed_layer_is_a_new_version(stack: Stack) -> Problems:
     for layer in stack.of_type(LAYER):
         changed = stack.copy()
         changed.properties(layer)["ContentUri"] += "-changed"
@@ -314,7 +410,44 @@ def _versions(stack: Stack) -> set[str]:
     return {name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Version"}
 
 
-def a_canary_is_called_off_by_its_functions_errors(stack: Stack) -> Faults:
+def a_changed_parameter_takes_effect(stack: Stack) -> Problems:
+    """The alias moves exactly when a function's configuration changes.
+
+    Without a new version the alias keeps the old one. With a new version of the same configuration the deployment
+    fails, because Lambda publishes nothing twice.
+    """
+    if stack.document["Transform"] != TRANSFORMS:
+        yield f"SAM sees references instead of values: the transforms are {stack.document['Transform']}"
+    known = REACH_THE_FUNCTIONS | REACH_NO_FUNCTION
+    for name in sorted(stack.document["Parameters"].keys() ^ known.keys()):
+        yield f"{name}: tests/template/rules.py does not say whether it reaches the functions, or it is gone"
+    for reading in Reading:
+        before = stack.deployed(reading)
+        for name, value in known.items():
+            after = stack.deployed(reading, **{name: value})
+            for function in stack.of_type(FUNCTION):
+                published = _version(before, function) != _version(after, function)
+                changed = _configuration(before, function) != _configuration(after, function, **{name: value})
+                if published != changed:
+                    yield f"{function}: {name} {'changes nothing' if published else 'has no effect'} ({reading.name})"
+                if published != (name in REACH_THE_FUNCTIONS):
+                    yield f"{function}: {name} {'publishes' if published else 'does not publish'} a version"
+
+
+def _version(template: dict[str, Any], function: str) -> Any:
+    """The logical id of the version that the alias leads to."""
+    alias = template["Resources"][f"{function}Aliaslive"]["Properties"]
+    return alias["FunctionVersion"]["Fn::GetAtt"][0]
+
+
+def _configuration(template: dict[str, Any], function: str, **parameters: str) -> dict[str, Any]:
+    """The part of the function's properties that a version keeps."""
+    properties = template["Resources"][function]["Properties"]
+    versioned = {name: value for name, value in properties.items() if name not in NOT_IN_A_VERSION}
+    return dict(evaluated(template, versioned, **parameters))
+
+
+def a_canary_is_called_off_by_its_functions_errors(stack: Stack) -> Problems:
     resources = stack.translate(Canary="true")["Resources"]
     for function in stack.of_type(FUNCTION):
         group = resources.get(f"{function}DeploymentGroup", {}).get("Properties", {})
@@ -324,13 +457,13 @@ def a_canary_is_called_off_by_its_functions_errors(stack: Stack) -> Faults:
             yield f"{function}: its errors do not end its canary"
 
 
-def without_a_canary_all_goes_at_once(stack: Stack) -> Faults:
+def without_a_canary_all_goes_at_once(stack: Stack) -> Problems:
     for name, resource in stack.translate(Canary="false")["Resources"].items():
         if "CodeDeploy" in json.dumps(resource):
             yield f"{name}: CodeDeploy has a part in it"
 
 
-def nothing_waits_for_itself(stack: Stack) -> Faults:
+def nothing_waits_for_itself(stack: Stack) -> Problems:
     for canary in ("true", "false"):
         resources = stack.translate(Canary=canary)["Resources"]
         graph = {name: (set(references(each)) | _explicit(each)) & resources.keys() for name, each in resources.items()}
@@ -344,7 +477,7 @@ def _explicit(resource: dict[str, Any]) -> set[str]:
     return set(_list(resource.get("DependsOn", [])))
 
 
-def alarms_name_metrics_that_exist(stack: Stack) -> Faults:
+def alarms_name_metrics_that_exist(stack: Stack) -> Problems:
     for name, alarm in stack.of_type(ALARM).items():
         properties = alarm["Properties"]
         simple = [
@@ -352,13 +485,22 @@ def alarms_name_metrics_that_exist(stack: Stack) -> Faults:
             *(each["MetricStat"]["Metric"] for each in properties.get("Metrics", []) if "MetricStat" in each),
         ]
         for metric in simple:
-            if "MetricName" in metric and metric["MetricName"] not in AWS_METRICS.get(metric["Namespace"], set()):
-                yield f"{name}: AWS has no {metric['MetricName']}"
+            if "MetricName" in metric and metric["MetricName"] not in _metrics_of(stack, metric):
+                yield f"{name}: there is no {metric['MetricName']} in {metric['Namespace']}"
         for query in properties.get("Metrics", []):
-            yield from (f"{name}: {fault}" for fault in _query_faults(stack, query.get("Expression", "")))
+            yield from (f"{name}: {problem}" for problem in _query_problems(stack, query.get("Expression", "")))
 
 
-def _query_faults(stack: Stack, expression: Any) -> Faults:
+def _metrics_of(stack: Stack, metric: dict[str, Any]) -> set[str]:
+    """The metrics of a namespace: the code's own have one dimension, the function that publishes them."""
+    if metric["Namespace"] != {"Fn::Sub": _namespace(stack)}:
+        return AWS_METRICS.get(str(metric["Namespace"]), set())
+    services = [stack.function(name, "CodeUri").rpartition("/")[2] for name in stack.of_type(FUNCTION)]
+    known = [[{"Name": "service", "Value": service}] for service in services]
+    return {each.title for each in Metric} if metric["Dimensions"] in known else set()
+
+
+def _query_problems(stack: Stack, expression: Any) -> Problems:
     if not isinstance(expression, dict):
         return
     selected = re.fullmatch(r'SELECT SUM\((\w+)\) FROM SCHEMA\("(.+)", service\)', expression["Fn::Sub"])
@@ -373,7 +515,23 @@ def _namespace(stack: Stack) -> str:
     return str(variables["METRICS_NAMESPACE"]["Fn::Sub"])
 
 
-def alarms_reach_somebody_and_say_what_to_do(stack: Stack) -> Faults:
+def alarms_look_back_no_further_than_cloudwatch_does(stack: Stack) -> Problems:
+    """By the quotas of PutMetricAlarm, and of alarms on Metrics Insights queries."""
+    for name, alarm in stack.of_type(ALARM).items():
+        properties = alarm["Properties"]
+        queries = properties.get("Metrics", [])
+        insights = any("SELECT" in str(each.get("Expression")) for each in queries)
+        for period in {each["Period"] for each in (properties, *queries, *_stats(queries)) if "Period" in each}:
+            longest = 3 * HOUR if insights else 7 * DAY if period >= HOUR else DAY
+            if period * properties["EvaluationPeriods"] > longest:
+                yield f"{name}: it evaluates more than {longest} s"
+
+
+def _stats(queries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return (each["MetricStat"] for each in queries if "MetricStat" in each)
+
+
+def alarms_reach_somebody_and_say_what_to_do(stack: Stack) -> Problems:
     headings = {_anchor(line) for line in OPERATIONS.read_text("utf-8").splitlines() if line.startswith("#")}
     for name, alarm in stack.of_type(ALARM).items():
         properties = alarm["Properties"]
@@ -390,7 +548,7 @@ def _anchor(heading: str) -> str:
     return re.sub(r"[^\w-]", "", heading.lstrip("#").strip().lower().replace(" ", "-"))
 
 
-def widgets_name_metrics_that_exist(stack: Stack) -> Faults:
+def widgets_name_metrics_that_exist(stack: Stack) -> Problems:
     shown = set()
     for widget in _widgets(stack):
         for line in widget["properties"].get("metrics", []):
@@ -411,7 +569,7 @@ def _searched(expression: str) -> tuple[str, str]:
     return (found[2], found[1]) if found else (expression, "")
 
 
-def widgets_do_not_overlap(stack: Stack) -> Faults:
+def widgets_do_not_overlap(stack: Stack) -> Problems:
     widgets = _widgets(stack)
     for one, other in combinations(widgets, 2):
         if _overlap(one, other, "x", "width") and _overlap(one, other, "y", "height"):
@@ -429,7 +587,7 @@ def _widgets(stack: Stack) -> list[dict[str, Any]]:
     return widgets
 
 
-def each_resource_says_why_it_is_there(stack: Stack) -> Faults:
+def each_resource_says_why_it_is_there(stack: Stack) -> Problems:
     lines = stack.text[stack.text.index("\nResources:") : stack.text.index("\nOutputs:")].splitlines()
     for before, line in pairwise(lines):
         if re.fullmatch(r"  \w+:", line) and not before.startswith("  # "):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,23 @@ LAYER = "AWS::Serverless::LayerVersion"
 QUEUE = "AWS::SQS::Queue"
 ALARM = "AWS::CloudWatch::Alarm"
 
+TRANSFORMS = ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"]
+
+_EXPANDED_SECTIONS = {"Conditions", "Resources", "Outputs"}
+_NO_VALUE = {"Ref": "AWS::NoValue"}
 _SUBSTITUTED = re.compile(r"\$\{([^!}][^}]*)\}")
+
+
+class Reading(Enum):
+    """What AWS::LanguageExtensions makes of a template, as far as its documentation can be read in two ways.
+
+    AWS documents that it "resolves parameters to literal values during processing". Left open are the section Globals,
+    which AWS' own port of the transform in the SAM CLI passes over, and Fn::If, which the port replaces by the branch
+    that applies. What holds under both readings does not depend on either.
+    """
+
+    LEAST = "Globals and Fn::If stay as they are"
+    MOST = "Globals are resolved too, and Fn::If becomes the branch that applies"
 
 
 class Stack:
@@ -72,8 +89,24 @@ class Stack:
     def translated(self) -> dict[str, Any]:
         return self.translate()
 
+    def expanded(self, reading: Reading, **parameters: str) -> Stack:
+        """Return the template after AWS::LanguageExtensions, which sees values instead of the parameters' names."""
+        if self.document["Transform"] != TRANSFORMS:
+            return self.copy()
+        expansion = _Expansion(self.document, parameters, resolves_if=reading is Reading.MOST)
+        sections = _EXPANDED_SECTIONS | ({"Globals"} if reading is Reading.MOST else set())
+        document = {
+            name: expansion.of(section) if name in sections else copy.deepcopy(section)
+            for name, section in self.document.items()
+        }
+        return Stack(document, self.text)
+
+    def deployed(self, reading: Reading, **parameters: str) -> dict[str, Any]:
+        """Return what CloudFormation deploys with these parameters, after both transforms."""
+        return self.expanded(reading, **parameters).translate(**parameters)
+
     def translate(self, **parameters: str) -> dict[str, Any]:
-        """What CloudFormation gets, the artifacts being uploaded."""
+        """Return the template after SAM's transform alone, the artifacts being uploaded."""
         document = copy.deepcopy(self.document)
         for resource in document["Resources"].values():
             for key in {"CodeUri", "ContentUri"} & resource.get("Properties", {}).keys():
@@ -81,6 +114,53 @@ class Stack:
         session = boto3.Session(region_name=REGION)
         translated = Translator({}, Parser(), boto_session=session).translate(document, parameters)
         return dict(json.loads(json.dumps(translated)))
+
+
+def evaluated(template: dict[str, Any], value: Any, **parameters: str) -> Any:
+    """Return a value of the template as CloudFormation passes it on, but for what only a deployed stack knows."""
+    return _Expansion(template, parameters, resolves_if=True).of(value)
+
+
+class _Expansion:
+    """The values of parameters in the place of references to them; resources and pseudo parameters stay."""
+
+    def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, str], *, resolves_if: bool) -> None:
+        declared: Mapping[str, Any] = document["Parameters"]
+        # CloudFormation passes numbers on as text.
+        self._values = {name: str(each["Default"]) for name, each in declared.items()} | dict(parameters)
+        self._conditions: Mapping[str, Any] = document["Conditions"]
+        self._resolves_if = resolves_if
+
+    def of(self, value: Any) -> Any:
+        match value:
+            case {"Ref": str(name)} if name in self._values:
+                return self._values[name]
+            case {"Fn::Sub": str(text)}:
+                return {"Fn::Sub": _SUBSTITUTED.sub(self._substitute, text)}
+            case {"Fn::If": [str(condition), then, otherwise]} if self._resolves_if:
+                return self.of(then if self._holds(self._conditions[condition]) else otherwise)
+            case dict():
+                return {key: each for key, each in self._each(value.items()) if self._stays(each)}
+            case list():
+                return [each for _, each in self._each(enumerate(value)) if self._stays(each)]
+        return value
+
+    def _each(self, items: Any) -> Iterator[tuple[Any, Any]]:
+        yield from ((key, self.of(each)) for key, each in items)
+
+    def _stays(self, value: Any) -> bool:
+        return not self._resolves_if or value != _NO_VALUE
+
+    def _substitute(self, placeholder: re.Match[str]) -> str:
+        return self._values.get(placeholder[1], placeholder[0])
+
+    def _holds(self, condition: Any) -> bool:
+        match condition:
+            case {"Fn::Equals": [one, other]}:
+                return bool(self.of(one) == self.of(other))
+            case {"Fn::Not": [negated]}:
+                return not self._holds(negated)
+        raise NotImplementedError(condition)
 
 
 def target(value: Any) -> str | None:

@@ -23,10 +23,10 @@ def test_each_section_is_a_stack_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", STACKS)
 def test_each_section_can_be_deployed(name: str) -> None:
-    """A deployment has the capability that its roles need, a bucket, and parameters that exist, with allowed values."""
+    """A deployment has what its roles and its two transforms need, a bucket, and parameters with allowed values."""
     options = CONFIG[name]["deploy"]["parameters"]
     declared = Stack.read().document["Parameters"]
-    assert options["capabilities"] == "CAPABILITY_IAM"
+    assert options["capabilities"].split(" ") == ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
     assert options["resolve_s3"]
     for override in shlex.split(options.get("parameter_overrides", "")):
         parameter, _, value = override.partition("=")

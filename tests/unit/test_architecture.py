@@ -10,11 +10,11 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "layers" / "destination" / "loops_destination"
 
 LAYERS = [
-    {"errors", "javascript", "requests", "clock"},
+    {"errors", "javascript", "loops_request", "clock"},
     {"paths", "events", "outcomes"},
     {
         "signature",
-        "keys",
+        "idempotency",
         "trigger",
         "mapping",
         "actions",
@@ -22,17 +22,17 @@ LAYERS = [
         "messages",
         "http_api",
         "settings",
-        "secrets",
+        "secret_store",
         "pace",
     },
-    {"subscriptions", "queues", "received", "observability", "trust"},
+    {"subscriptions", "queues", "received", "observability", "verification"},
     {"delivery"},
     {"webhook", "redelivery"},
     {"handlers"},
 ]
 """From the bottom up: a module imports from its own layer or from those below, never from above."""
 
-AWS_EDGE = {"queues", "secrets"}
+AWS_EDGE = {"queues", "secret_store"}
 
 
 def modules() -> list[Path]:

@@ -12,31 +12,31 @@ from loops_destination.delivery import (
     answer_status,
     prepare,
 )
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Outcome, Reason, Result
-from loops_destination.requests import LoopsRequest
 from loops_destination.subscriptions import Subscription
 from tests.fakes import (
+    API_KEY_REFUSED,
     CONTACT,
     DONE,
     DOWN,
     EVENT,
     IDENTIFY,
-    KEY_REFUSED,
     NOW,
     REFUSED,
     TOO_FAST,
     TRACK,
     UNKNOWN,
     USED,
-    Answer,
     Keyring,
     ManualClock,
+    Response,
     ScriptedLoops,
 )
 
 
 def attempt(
-    *answers: Answer, delivery: Delivery | None = None, keys: Keyring | None = None, clock: ManualClock | None = None
+    *answers: Response, delivery: Delivery | None = None, keys: Keyring | None = None, clock: ManualClock | None = None
 ) -> Result:
     delivery = delivery or Delivery(CONTACT, IDENTIFY, "key", NOW)
     request = prepare(delivery)
@@ -52,12 +52,12 @@ def attempt(
         (USED, Outcome.DELIVERED, None),
         (DOWN, Outcome.QUEUED, Reason.LOOPS_ERROR),
         (TOO_FAST, Outcome.QUEUED, Reason.RATE_LIMITED),
-        (KEY_REFUSED, Outcome.QUEUED, Reason.KEY_REFUSED),
+        (API_KEY_REFUSED, Outcome.QUEUED, Reason.API_KEY_REFUSED),
         (UNKNOWN, Outcome.QUEUED, Reason.UNKNOWN_CONTACT),
         (REFUSED, Outcome.REJECTED, Reason.REFUSED),
     ],
 )
-def test_an_answer_becomes_an_outcome(answer: Answer, outcome: Outcome, reason: Reason | None) -> None:
+def test_an_answer_becomes_an_outcome(answer: Response, outcome: Outcome, reason: Reason | None) -> None:
     """Done is delivered, trouble is queued, a refusal is rejected, each with its reason and Loops' status."""
     result = attempt(answer)
     assert (result.outcome, result.reason, result.status) == (outcome, reason, answer.status)
@@ -81,8 +81,8 @@ def test_a_test_event_is_answered_at_once() -> None:
 
 def test_a_used_key_after_a_refusal_is_for_a_person() -> None:
     """A key that a refused attempt may have used up proves nothing, so the event is not taken for sent."""
-    result = attempt(USED, delivery=Delivery(EVENT, TRACK, "key", NOW, may_have_used_its_key=True))
-    assert (result.outcome, result.reason) == (Outcome.REJECTED, Reason.KEY_USED_AFTER_REFUSAL)
+    result = attempt(USED, delivery=Delivery(EVENT, TRACK, "key", NOW, may_have_used_idempotency_key=True))
+    assert (result.outcome, result.reason) == (Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_ALREADY_USED)
 
 
 def test_a_used_key_after_trouble_is_delivered() -> None:
@@ -93,7 +93,7 @@ def test_a_used_key_after_trouble_is_delivered() -> None:
 
 def test_a_refused_key_is_read_anew_once() -> None:
     """After a rotation the first refusal brings the new key, and the call is made again with it."""
-    loops = ScriptedLoops(KEY_REFUSED, DONE)
+    loops = ScriptedLoops(API_KEY_REFUSED, DONE)
     keys = Keyring("old", "new")
     delivery = Delivery(CONTACT, IDENTIFY, "key", NOW)
     request = prepare(delivery)
@@ -105,19 +105,19 @@ def test_a_refused_key_is_read_anew_once() -> None:
 def test_a_key_that_did_not_change_is_not_tried_again() -> None:
     """A refusal of the same key is final for now: a person has to act, and the event waits."""
     keys = Keyring("old")
-    assert attempt(KEY_REFUSED, DONE, keys=keys).reason is Reason.KEY_REFUSED
+    assert attempt(API_KEY_REFUSED, DONE, keys=keys).reason is Reason.API_KEY_REFUSED
     assert keys.refreshes == 1
 
 
 def test_another_part_of_the_secret_is_no_new_key() -> None:
     """A rotation of the shared secret alone does not repeat the call."""
-    assert attempt(KEY_REFUSED, DONE, keys=Keyring("same", "same")).reason is Reason.KEY_REFUSED
+    assert attempt(API_KEY_REFUSED, DONE, keys=Keyring("same", "same")).reason is Reason.API_KEY_REFUSED
 
 
 def test_a_repeat_needs_time() -> None:
     """When the first call used up the time, the new key waits for the next try."""
     clock = ManualClock()
-    loops = ScriptedLoops(KEY_REFUSED, DONE, clock=clock, seconds=5)
+    loops = ScriptedLoops(API_KEY_REFUSED, DONE, clock=clock, seconds=5)
     delivery = Delivery(CONTACT, IDENTIFY, "key", NOW)
     request = prepare(delivery)
     assert isinstance(request, LoopsRequest)
@@ -128,7 +128,7 @@ def test_a_repeat_needs_time() -> None:
 def test_without_a_key_the_event_waits() -> None:
     """When the secret cannot be read, nothing is tried and nothing is lost."""
     result = attempt(DONE, keys=Keyring())
-    assert (result.outcome, result.reason) == (Outcome.QUEUED, Reason.KEY_UNAVAILABLE)
+    assert (result.outcome, result.reason) == (Outcome.QUEUED, Reason.API_KEY_UNAVAILABLE)
 
 
 def test_a_payload_that_can_never_succeed_is_rejected_with_its_field() -> None:
@@ -238,7 +238,7 @@ def test_an_unknown_contact_is_no_trouble_of_loops() -> None:
 
 
 class Surprising:
-    """A Loops, and a subscription, with a fault that nobody thought of."""
+    """A Loops, and a subscription, with a problem that nobody thought of."""
 
     enabled = True
 
@@ -248,7 +248,7 @@ class Surprising:
     def request(self, event: object, key: object) -> LoopsRequest:
         raise RecursionError(f"quotes {event} {key}")
 
-    def send(self, request: object, api_key: object, seconds: object) -> Answer:
+    def send(self, request: object, api_key: object, seconds: object) -> Response:
         raise ZeroDivisionError(f"quotes {request} {api_key} {seconds}")
 
 

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loops_destination.errors import NotAnEvent
-from loops_destination.events import MAX_DEPTH, MAX_EVENT_BYTES, first_seen, is_test_event, parse_body, parse_object
+from loops_destination.events import (
+    MAX_DEPTH,
+    MAX_EVENT_BYTES,
+    age_on_arrival,
+    first_seen,
+    is_test_event,
+    parse_body,
+    parse_object,
+)
 from tests.fakes import NOW
 
 
@@ -22,14 +30,71 @@ def test_an_event_keeps_its_text() -> None:
 
 def test_a_batch_gives_each_element_with_its_text() -> None:
     """A batch is taken apart in order, wrapped elements are unwrapped, and what is no event stays in its place."""
-    arrivals = parse_body(b'[{"a":1}, {"json": {"b": 2}} ,5]')
-    assert [arrival.text for arrival in arrivals] == ['{"a":1}', '{"b": 2}', "5"]
-    assert [arrival.event for arrival in arrivals] == [{"a": 1}, {"b": 2}, None]
+    arrivals = parse_body(b'[{"type":"page"}, {"json": {"type": "track"}} ,5]')
+    assert [arrival.text for arrival in arrivals] == ['{"type":"page"}', '{"type": "track"}', "5"]
+    assert [arrival.event for arrival in arrivals] == [{"type": "page"}, {"type": "track"}, None]
 
 
 def test_an_empty_batch_holds_nothing() -> None:
-    """`[]` is a batch without events."""
+    """`[]` is a batch without events, and so is one of Segment's HTTP API."""
     assert parse_body(b" [ ] ") == []
+    assert parse_body(b' { "batch" : [ ] } ') == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"batch":[%s,%s,5]}',
+        ' { "sentAt" : "now", "context": {"batch": [1]}, "batch" : [ %s , %s,5 ] , "integrations":{} }\n',
+        '{"\\u0062atch":[%s,%s,5],"type":null}',
+    ],
+)
+def test_a_batch_of_segments_http_api_is_unwrapped(body: str) -> None:
+    """`{"batch": […]}` gives each of its elements with the text as it came, whatever stands beside them."""
+    first, second = '{"type":"track","n":1.10}', '{"type": "page"}'
+    arrivals = parse_body((body % (first, second)).encode())
+    assert [arrival.text for arrival in arrivals] == [first, second, "5"]
+    assert [arrival.event for arrival in arrivals] == [json.loads(first), json.loads(second), None]
+
+
+def test_an_event_may_have_a_member_called_batch() -> None:
+    """An event with a type is an event, whatever else it holds."""
+    (arrival,) = parse_body(b'{"type":"track","batch":[{"type":"track"}]}')
+    assert arrival.event == {"type": "track", "batch": [{"type": "track"}]}
+
+
+@pytest.mark.parametrize("batch", ["null", "{}", '"x"', "5"])
+def test_a_batch_of_segments_http_api_is_an_array(batch: str) -> None:
+    """A `batch` that is no array is no batch."""
+    with pytest.raises(NotAnEvent, match="no type"):
+        parse_body(f'{{"batch":{batch}}}'.encode())
+
+
+def test_batches_do_not_nest() -> None:
+    """A batch within a batch is no event: one level is unwrapped, so no body is walked over again and again."""
+    (inner, event) = parse_body(b'{"batch":[{"batch":[{"type":"track"}]},{"type":"track"}]}')
+    assert (inner.event, inner.text) == (None, '{"batch":[{"type":"track"}]}')
+    assert event.event is not None
+    (element,) = parse_body(b'[{"batch":[{"type":"track"}]}]')
+    assert element.event is None
+
+
+def test_one_of_two_batches_is_not_chosen() -> None:
+    """A body with two batches could mean either, so it is no event."""
+    with pytest.raises(NotAnEvent, match="batch more than once"):
+        parse_body(b'{"batch":[{"type":"track"}],"batch":[]}')
+
+
+@pytest.mark.parametrize(
+    "event", ["{}", '{"email":"a@b.co"}', '{"type":null}', '{"type":""}', '{"type":5}', '{"type":[]}']
+)
+def test_an_object_without_a_type_is_no_event(event: str) -> None:
+    """An object whose type is no text is no event, alone, in a batch and wrapped, and what to look at is said."""
+    with pytest.raises(NotAnEvent, match="data mapping in Segment"):
+        parse_body(event.encode())
+    arrivals = parse_body(f'[{event},{{"json":{event}}}]'.encode())
+    assert [(arrival.text, arrival.event) for arrival in arrivals] == [(event, None)] * 2
+    assert all("data mapping in Segment" in arrival.problem for arrival in arrivals)
 
 
 @pytest.mark.parametrize(
@@ -61,10 +126,10 @@ def test_what_is_no_json_of_an_event_is_told(body: bytes, told: str) -> None:
 @pytest.mark.parametrize(
     "element",
     [
-        b'{"json":{"a":1},"json":{"b":2}}',
+        b'{"json":{"type":"a"},"json":{"type":"b"}}',
         b'{"json":5}',
-        b'{"json":{"json":{"a":1}}}',
-        b'{"\\u006ason":{"a":1}}',
+        b'{"json":{"json":{"type":"a"}}}',
+        b'{"\\u006ason":{"type":"a"}}',
         b"[]",
         b"null",
     ],
@@ -73,27 +138,27 @@ def test_an_odd_wrapper_is_no_event(element: bytes) -> None:
     """A wrapper holds one event under one key; anything else could mean two things."""
     (arrival,) = parse_body(b"[%s]" % element)
     assert arrival.event is None
-    assert arrival.fault
+    assert arrival.problem
 
 
 def test_nesting_has_a_limit() -> None:
     """An event nested deeper than the limit is no event; at the limit it is one."""
     fits = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
-    (arrival, deeper) = parse_body(f'[{{"a":{fits}}},{{"a":[{fits}]}}]'.encode())
+    (arrival, deeper) = parse_body(f'[{{"type":"track","a":{fits}}},{{"type":"track","a":[{fits}]}}]'.encode())
     assert arrival.event is not None
-    assert deeper.event is None
+    assert (deeper.event, deeper.problem) == (None, f"objects and arrays are nested more than {MAX_DEPTH} deep")
 
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:
     """A long list of objects is no deep one."""
-    (arrival,) = parse_body(json.dumps({"list": [{}] * 1000}).encode())
+    (arrival,) = parse_body(json.dumps({"type": "track", "list": [{}] * 1000}).encode())
     assert arrival.event is not None
 
 
 def test_a_number_of_any_length_is_read() -> None:
     """A number with more digits than Python converts is infinite, as JavaScript reads it."""
-    (arrival,) = parse_body(b'{"n":1%s,"m":-1%s,"i":7}' % (b"0" * 5000, b"0" * 5000))
-    assert arrival.event == {"n": float("inf"), "m": float("-inf"), "i": 7}
+    (arrival,) = parse_body(b'{"type":"track","n":1%s,"m":-1%s,"i":7}' % (b"0" * 5000, b"0" * 5000))
+    assert arrival.event == {"type": "track", "n": float("inf"), "m": float("-inf"), "i": 7}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +166,7 @@ def test_a_number_of_any_length_is_read() -> None:
 )
 def test_an_event_is_read_as_json_reads_it(value: str) -> None:
     """Whichever parser reads a value, it is the one that Python's own gives; half a surrogate pair is kept."""
-    text = f'{{"a":{value},"a":[{value}]}}'
+    text = f'{{"type":"track","a":{value},"a":[{value}]}}'
     (arrival,) = parse_body(text.encode())
     assert repr(arrival.event) == repr(json.loads(text))
     assert repr(parse_object(text)) == repr(json.loads(text))
@@ -110,8 +175,8 @@ def test_an_event_is_read_as_json_reads_it(value: str) -> None:
 @pytest.mark.parametrize(("character", "count"), [("x", MAX_EVENT_BYTES), ("é", MAX_EVENT_BYTES // 2)])
 def test_an_event_is_measured_in_bytes(character: str, count: int) -> None:
     """An event over the limit is too large, whatever the width of its characters."""
-    (fits,) = parse_body(json.dumps({"s": character * (count - 10)}, ensure_ascii=False).encode())
-    (exceeds,) = parse_body(json.dumps({"s": character * count}, ensure_ascii=False).encode())
+    (fits,) = parse_body(json.dumps({"type": "track", "s": character * (count - 30)}, ensure_ascii=False).encode())
+    (exceeds,) = parse_body(json.dumps({"type": "track", "s": character * count}, ensure_ascii=False).encode())
     assert not fits.too_large
     assert exceeds.too_large
 
@@ -119,7 +184,7 @@ def test_an_event_is_measured_in_bytes(character: str, count: int) -> None:
 @pytest.mark.parametrize("value", [None, 5, "", {"a": 1}])
 def test_a_message_id_is_a_text(value: object) -> None:
     """What is no text cannot tell one event from another, so it is no messageId."""
-    (arrival,) = parse_body(json.dumps({"messageId": value}).encode())
+    (arrival,) = parse_body(json.dumps({"type": "track", "messageId": value}).encode())
     assert arrival.message_id is None
 
 
@@ -160,12 +225,32 @@ def test_an_object_is_read_whole() -> None:
     [
         ("2026-03-01T11:00:00.000Z", NOW - 3600),
         ("2026-03-01T01:00:00.000Z", NOW - 4 * 3600),
-        ("2026-03-01T13:00:00.000Z", NOW),
-        ("no time", NOW),
-        (None, NOW),
-        (5, NOW),
+        ("2026-03-01T12:00:00.000Z", NOW),
+        ("2026-03-01T12:01:00.000Z", NOW),
+        ("2026-03-01T12:01:00.001Z", NOW - 4 * 3600),
+        ("no time", NOW - 4 * 3600),
+        (None, NOW - 4 * 3600),
+        (5, NOW - 4 * 3600),
     ],
 )
 def test_a_delivery_may_first_have_been_tried_when_segment_got_the_event(received: object, seen: float) -> None:
-    """Segment repeats an event for four hours, so a key can be that much older than the request at hand."""
+    """Segment repeats an event for four hours; without a credible `receivedAt` any arrival may be the last repeat."""
     assert first_seen({"receivedAt": received}, NOW) == seen
+
+
+@pytest.mark.parametrize(
+    ("event", "age"),
+    [
+        ({"receivedAt": "2026-03-01T11:00:00.000Z", "timestamp": "2026-01-01T00:00:00Z"}, 3600),
+        ({"receivedAt": None, "timestamp": "2026-03-01T10:00:00Z"}, 7200),
+        ({"receivedAt": "lately", "timestamp": "2026-03-01T11:00:00+01:00"}, 7200),
+        ({"timestamp": "2026-03-01T10:00:00"}, 7200),
+        ({"timestamp": "2026-03-01T13:00:00Z"}, -3600),
+        ({"timestamp": 1772366400000}, 0),
+        ({"timestamp": "0001-01-01T00:00:00+23:00"}, 63_908_046_000),
+        ({}, 0),
+    ],
+)
+def test_the_age_of_an_event_counts_from_when_segment_got_it(event: dict[str, object], age: float) -> None:
+    """An event is as old as its `receivedAt`, else its `timestamp`, in UTC where no zone is named; else it has no age."""
+    assert age_on_arrival(event, NOW) == age

@@ -53,10 +53,10 @@ def test_elsewhere_nothing_is_made_at_import(environ: dict[str, str]) -> None:
     assert [made(handler) for handler in handlers(environ)] == [set(), set()]
 
 
-@pytest.mark.parametrize("fault", [{"SECRET_ID": ""}, {"MAPPINGS_FILE": "/nowhere"}])
-def test_an_import_never_fails(environ: dict[str, str], fault: dict[str, str]) -> None:
+@pytest.mark.parametrize("problem", [{"SECRET_ID": ""}, {"MAPPINGS_FILE": "/nowhere"}])
+def test_an_import_never_fails(environ: dict[str, str], problem: dict[str, str]) -> None:
     """What cannot be made in the init is told by each call, where Lambda logs it, and not by an import that failed."""
-    web, redelivery = handlers(environ | fault | {"AWS_LAMBDA_FUNCTION_NAME": "f"})
+    web, redelivery = handlers(environ | problem | {"AWS_LAMBDA_FUNCTION_NAME": "f"})
     for handler in (web, redelivery):
         assert made(handler) == set()
     with pytest.raises((SettingsError, FileNotFoundError)):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -41,6 +42,16 @@ def test_a_message_is_as_documented() -> None:
         "reason": "rate-limited",
         "attempts": 1,
     }
+
+
+def test_an_accepted_old_event_says_so() -> None:
+    """A person's decision to send an old event stands in the message, and in every one that takes its place."""
+    accepted = replace(MESSAGE, old_is_accepted=True)
+    assert json.loads(accepted.to_json())["oldIsAccepted"] is True
+    message, _ = read_message(accepted.because(Reason.REFUSED).to_json())
+    assert message.old_is_accepted
+    assert "oldIsAccepted" not in json.loads(MESSAGE.to_json())
+    assert not read_message(MESSAGE.to_json())[0].old_is_accepted
 
 
 def test_a_detail_is_kept_in_the_message() -> None:
@@ -173,9 +184,9 @@ def test_a_refusal_is_not_forgotten() -> None:
     """Whatever a message is buried for, it says that Loops had refused it before; a refusal's own reason says it too."""
     buried = MESSAGE.because(Reason.UNKNOWN_CONTACT).because(Reason.SUBSCRIPTION_DISABLED)
     assert json.loads(buried.to_json())["refused"] is True
-    assert read_message(buried.to_json())[0].may_have_used_its_key
+    assert read_message(buried.to_json())[0].may_have_used_idempotency_key
     assert "refused" not in json.loads(MESSAGE.because(Reason.UNKNOWN_CONTACT).to_json())
-    assert not read_message(MESSAGE.to_json())[0].may_have_used_its_key
+    assert not read_message(MESSAGE.to_json())[0].may_have_used_idempotency_key
 
 
 @pytest.mark.parametrize(
@@ -186,6 +197,7 @@ def test_a_refusal_is_not_forgotten() -> None:
         {"subscription": "x" * 257},
         {"action": "\n"},
         {"refused": "perhaps"},
+        {"oldIsAccepted": "perhaps"},
     ],
 )
 def test_a_message_that_could_not_be_stored_again_is_refused(change: dict[str, object]) -> None:

@@ -6,20 +6,20 @@ from dataclasses import replace
 import pytest
 
 from loops_destination.delivery import Deliverer
-from loops_destination.loops import Answer
+from loops_destination.loops import Response
 from loops_destination.messages import Message, ascii_json, unpack
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
-from loops_destination.redelivery import KEY_REMEMBERED_SECONDS, Record, Redelivery
+from loops_destination.redelivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS, Record, Redelivery
 from loops_destination.subscriptions import Subscription
 from tests.fakes import (
+    API_KEY_REFUSED,
     CONTACT,
     DONE,
     DOWN,
     EVENT,
     IDENTIFY,
-    KEY_REFUSED,
     NOW,
     REFUSED,
     TOO_FAST,
@@ -30,10 +30,12 @@ from tests.fakes import (
     ManualClock,
     ScriptedLoops,
     Storage,
+    lines,
 )
 
 HOUR = 3600
 RETRY_FOR = 72 * HOUR
+MAX_EVENT_AGE = 72 * HOUR
 DISABLED = Subscription.from_json({"name": "off", "action": "sendEvent", "enabled": False})
 
 IDENTIFY_MESSAGE = Message(
@@ -47,25 +49,36 @@ TRACK_MESSAGE = Message(
 class Stand:
     """A redelivery with its parts at hand; `age` is how long the messages have waited."""
 
-    def __init__(self, *answers: Answer, age: float = 60, storage: Storage | None = None, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        *answers: Response,
+        age: float = 60,
+        storage: Storage | None = None,
+        seconds: float = 0.0,
+        max_event_age: float = MAX_EVENT_AGE,
+    ) -> None:
         self.clock = ManualClock(NOW + age)
         self.loops = ScriptedLoops(*(answers or (DONE,)), clock=self.clock, seconds=seconds)
         self.storage = storage or Storage()
+        self.telemetry = Telemetry("test", lambda: "hash-key")
         self.redelivery = Redelivery(
             subscriptions=[CONTACT, EVENT, DISABLED],
             deliverer=Deliverer(self.loops, Keyring("api-key"), self.clock),
             storage=self.storage,
-            journal=Journal("test", lambda: "hash-key"),
+            telemetry=self.telemetry,
             clock=self.clock,
             pacer=Pacer(10, self.clock),
             calls_at_once=1,
             retry_for_seconds=RETRY_FOR,
+            max_event_age_seconds=max_event_age,
         )
 
-    def deliver(self, *messages: Message | str, sent_at: float = NOW, seconds: float = 30) -> list[str]:
+    def deliver(
+        self, *messages: Message | str, sent_at: float = NOW, receives: int = 1, seconds: float = 30
+    ) -> list[str]:
+        bodies = [text if isinstance(text, str) else text.to_json() for text in messages]
         records = [
-            Record(str(number), f"receipt-{number}", text if isinstance(text, str) else text.to_json(), sent_at)
-            for number, text in enumerate(messages)
+            Record(str(number), f"receipt-{number}", body, sent_at, receives) for number, body in enumerate(bodies)
         ]
         return self.redelivery.deliver(records, seconds)
 
@@ -83,8 +96,8 @@ def test_an_event_that_loops_already_has_is_let_go() -> None:
     assert Stand(USED).deliver(TRACK_MESSAGE) == []
 
 
-@pytest.mark.parametrize("answer", [DOWN, KEY_REFUSED])
-def test_what_loops_does_not_take_stays(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [DOWN, API_KEY_REFUSED])
+def test_what_loops_does_not_take_stays(answer: Response) -> None:
     """Trouble keeps the message on the queue, hidden for half its age."""
     stand = Stand(answer, age=1000)
     assert stand.deliver(IDENTIFY_MESSAGE) == ["0"]
@@ -105,7 +118,53 @@ def test_a_429_stops_the_rest_of_the_batch() -> None:
     stand = Stand(DONE, TOO_FAST, DONE, age=10_000)
     assert stand.deliver(*[IDENTIFY_MESSAGE] * 5) == ["1", "2", "3", "4"]
     assert len(stand.loops.calls) == 2
-    assert all(5 <= seconds <= 7 for seconds in stand.storage.postponed.values())
+    assert all(7 <= seconds <= 13 for seconds in stand.storage.postponed.values())
+
+
+@pytest.mark.parametrize(("receives", "lowest", "highest"), [(1, 7, 13), (30, 225, 375), (500, 3600, 3600)])
+def test_a_message_without_a_turn_waits_longer_each_time(receives: int, lowest: int, highest: int) -> None:
+    """After a 429 the pauses of the refused message and of the untried one grow with their receives, to an hour."""
+    stand = Stand(TOO_FAST, age=10_000)
+    assert stand.deliver(*[IDENTIFY_MESSAGE] * 2, receives=receives) == ["0", "1"]
+    assert len(stand.loops.calls) == 1
+    assert all(lowest <= seconds <= highest for seconds in stand.storage.postponed.values())
+
+
+def test_the_last_attempt_is_not_put_off() -> None:
+    """A delivery whose time is over is attempted after a 429 to another one too, so that SQS does not drop it unsaid."""
+    stand = Stand(TOO_FAST, age=RETRY_FOR)
+    assert stand.deliver(*[IDENTIFY_MESSAGE] * 3) == []
+    assert len(stand.loops.calls) == 3
+    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == ["retries-exhausted"] * 3
+
+
+def test_the_log_and_loops_latency_carry_the_duration_of_the_attempt(capsys: pytest.CaptureFixture[str]) -> None:
+    """The duration is that of the call of Loops: the wait for a turn does not count, and what made no call has none."""
+    stand = Stand(DOWN, DONE, seconds=0.25)
+    stand.deliver(*[IDENTIFY_MESSAGE] * 3)
+    stand.telemetry.flush()
+    *deliveries, metrics = lines(capsys.readouterr().out)
+    assert [line["latency_ms"] for line in deliveries] == [250.0] * 3
+    assert metrics["LoopsLatency"] == pytest.approx([250.0] * 3)
+
+
+def test_the_oldest_delivery_of_an_invocation_is_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each invocation tells how long the oldest delivery it handled has waited, whatever became of it; none, nothing."""
+    stand = Stand(DONE, age=5000)
+    stand.redelivery.deliver(
+        [
+            Record("young", "r-1", IDENTIFY_MESSAGE.to_json(), NOW + 4000),
+            Record("old", "r-2", IDENTIFY_MESSAGE.to_json(), NOW),
+        ],
+        30,
+    )
+    stand.telemetry.flush()
+    stand.deliver()
+    stand.telemetry.flush()
+    (metrics,) = [line for line in lines(capsys.readouterr().out) if "_aws" in line]
+    assert metrics["OldestDeliverySeconds"] == [5000.0]
+    (declared,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert {"Name": "OldestDeliverySeconds", "Unit": "Seconds"} in declared["Metrics"]
 
 
 def test_a_refusal_is_a_dead_letter_before_the_message_is_let_go() -> None:
@@ -157,11 +216,23 @@ def test_todays_mapping_applies() -> None:
 
 def test_an_event_whose_key_loops_forgets_is_not_sent() -> None:
     """A sendEvent of 23 hours could be a second mail, so a person decides; one second earlier it is sent."""
-    late = Stand(age=KEY_REMEMBERED_SECONDS)
+    message = replace(TRACK_MESSAGE, event=ascii_json(TRACK | {"receivedAt": "2026-03-01T12:00:00.000Z"}))
+    late = Stand(age=IDEMPOTENCY_KEY_REMEMBERED_SECONDS)
+    assert late.deliver(message) == []
+    assert late.loops.calls == []
+    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["idempotency-key-expired"]
+    in_time = Stand(age=IDEMPOTENCY_KEY_REMEMBERED_SECONDS - 1)
+    assert in_time.deliver(message) == []
+    assert len(in_time.loops.calls) == 1
+
+
+def test_a_key_without_a_date_is_four_hours_older() -> None:
+    """An event that may be Segment's last retry is not sent 19 hours after its arrival; one second earlier it is."""
+    late = Stand(age=19 * HOUR)
     assert late.deliver(TRACK_MESSAGE) == []
     assert late.loops.calls == []
-    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
-    in_time = Stand(age=KEY_REMEMBERED_SECONDS - 1)
+    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["idempotency-key-expired"]
+    in_time = Stand(age=19 * HOUR - 1)
     assert in_time.deliver(TRACK_MESSAGE) == []
     assert len(in_time.loops.calls) == 1
 
@@ -208,7 +279,7 @@ def test_a_used_key_after_a_refusal_is_for_a_person() -> None:
     """A 409 after a refusal proves nothing: the event may never have been sent."""
     stand = Stand(USED)
     assert stand.deliver(replace(TRACK_MESSAGE, reason=Reason.UNKNOWN_CONTACT)) == []
-    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == ["key-used-after-refusal"]
+    assert [letter["reason"] for letter in stand.storage.on("dead-letter")] == ["idempotency-key-already-used"]
 
 
 def test_an_unknown_contact_is_waited_for_an_hour() -> None:
@@ -246,7 +317,40 @@ def test_a_key_is_as_old_as_segments_first_try() -> None:
     late = Stand(age=20 * HOUR)
     assert late.deliver(replace(TRACK_MESSAGE, event=event)) == []
     assert late.loops.calls == []
-    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["key-expired"]
+    assert [letter["reason"] for letter in late.storage.on("dead-letter")] == ["idempotency-key-expired"]
+
+
+OLD_MESSAGE = replace(TRACK_MESSAGE, event=ascii_json(TRACK | {"receivedAt": "2026-02-20T12:00:00.000Z"}))
+
+
+def test_an_event_that_was_too_old_on_arrival_is_not_sent() -> None:
+    """An event that comes back unasked, as by SQS' own redrive, is a dead letter again, and Loops is not asked."""
+    stand = Stand()
+    assert stand.deliver(replace(OLD_MESSAGE, reason=Reason.TOO_OLD, attempts=0)) == []
+    assert stand.loops.calls == []
+    (letter,) = stand.storage.on("dead-letter")
+    assert (letter["reason"], letter["attempts"]) == ("too-old", 0)
+    assert letter["detail"] == "216 hours old on arrival; MaxEventAgeHours is 72"
+
+
+def test_an_old_event_that_a_person_accepted_is_sent() -> None:
+    """An old event goes to Loops when its message carries a person's decision, and keeps it as long as it waits."""
+    accepted = replace(OLD_MESSAGE, old_is_accepted=True)
+    stand = Stand()
+    assert stand.deliver(accepted) == []
+    assert (stand.loops.keys, stand.storage.parcels) == (["key-2"], [])
+    refused = Stand(REFUSED)
+    refused.deliver(accepted)
+    (letter,) = refused.storage.on("dead-letter")
+    assert (letter["reason"], letter["oldIsAccepted"]) == ("refused", True)
+
+
+def test_waiting_makes_no_event_too_old() -> None:
+    """The age of an event ends at its arrival, so time on the RetryQueue does not count."""
+    event = ascii_json(TRACK | {"receivedAt": "2026-03-01T11:00:00.000Z"})
+    stand = Stand(age=10 * HOUR, max_event_age=2 * HOUR)
+    assert stand.deliver(replace(TRACK_MESSAGE, event=event)) == []
+    assert len(stand.loops.calls) == 1
 
 
 def test_a_refusal_is_remembered_through_a_dead_letter() -> None:
@@ -256,4 +360,4 @@ def test_a_refusal_is_remembered_through_a_dead_letter() -> None:
     (letter,) = stand.storage.on("dead-letter")
     again = Stand(USED)
     again.deliver(json.dumps(letter | {"subscription": "events"}))
-    assert [letter["reason"] for letter in again.storage.on("dead-letter")] == ["key-used-after-refusal"]
+    assert [letter["reason"] for letter in again.storage.on("dead-letter")] == ["idempotency-key-already-used"]

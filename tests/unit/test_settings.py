@@ -11,11 +11,19 @@ NEEDED = {"SECRET_ID": "s", "RETRY_QUEUE_URL": "https://r", "DEAD_LETTER_QUEUE_U
 def test_what_the_template_sets_is_read() -> None:
     """Each variable becomes a setting in its type; empty ones count as missing."""
     settings = Settings.from_environment(
-        NEEDED | {"TRUST_UNSIGNED_BATCH_ITEMS": "true", "RETRY_FOR_HOURS": "24", "LOOPS_BASE_URL": "", "OTHER": "x"}
+        NEEDED
+        | {"TRUST_UNSIGNED_BATCH_ITEMS": "true", "RETRY_FOR_HOURS": "24", "MAX_EVENT_AGE_HOURS": "48"}
+        | {"LOOPS_BASE_URL": "", "OTHER": "x"}
     )
     assert settings.trust_unsigned_batch_items is True
     assert settings.retry_for_hours == 24
+    assert settings.max_event_age_hours == 48
     assert settings.loops_base_url == "https://app.loops.so/api"
+
+
+def test_events_are_sent_for_three_days_unless_the_stack_says_otherwise() -> None:
+    """Without its variable MaxEventAgeHours is 72."""
+    assert Settings.from_environment(NEEDED).max_event_age_hours == 72
 
 
 def test_every_fault_is_told_at_once() -> None:

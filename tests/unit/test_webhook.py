@@ -8,13 +8,13 @@ import pytest
 from loops_destination.delivery import Breaker, Deliverer
 from loops_destination.events import MAX_EVENT_BYTES
 from loops_destination.http_api import Reply, WebhookRequest
-from loops_destination.loops import Answer
+from loops_destination.loops import Response
 from loops_destination.messages import unpack
-from loops_destination.observability import Journal
-from loops_destination.secrets import SecretStore
+from loops_destination.observability import Telemetry
+from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.trust import Gatekeeper
+from loops_destination.verification import Gatekeeper
 from loops_destination.webhook import Webhook
 from tests.fakes import (
     CONTACT,
@@ -33,7 +33,9 @@ from tests.fakes import (
     Storage,
 )
 
-SECRET = json.dumps({"apiKey": "key-1", "sharedSecret": "shared-1"})
+HOUR = 3600
+MAX_EVENT_AGE = 72 * HOUR
+SECRET = json.dumps({"apiKey": "key-1", "sharedSecret": "shared-1", "bearerToken": "token-1"})
 
 
 class Stand:
@@ -41,7 +43,7 @@ class Stand:
 
     def __init__(
         self,
-        *answers: Answer,
+        *answers: Response,
         subscriptions: list[Subscription] | None = None,
         action: str | None = "createOrUpdateContact",
         storage: Storage | None = None,
@@ -58,8 +60,9 @@ class Stand:
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             storage=self.storage,
-            journal=Journal("test", lambda: "hash-key"),
+            telemetry=Telemetry("test", lambda: "hash-key"),
             clock=self.clock,
+            max_event_age_seconds=MAX_EVENT_AGE,
         )
 
     def post(self, body: Any, sent_at: float | None = None) -> Reply:
@@ -178,7 +181,7 @@ def test_an_event_too_large_is_refused_alone_and_kept_in_a_batch() -> None:
 
 
 @pytest.mark.parametrize("answer", [DOWN, REFUSED])
-def test_what_is_stored_nowhere_stays_with_segment(answer: Answer) -> None:
+def test_what_is_stored_nowhere_stays_with_segment(answer: Response) -> None:
     """When neither Loops nor SQS takes an event, the answer is 503 and no outcome is claimed."""
     stand = Stand(answer, storage=Storage(down=True))
     reply = stand.post(IDENTIFY)
@@ -230,6 +233,106 @@ def test_without_time_left_nothing_is_tried() -> None:
 def test_a_time_that_cannot_be_true_is_not_counted(sent_at: float | None) -> None:
     """A sample event's old time, or a clock ahead of ours, leaves the event its try."""
     assert outcomes(Stand().post(IDENTIFY, sent_at=sent_at)) == [("delivered", None)]
+
+
+OLD = TRACK | {"receivedAt": "2026-02-26T11:59:00.000Z", "timestamp": "2026-03-01T12:00:00.000Z"}
+"""Got by Segment 72 hours and a minute before the tests' time."""
+
+
+def test_a_replayed_event_is_rejected() -> None:
+    """An event of sendEvent that Segment got over 72 hours before it arrived is a dead letter: it mails nobody again."""
+    stand = Stand(subscriptions=[EVENT], action="sendEvent")
+    reply = stand.post(OLD)
+    assert reply.status == 400
+    assert outcomes(reply) == [("rejected", "too-old")]
+    assert reply.results[0]["detail"] == "72 hours old on arrival; MaxEventAgeHours is 72"
+    assert stand.loops.calls == []
+    (letter,) = stand.storage.on("dead-letter")
+    assert (letter["reason"], letter["attempts"], letter["event"]) == ("too-old", 0, OLD)
+
+
+def test_an_event_at_the_limit_of_its_age_is_sent() -> None:
+    """Not until MaxEventAgeHours have passed is an event too old."""
+    stand = Stand(subscriptions=[EVENT], action="sendEvent")
+    at_the_limit = TRACK | {"receivedAt": "2026-02-26T12:00:00.000Z"}
+    assert outcomes(stand.post(at_the_limit)) == [("delivered", None)]
+
+
+def test_the_timestamp_tells_the_age_otherwise() -> None:
+    """An event without `receivedAt` is too old by its `timestamp`; one without either cannot be shown to be old."""
+    stand = Stand(subscriptions=[EVENT], action="sendEvent")
+    assert outcomes(stand.post(TRACK | {"timestamp": "2026-02-01T12:00:00Z"})) == [("rejected", "too-old")]
+    assert outcomes(stand.post(TRACK)) == [("delivered", None)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        IDENTIFY | {"receivedAt": "2025-03-01T12:00:00Z"},
+        {"type": "delete", "userId": "u-1", "receivedAt": "2025-03-01T12:00:00Z"},
+        OLD | {"messageId": "segment-test-message-1"},
+    ],
+    ids=["contact", "deletion", "test event"],
+)
+def test_age_matters_only_to_what_may_mail(event: dict[str, Any]) -> None:
+    """Contacts, deletions and Segment's test events are sent at any age."""
+    stand = Stand(subscriptions=[CONTACT, EVENT, DELETION], action=None)
+    assert outcomes(stand.post(event)) == [("delivered", None)]
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "outcome"),
+    [
+        (NOW - 2, ("rejected", "too-old")),
+        (NOW + 5, ("rejected", "too-old")),
+        (NOW - 3600, ("delivered", None)),
+        (NOW - 10**8, ("delivered", None)),
+    ],
+    ids=["live", "ahead of our clock", "an hour ago", "a sample of years ago"],
+)
+def test_the_age_counts_until_the_request_arrived(sent_at: float, outcome: tuple[str, str | None]) -> None:
+    """The age ends when API Gateway took the request, so a sample request of long ago has events of its own time."""
+    stand = Stand(subscriptions=[EVENT], action="sendEvent")
+    assert outcomes(stand.post(OLD, sent_at=sent_at)) == [outcome]
+
+
+def test_an_old_event_takes_no_other_with_it() -> None:
+    """In a batch the events of today are sent, and each old one is a dead letter."""
+    stand = Stand(subscriptions=[EVENT], action="sendEvent")
+    reply = stand.post([OLD, TRACK | {"messageId": "m-3"}])
+    assert reply.status == 207
+    assert outcomes(reply) == [("rejected", "too-old"), ("delivered", None)]
+
+
+@pytest.mark.parametrize("body", [{"email": "adam@loops.so"}, {}, {"type": None}, {"json": {"plan": "pro"}}])
+def test_a_body_without_a_type_is_a_dead_letter(body: dict[str, Any]) -> None:
+    """What a wrong `data` mapping in Segment sends is kept and answered 400, not filtered in silence."""
+    stand = Stand()
+    reply = stand.post(body)
+    assert reply.status == 400
+    assert outcomes(reply) == [("rejected", "not-an-event")]
+    assert "data mapping" in reply.results[0]["detail"]
+    assert json.loads(unpack(stand.storage.on("dead-letter")[0])) == body
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer token-1"])
+def test_a_batch_of_segments_http_api_is_taken_apart(authorization: str) -> None:
+    """`{"batch": […]}` is delivered event by event when its signature or a bearer token vouches for all of it."""
+    stand = Stand(subscriptions=[CONTACT, EVENT], action=None)
+    raw = json.dumps({"batch": [IDENTIFY, TRACK, 5], "sentAt": "2026-03-01T12:00:00Z"}).encode()
+    signature = "" if authorization else sign(raw, "shared-1")
+    reply = stand.webhook.receive(WebhookRequest(raw, signature, authorization))
+    assert reply.status == 207
+    assert outcomes(reply) == [("delivered", None), ("delivered", None), ("rejected", "not-an-event")]
+    assert [result["messageId"] for result in reply.results] == ["m-1", "m-2", None]
+
+
+def test_a_batch_of_segments_http_api_needs_a_proof_of_all_of_it() -> None:
+    """A signature over the first event of `{"batch": […]}` lets nothing in."""
+    stand = Stand()
+    raw = json.dumps({"batch": [IDENTIFY]}).encode()
+    reply = stand.webhook.receive(WebhookRequest(raw, sign(json.dumps(IDENTIFY).encode(), "shared-1")))
+    assert (reply.status, reply.reason) == (401, "bad-signature")
 
 
 def test_a_batch_is_tried_for_two_seconds() -> None:

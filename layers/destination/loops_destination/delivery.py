@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from loops_destination.clock import Clock
 from loops_destination.errors import MappingError, PayloadError, SecretError
-from loops_destination.events import is_test_event, message_id
-from loops_destination.loops.answers import Answer, Meaning
+from loops_destination.events import age_on_arrival, is_test_event, message_id
+from loops_destination.loops.responses import Meaning, Response
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Outcome, Reason, Result
-from loops_destination.requests import LoopsRequest
 from loops_destination.subscriptions import Subscription
 
 UNKNOWN_CONTACT_WAITS_SECONDS = 3600
@@ -21,7 +21,7 @@ UNKNOWN_CONTACT_WAITS_SECONDS = 3600
 class Keys(Protocol):
     """Where the API key comes from."""
 
-    def loops_key(self) -> str: ...
+    def api_key(self) -> str: ...
 
     def refresh(self) -> bool:
         """Reads it anew; whether anything changed."""
@@ -31,30 +31,52 @@ class Keys(Protocol):
 class Loops(Protocol):
     """Calls Loops; `LoopsClient` does."""
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer: ...
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event under one subscription; `may_have_used_its_key` when Loops refused it before."""
+    """One event under one subscription.
+
+    `may_have_used_idempotency_key`: Loops refused it before. `old_is_accepted`: a person decided to send it whatever its age.
+    """
 
     subscription: Subscription
     event: dict[str, Any] = field(repr=False)
     key: str
     received_at: float
-    may_have_used_its_key: bool = False
+    may_have_used_idempotency_key: bool = False
+    old_is_accepted: bool = False
 
     @property
     def action(self) -> str:
         return self.subscription.action.slug
 
     def result(
-        self, outcome: Outcome, reason: Reason | None = None, detail: str | None = None, answer: Answer | None = None
+        self,
+        outcome: Outcome,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        response: Response | None = None,
     ) -> Result:
-        """What became of it, under the names that answers and logs know it by; `answer` is Loops', if it gave one."""
-        status, remaining = (answer.status, answer.remaining) if answer is not None else (None, None)
+        """What became of it, under the names that responses and logs know it by; `response` is Loops', if it gave one."""
+        status, remaining = (response.status, response.remaining) if response is not None else (None, None)
         known_as = message_id(self.event), self.subscription.id, self.action
         return Result(outcome, reason, detail, status, remaining, *known_as)
+
+
+def too_old(delivery: Delivery, arrived: float, max_age_seconds: float) -> Result | None:
+    """Reject an event of `sendEvent` that was too old when it arrived: a replay must not mail people again.
+
+    None for every other delivery. Segment's test events are sent at any age.
+    """
+    if not delivery.subscription.action.keyed or delivery.old_is_accepted or is_test_event(delivery.event):
+        return None
+    age = age_on_arrival(delivery.event, arrived)
+    if age <= max_age_seconds:
+        return None
+    detail = f"{age / 3600:,.0f} hours old on arrival; MaxEventAgeHours is {max_age_seconds / 3600:g}"
+    return delivery.result(Outcome.REJECTED, Reason.TOO_OLD, detail)
 
 
 def prepare(delivery: Delivery) -> LoopsRequest | Result:
@@ -65,7 +87,7 @@ def prepare(delivery: Delivery) -> LoopsRequest | Result:
         return delivery.result(Outcome.REJECTED, Reason.INVALID_PAYLOAD, str(error))
     except MappingError as error:
         return delivery.result(Outcome.REJECTED, Reason.MAPPING_FAILED, str(error))
-    except Exception as error:  # noqa: BLE001  # one event's surprise must not keep the others from their answer
+    except Exception as error:  # noqa: BLE001  # one event's surprise must not keep the others from their response
         return _surprise(delivery, error)
 
 
@@ -82,36 +104,36 @@ class Deliverer:
         try:
             return self._judge(delivery, self._ask(request, seconds))
         except SecretError:
-            return delivery.result(Outcome.QUEUED, Reason.KEY_UNAVAILABLE)
+            return delivery.result(Outcome.QUEUED, Reason.API_KEY_UNAVAILABLE)
         except Exception as error:  # noqa: BLE001  # likewise
             return _surprise(delivery, error)
 
-    def _ask(self, request: LoopsRequest, seconds: float) -> Answer:
+    def _ask(self, request: LoopsRequest, seconds: float) -> Response:
         deadline = self._clock.time() + seconds
-        key = self._keys.loops_key()
-        answer = self._loops.send(request, key, seconds)
-        if answer.meaning is not Meaning.KEY_REFUSED or not self._keys.refresh():
-            return answer
+        key = self._keys.api_key()
+        response = self._loops.send(request, key, seconds)
+        if response.meaning is not Meaning.API_KEY_REFUSED or not self._keys.refresh():
+            return response
         left = deadline - self._clock.time()
-        renewed = self._keys.loops_key()
-        return self._loops.send(request, renewed, left) if renewed != key and left > 0 else answer
+        renewed = self._keys.api_key()
+        return self._loops.send(request, renewed, left) if renewed != key and left > 0 else response
 
-    def _judge(self, delivery: Delivery, answer: Answer) -> Result:
-        reason, detail = answer.reason, answer.message
-        match answer.meaning:
+    def _judge(self, delivery: Delivery, response: Response) -> Result:
+        reason, detail = response.reason, response.message
+        match response.meaning:
             case Meaning.DONE:
-                return delivery.result(Outcome.DELIVERED, answer=answer)
+                return delivery.result(Outcome.DELIVERED, response=response)
             case Meaning.ALREADY_DONE:
                 # Whether a refused attempt uses up its key is unknown, so this may never have been sent.
-                if delivery.may_have_used_its_key:
-                    return delivery.result(Outcome.REJECTED, Reason.KEY_USED_AFTER_REFUSAL, answer=answer)
-                return delivery.result(Outcome.DELIVERED, answer=answer)
-            case Meaning.TRY_AGAIN | Meaning.KEY_REFUSED:
-                return delivery.result(Outcome.QUEUED, reason, detail, answer)
+                if delivery.may_have_used_idempotency_key:
+                    return delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_ALREADY_USED, response=response)
+                return delivery.result(Outcome.DELIVERED, response=response)
+            case Meaning.TRY_AGAIN | Meaning.API_KEY_REFUSED:
+                return delivery.result(Outcome.QUEUED, reason, detail, response)
             case Meaning.CONTACT_UNKNOWN if self._contact_may_come(delivery):
-                return delivery.result(Outcome.QUEUED, reason, detail, answer)
+                return delivery.result(Outcome.QUEUED, reason, detail, response)
             case Meaning.CONTACT_UNKNOWN | Meaning.REFUSED:
-                return delivery.result(Outcome.REJECTED, reason, detail, answer)
+                return delivery.result(Outcome.REJECTED, reason, detail, response)
 
     def _contact_may_come(self, delivery: Delivery) -> bool:
         waited = self._clock.time() - delivery.received_at

@@ -1,7 +1,7 @@
 """Every error of this package, drawn as a tree; each class is named by what the caller should do about it.
 
 DestinationError
-├── DefinitionError            the team's mappings file is wrong: mend it (tells all its faults at once)
+├── DefinitionError            the team's mappings file is wrong: mend it (tells all its problems at once)
 │   ├── MappingError           a mapping, when it is constructed, or an event it cannot be resolved over
 │   ├── TriggerError           a trigger
 │   └── SubscriptionsError     the file of subscriptions
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Problem:
     """One thing wrong at one place; `path` has `/` between keys and indices, and is empty for the whole."""
 
     path: str
@@ -36,11 +36,11 @@ class DestinationError(Exception):
 
 
 class DefinitionError(DestinationError):
-    """The mappings file must be mended; `faults` holds everything that is wrong with it, `str()` has a line for each."""
+    """The mappings file must be mended; `problems` holds everything that is wrong with it, `str()` has a line for each."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(map(str, self.faults)))
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class MappingError(DefinitionError):
@@ -48,11 +48,11 @@ class MappingError(DefinitionError):
 
 
 class TriggerError(DefinitionError):
-    """The trigger is invalid; `position` is the offset of the fault in the expression, in characters from 0."""
+    """The trigger is invalid; `position` is the offset of the problem in the expression, in characters from 0."""
 
     def __init__(self, message: str, position: int = 0) -> None:
         self.position = position
-        super().__init__([Fault("", message)])
+        super().__init__([Problem("", message)])
 
 
 class SubscriptionsError(DefinitionError):

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from pydantic_core import from_json
@@ -20,12 +20,14 @@ from loops_destination.errors import NotAnEvent
 MAX_EVENT_BYTES = 256 * 1024  # Segment sends at most 32 KB; its Public API names no more than this for any product
 MAX_BODY_BYTES = 5 * 1000 * 1000  # a batch of Segment is at most 4 MB
 SEGMENT_RETRIES_SECONDS = 4 * 3600
+CLOCK_SKEW_SECONDS = 60  # by which Segment's clock may be ahead of this one
 MAX_DEPTH = 200  # of objects and arrays; far above any event, far below Python's recursion limit
 
 TEST_EVENT_PREFIX = "segment-test-message-"
 """How the messageId of an event from Segment's own event tester begins."""
 
 _TOO_DEEP = f"objects and arrays are nested more than {MAX_DEPTH} deep"
+_NO_TYPE = "the object has no type, so it is no whole Segment event; check the webhook's data mapping in Segment"
 _WRAPPED = re.compile(r'\{\s*"json"\s*:\s*')
 _BLANKS = " \t\n\r"
 _BLANK = re.compile(f"[{_BLANKS}]*")
@@ -37,7 +39,7 @@ class Arrival:
 
     text: str = field(repr=False)
     event: dict[str, Any] | None = field(repr=False)
-    fault: str = ""
+    problem: str = ""
 
     @property
     def message_id(self) -> str | None:
@@ -61,20 +63,43 @@ def is_test_event(event: dict[str, Any]) -> bool:
 
 
 def first_seen(event: dict[str, Any], arrived: float) -> float:
-    """When a delivery may first have been tried, in seconds since 1970: Segment sends an event again for four hours.
+    """Return the earliest time at which a delivery may have been tried; the age of its idempotency key counts from it.
 
-    Told by Segment's own `receivedAt`, as far as that can be true; it counts the age of an Idempotency-Key.
+    Segment sends an event again for four hours, so this is its `receivedAt`, but at most four hours before the arrival.
+    Without a `receivedAt`, or with one after the arrival, any arrival may be the last retry: it is those four hours.
     """
-    value = event.get("receivedAt")
+    earliest = arrived - SEGMENT_RETRIES_SECONDS
+    received = _seconds(event.get("receivedAt"))
+    if received is None or received > arrived + CLOCK_SKEW_SECONDS:
+        return earliest
+    return min(max(received, earliest), arrived)
+
+
+def age_on_arrival(event: dict[str, Any], arrived: float) -> float:
+    """Return how many seconds old an event was when it arrived, by its `receivedAt`, else its `timestamp`.
+
+    0 for an event without a date: it cannot be shown to be old.
+    """
+    dates = (_seconds(event.get(name)) for name in ("receivedAt", "timestamp"))
+    return arrived - next((seconds for seconds in dates if seconds is not None), arrived)
+
+
+def _seconds(value: Any) -> float | None:
+    """Return a date in ISO 8601 in seconds since 1970, in UTC unless it names a zone; None for anything else."""
+    if not isinstance(value, str):
+        return None
     try:
-        received = datetime.fromisoformat(value).timestamp() if isinstance(value, str) else arrived
-    except (ValueError, OverflowError):
-        return arrived
-    return min(arrived, max(received, arrived - SEGMENT_RETRIES_SECONDS))
+        date = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def parse_body(body: bytes) -> list[Arrival]:
-    """The elements of a request's body in their order; `NotAnEvent` when it is neither an event nor a batch."""
+    """Return the elements of a request's body in their order; `NotAnEvent` when it is neither an event nor a batch.
+
+    A batch is an array, or `{"batch": […]}`, the form of Segment's HTTP API.
+    """
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -82,9 +107,12 @@ def parse_body(body: bytes) -> list[Arrival]:
     start = _after_blanks(text, 0)
     if text.startswith("[", start):
         return _parse_batch(text, start + 1)
-    arrival = _arrival(text.strip(_BLANKS), _read(text))
+    value = _read(text)
+    if isinstance(value, dict) and isinstance(value.get("batch"), list) and not _has_type(value):
+        return _parse_batch_object(text, start + 1)
+    arrival = _arrival(text.strip(_BLANKS), value)
     if arrival.event is None:
-        raise NotAnEvent(arrival.fault)
+        raise NotAnEvent(arrival.problem)
     return [arrival]
 
 
@@ -97,6 +125,33 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 def _parse_batch(text: str, position: int) -> list[Arrival]:
+    """Return the elements of a body that is an array, whose bracket opens before the position."""
+    arrivals, end = _elements(text, position)
+    if _after_blanks(text, end) != len(text):
+        raise NotAnEvent("the body goes on after the batch")
+    return arrivals
+
+
+def _parse_batch_object(text: str, position: int) -> list[Arrival]:
+    """Return the elements of the `batch` of a JSON object, whose brace opens before the position."""
+    batches = []
+    end = position
+    while not text.startswith("}", end):
+        key, end = _scan(text, _after_blanks(text, position))
+        start = _after_blanks(text, _after_blanks(text, end) + 1)  # behind the colon
+        _, end = _scan(text, start)
+        if key == "batch":
+            batches.append(start + 1)
+        end = _after_blanks(text, end)
+        position = end + 1  # behind the comma
+    if len(batches) != 1:
+        raise NotAnEvent("the body has the key batch more than once")
+    arrivals, _ = _elements(text, batches[0])
+    return arrivals
+
+
+def _elements(text: str, position: int) -> tuple[list[Arrival], int]:
+    """Return the elements of the array whose bracket opens before the position, and where the array ends."""
     arrivals: list[Arrival] = []
     position = _after_blanks(text, position)
     closed = text.startswith("]", position)
@@ -109,9 +164,7 @@ def _parse_batch(text: str, position: int) -> list[Arrival]:
             raise NotAnEvent(f"the batch has no comma or bracket at character {position}")
         if not closed:
             position = _after_blanks(text, position + 1)
-    if _after_blanks(text, position + 1) != len(text):
-        raise NotAnEvent("the body goes on after the batch")
-    return arrivals
+    return arrivals, position + 1
 
 
 def _arrival(text: str, value: Any) -> Arrival:
@@ -119,7 +172,14 @@ def _arrival(text: str, value: Any) -> Arrival:
         return Arrival(text, None, "an event is a JSON object")
     if len(value) == 1 and "json" in value:
         return _unwrapped(text)
+    if not _has_type(value):
+        return Arrival(text, None, _NO_TYPE)
     return Arrival(text, None, _TOO_DEEP) if too_deep(text, value) else Arrival(text, value)
+
+
+def _has_type(value: dict[str, Any]) -> bool:
+    """Tell a Segment event, which always has its `type` as text, from other JSON objects."""
+    return isinstance(value.get("type"), str) and value["type"] != ""
 
 
 def _unwrapped(text: str) -> Arrival:
@@ -139,7 +199,7 @@ def _read(text: str) -> Any:
     """The value that the whole text is.
 
     pydantic's parser is twice as fast as `json`'s and tells the same of what it takes. It refuses some JSON that `json`
-    takes (half a surrogate pair, a number of thousands of digits), and its faults have no place: those are read again.
+    takes (half a surrogate pair, a number of thousands of digits), and its problems have no place: those are read again.
     """
     try:
         return from_json(text, allow_inf_nan=False, cache_strings="keys")

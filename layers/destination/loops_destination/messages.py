@@ -1,9 +1,12 @@
 """What waits on the queues: one delivery a message, in ASCII JSON, complete enough to be sent a year later.
 
-    {"version":1,"action","subscription","key","receivedAt","reason","detail"?,"refused"?,"attempts","event"}
+    {"version":1,"action","subscription","key","receivedAt","reason","detail"?,"refused"?,"oldIsAccepted"?,"attempts",
+     "event"}
 
-`refused` says of one with another reason that Loops refused it before. The event stands there as it came, so that a redrive runs under the mapping and the API key of its own day. What is no
-event has `body` (base64 of gzip, cut where SQS would not take it, then with `length`, `sha256` and `truncated`).
+`refused`: Loops refused an earlier attempt, whatever `reason` says now. `oldIsAccepted`: a person decided to send the
+event although it is old. The event stands there as it came, so that a redrive runs under the mapping and the API key of
+its own day. What is no event has `body` (base64 of gzip, cut where SQS would not take it, then with `length`, `sha256`
+and `truncated`).
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from loops_destination.outcomes import REFUSALS, Reason
+from loops_destination.outcomes import REFUSED_REASONS, Reason
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 1024 * 1024  # of a message, and of all messages of one call: SQS's quota since August 2025
@@ -48,11 +51,12 @@ class Message:
     attempts: int = 0
     status: int | None = None
     was_refused: bool = False
+    old_is_accepted: bool = False
 
     @property
-    def may_have_used_its_key(self) -> bool:
+    def may_have_used_idempotency_key(self) -> bool:
         """Whether Loops refused the delivery before: then a 409 does not prove that it was taken."""
-        return self.was_refused or self.reason in REFUSALS
+        return self.was_refused or self.reason in REFUSED_REASONS
 
     def to_json(self) -> str:
         """The message as the queues hold it."""
@@ -66,8 +70,10 @@ class Message:
         }
         if self.detail is not None:
             head["detail"] = self.detail
-        if self.was_refused and self.reason not in REFUSALS:
+        if self.was_refused and self.reason not in REFUSED_REASONS:
             head["refused"] = True
+        if self.old_is_accepted:
+            head["oldIsAccepted"] = True
         head["attempts"] = self.attempts
         if self.body is not None:
             return json.dumps(head | _packed(self.body), separators=(",", ":"))
@@ -86,7 +92,7 @@ class Message:
 
     def because(self, reason: Reason, detail: str | None = None, status: int | None = None) -> Message:
         """The same delivery with what is known of it now."""
-        refused = self.may_have_used_its_key
+        refused = self.may_have_used_idempotency_key
         return replace(self, reason=reason, detail=detail, status=status, was_refused=refused)
 
 

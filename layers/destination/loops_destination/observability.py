@@ -24,12 +24,27 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pydantic_core import to_json
 
 from loops_destination.messages import Message
-from loops_destination.outcomes import Outcome, Reason, Refusal, Result
+from loops_destination.outcomes import Denial, Outcome, Reason, Result
 from loops_destination.settings import METRICS_NAMESPACE, Level
 
 MAX_VALUES = 99  # of one metric in one line; CloudWatch takes 100
 
-_PLAIN_ID = re.compile(r"[\w.:-]{1,100}\Z", re.ASCII)
+_UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_MD5 = "[0-9a-f]{32}"
+_SEGMENT_ID = re.compile(
+    rf"""
+    {_UUID}                                                                  # most SDKs
+    | (?:ajs|node)(?:-next)? - (?:[0-9]{{13}}-|{_MD5}-)? (?:{_UUID}|{_MD5})  # analytics.js, analytics-node
+    | node-[0-9A-Za-z]{{32}}                                                 # analytics-node, at first
+    | (?:api-|personas_) [0-9A-Za-z]{{27}}                                   # Segment's API and Engage: a KSUID
+    | personas_[0-9a-z]{{21}}                                                # Engage's journeys
+    | [0-9][0-9A-Za-z]{{26}}                                                 # a KSUID; until 2051 they begin with a digit
+    | segment-test-message-[0-9a-z]{{1,8}}                                   # the event tester
+    """,
+    re.VERBOSE,
+)
+"""The forms of messageId that Segment generates. Any other is the sender's own, and may hold a name or an address."""
+
 _TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias", "delete"})
 
 
@@ -43,13 +58,14 @@ class Metric(Enum):
     NOT_STORED = "NotStored", MetricUnit.Count
     DEAD_LETTERS = "DeadLetters", MetricUnit.Count
     RATE_LIMITED = "RateLimited", MetricUnit.Count
-    KEY_REFUSED = "KeyRefused", MetricUnit.Count
+    API_KEY_REFUSED = "ApiKeyRefused", MetricUnit.Count
     BAD_SIGNATURE = "BadSignature", MetricUnit.Count
     UNSIGNED_BATCH_ITEMS = "UnsignedBatchItems", MetricUnit.Count
     TOO_LARGE = "TooLarge", MetricUnit.Count
     SECRET_NOT_SET_UP = "SecretNotSetUp", MetricUnit.Count
     SECRET_UNAVAILABLE = "SecretUnavailable", MetricUnit.Count
     LATENCY = "LoopsLatency", MetricUnit.Milliseconds
+    OLDEST_DELIVERY = "OldestDeliverySeconds", MetricUnit.Seconds
 
     def __init__(self, title: str, unit: MetricUnit) -> None:
         self.title = title
@@ -63,17 +79,17 @@ _OF_OUTCOME = {
     Outcome.REJECTED: Metric.REJECTED,
     None: Metric.NOT_STORED,
 }
-_OF_REASON = {Reason.RATE_LIMITED: Metric.RATE_LIMITED, Reason.KEY_REFUSED: Metric.KEY_REFUSED}
-_OF_REFUSAL = {
-    Refusal.BAD_SIGNATURE: Metric.BAD_SIGNATURE,
-    Refusal.UNSIGNED_BATCH_ITEMS: Metric.UNSIGNED_BATCH_ITEMS,
-    Refusal.TOO_LARGE: Metric.TOO_LARGE,
-    Refusal.SECRET_NOT_SET_UP: Metric.SECRET_NOT_SET_UP,
-    Refusal.SECRET_UNAVAILABLE: Metric.SECRET_UNAVAILABLE,
+_OF_REASON = {Reason.RATE_LIMITED: Metric.RATE_LIMITED, Reason.API_KEY_REFUSED: Metric.API_KEY_REFUSED}
+_OF_DENIAL = {
+    Denial.BAD_SIGNATURE: Metric.BAD_SIGNATURE,
+    Denial.UNSIGNED_BATCH_ITEMS: Metric.UNSIGNED_BATCH_ITEMS,
+    Denial.TOO_LARGE: Metric.TOO_LARGE,
+    Denial.SECRET_NOT_SET_UP: Metric.SECRET_NOT_SET_UP,
+    Denial.SECRET_UNAVAILABLE: Metric.SECRET_UNAVAILABLE,
 }
 
 
-class Journal:
+class Telemetry:
     """The log and the metrics of one function; `namespace` is CloudWatch's for the metrics.
 
     `hash_key` gives the key of the users' hashes, empty for not to tell users apart. `level` is the least that is told.
@@ -87,6 +103,7 @@ class Journal:
         self._hash_key = hash_key
         self._counts: Counter[Metric] = Counter()
         self._latencies: list[float] = []
+        self._longest_wait: float | None = None
 
     def result(self, result: Result, event: dict[str, Any] | None, attempt: int, seconds: float = 0.0) -> None:
         """What became of one delivery; `seconds` is how long Loops took, 0 when it was not asked."""
@@ -129,17 +146,23 @@ class Journal:
             ),
         )
 
-    def refused(self, refusal: Refusal, cause: str) -> None:
-        """A whole request was refused; the cause quotes nothing of it."""
-        self._counts[_OF_REFUSAL[refusal]] += 1
-        told = {"reason": refusal, "status": refusal.status, "cause": cause}
-        self._logger.warning("request refused", extra=_keys(told))
+    def denied(self, denial: Denial, cause: str) -> None:
+        """Note that a whole request was denied; `cause` quotes nothing from it."""
+        self._counts[_OF_DENIAL[denial]] += 1
+        fields = {"reason": denial, "status": denial.status, "cause": cause}
+        self._logger.warning("request denied", extra=_keys(fields))
+
+    def waited(self, seconds: float) -> None:
+        """Note how long a delivery has been on the RetryQueue; the longest wait of the invocation is a metric."""
+        self._longest_wait = max(seconds, self._longest_wait or 0.0)
 
     def flush(self) -> None:
         """Writes the metrics of this invocation."""
         values = {metric: [float(count)] for metric, count in self._counts.items()}
         if self._latencies:
             values[Metric.LATENCY] = self._latencies
+        if self._longest_wait is not None:
+            values[Metric.OLDEST_DELIVERY] = [self._longest_wait]
         if values:
             # Handed over whole: `add_metric` checks names and units one by one, and all of them are known here.
             metrics = {metric.title: {"Unit": metric.unit.value, "Value": told} for metric, told in values.items()}
@@ -147,6 +170,7 @@ class Journal:
             sys.stdout.flush()
         self._counts = Counter()
         self._latencies = []
+        self._longest_wait = None
 
     def _whose(self, event: dict[str, Any] | None) -> dict[str, str | None]:
         if event is None:
@@ -159,8 +183,8 @@ class Journal:
         }
 
     def _id(self, name: str, value: Any) -> dict[str, str | None]:
-        """A messageId of Segment is plain; one that somebody made up could hold an address, so it is hashed."""
-        if isinstance(value, str) and _PLAIN_ID.match(value):
+        """Show an id that Segment generated; hash any other, which may name a person."""
+        if isinstance(value, str) and _SEGMENT_ID.fullmatch(value):
             return {name: value}
         return {f"{name}Hash": self._hash(value)}
 

@@ -24,10 +24,10 @@ class Reason(StrEnum):
     LOOPS_ERROR = "loops-error"  # 5xx, 408
     TIMEOUT = "timeout"
     CONNECTION_FAILED = "connection-failed"
-    UNREADABLE_ANSWER = "unreadable-answer"
-    KEY_REFUSED = "key-refused"  # 401, 403 after the key was read anew
-    KEY_UNAVAILABLE = "key-unavailable"  # the secret could not be read, or holds no key
-    UNEXPECTED_ERROR = "unexpected-error"  # a fault of this code; it must not take other events with it
+    UNREADABLE_RESPONSE = "unreadable-response"
+    API_KEY_REFUSED = "api-key-refused"  # 401, 403 after the key was read anew
+    API_KEY_UNAVAILABLE = "api-key-unavailable"  # the secret could not be read, or holds no key
+    UNEXPECTED_ERROR = "unexpected-error"  # a problem of this code; it must not take other events with it
     UNKNOWN_CONTACT = "unknown-contact"  # 400, 404 for a contact named by its userId only
     NO_TIME_LEFT = "no-time-left"
     PAUSED = "paused"  # Loops just refused the pace or failed repeatedly
@@ -35,12 +35,16 @@ class Reason(StrEnum):
     # Rejected: a person decides.
     NOT_AN_EVENT = "not-an-event"
     TOO_LARGE = "too-large"
+    TOO_OLD = "too-old"  # an event of sendEvent that Segment got long before it came here, as in a replay
     INVALID_PAYLOAD = "invalid-payload"
     MAPPING_FAILED = "mapping-failed"
     REFUSED = "refused"  # any other 4xx
-    KEY_EXPIRED = "key-expired"  # Loops has forgotten the Idempotency-Key, so a repeat could mail twice
-    KEY_USED_AFTER_REFUSAL = "key-used-after-refusal"  # 409 where the last known answer was a refusal
+    IDEMPOTENCY_KEY_EXPIRED = (
+        "idempotency-key-expired"  # Loops has forgotten the Idempotency-Key, so a repeat could mail twice
+    )
+    IDEMPOTENCY_KEY_ALREADY_USED = "idempotency-key-already-used"  # 409 where the last known answer was a refusal
     RETRIES_EXHAUSTED = "retries-exhausted"
+    RECEIVES_EXHAUSTED = "receives-exhausted"  # SQS moved the message itself, after maxReceiveCount receives
     UNREADABLE_MESSAGE = "unreadable-message"  # on the RetryQueue: not ours, or of another version
     UNKNOWN_SUBSCRIPTION = "unknown-subscription"  # no longer in the mappings file
     SUBSCRIPTION_DISABLED = "subscription-disabled"
@@ -49,7 +53,7 @@ class Reason(StrEnum):
     NOT_STORED = "not-stored"
 
 
-class Refusal(StrEnum):
+class Denial(StrEnum):
     """Why a whole request was answered without looking at its events; the status is the webhook's answer."""
 
     BAD_SIGNATURE = "bad-signature"
@@ -61,10 +65,10 @@ class Refusal(StrEnum):
     @property
     def status(self) -> int:
         """503 where Segment should keep the events and try again for four hours."""
-        return {Refusal.BAD_SIGNATURE: 401, Refusal.TOO_LARGE: 413}.get(self, 503)
+        return {Denial.BAD_SIGNATURE: 401, Denial.TOO_LARGE: 413}.get(self, 503)
 
 
-REFUSALS = frozenset({Reason.UNKNOWN_CONTACT, Reason.REFUSED, Reason.KEY_USED_AFTER_REFUSAL})
+REFUSED_REASONS = frozenset({Reason.UNKNOWN_CONTACT, Reason.REFUSED, Reason.IDEMPOTENCY_KEY_ALREADY_USED})
 """Reasons that tell of an answer with which Loops refused the request, and perhaps used up its key."""
 
 

@@ -32,6 +32,7 @@ class _Head(BaseModel):
     detail: str | None = None
     attempts: int = Field(ge=0)
     refused: bool = False
+    old_is_accepted: bool = Field(default=False, alias="oldIsAccepted")
 
     @field_validator("received_at")
     @classmethod
@@ -49,7 +50,7 @@ def read_message(text: str) -> tuple[Message, dict[str, Any]]:
     except NotAnEvent as error:
         raise UnreadableMessage(str(error)) from None
     except ValidationError as error:
-        places = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}))
+        places = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}))
         raise UnreadableMessage(f"not a message of version {VERSION}: {places}") from None
     event = content.get("event")
     if not isinstance(event, dict) or too_deep(text, event):

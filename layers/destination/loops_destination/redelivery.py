@@ -1,7 +1,8 @@
 """The RetryQueue's messages, brought to Loops at a pace it can take.
 
-A message is let go when Loops has taken it, or when its dead letter is stored; every other one stays, hidden for half
-its age. Nothing here counts receives: SQS counts each, tried or not.
+A message is let go when Loops has taken it, or when its dead letter is stored; every other one stays, hidden for a
+while. SQS counts each receive, attempted or not, and moves a message to the DeadLetterQueue by itself after the
+template's `maxReceiveCount`. So the pauses grow until a message waits for all of `RetryForHours` well under that count.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from threading import Event as Flag
 from typing import Protocol
 
 from loops_destination.clock import Clock
-from loops_destination.delivery import Deliverer, Delivery, prepare
+from loops_destination.delivery import Deliverer, Delivery, prepare, too_old
 from loops_destination.events import first_seen
 from loops_destination.messages import (
     Message,
@@ -24,15 +25,18 @@ from loops_destination.messages import (
     Storage,
     body_message,
 )
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.pace import Pacer
 from loops_destination.received import UnreadableMessage, read_message
 from loops_destination.subscriptions import Subscription
 
-KEY_REMEMBERED_SECONDS = 23 * 3600  # Loops forgets an Idempotency-Key after 24 hours; a repeat then could mail twice
+IDEMPOTENCY_KEY_REMEMBERED_SECONDS = (
+    23 * 3600
+)  # Loops forgets an Idempotency-Key after 24 hours; a repeat then could mail twice
 MIN_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 3600
+BACKOFF_SECONDS_A_RECEIVE = 10  # without a turn: 312 hours, the most of `RetryForHours`, take about 500 receives
 CALL_SECONDS = 8.0  # the most that one call of Loops is given
 SPARE_SECONDS = CALL_SECONDS + 5.0  # of the function's time: for the last call, and to store and hide what is left
 
@@ -53,12 +57,16 @@ class Threads(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A received message; `sent_at` is SQS's SentTimestamp, in seconds since 1970."""
+    """A received message.
+
+    `sent_at` is SQS's SentTimestamp, in seconds since 1970, and `receives` its ApproximateReceiveCount.
+    """
 
     message_id: str
     receipt: str
     body: str = field(repr=False)
     sent_at: float
+    receives: int = 1
 
 
 @dataclass(slots=True)
@@ -80,26 +88,31 @@ class Redelivery:
         subscriptions: Sequence[Subscription],
         deliverer: Deliverer,
         storage: RetryStorage,
-        journal: Journal,
+        telemetry: Telemetry,
         clock: Clock,
         pacer: Pacer,
         calls_at_once: int,
         retry_for_seconds: float,
+        max_event_age_seconds: float,
         threads: Callable[[int], AbstractContextManager[Threads]] = ThreadPoolExecutor,
     ) -> None:
         self._subscriptions = {subscription.id: subscription for subscription in subscriptions}
         self._deliverer = deliverer
         self._storage = storage
-        self._journal = journal
+        self._journal = telemetry
         self._clock = clock
         self._pacer = pacer
         self._calls_at_once = calls_at_once
         self._retry_for_seconds = retry_for_seconds
+        self._max_event_age_seconds = max_event_age_seconds
         self._threads = threads
 
     def deliver(self, records: Sequence[Record], seconds: float) -> list[str]:
         """The ids of the messages that stay on the queue, after at most so many seconds."""
-        deadline = self._clock.time() + seconds - SPARE_SECONDS
+        now = self._clock.time()
+        deadline = now + seconds - SPARE_SECONDS
+        if records:
+            self._journal.waited(now - min(record.sent_at for record in records))
         slow_down = Flag()
         with self._threads(self._calls_at_once) as threads:
             turns = list(threads.map(lambda record: self._take(record, deadline, slow_down), records))
@@ -120,8 +133,17 @@ class Redelivery:
             return self._bury(record, message.because(Reason.UNKNOWN_SUBSCRIPTION))
         if not subscription.enabled:
             return self._bury(record, message.because(Reason.SUBSCRIPTION_DISABLED))
-        refused = message.may_have_used_its_key
-        delivery = Delivery(subscription, event, message.key, message.received_at, may_have_used_its_key=refused)
+        delivery = Delivery(
+            subscription,
+            event,
+            message.key,
+            message.received_at,
+            may_have_used_idempotency_key=message.may_have_used_idempotency_key,
+            old_is_accepted=message.old_is_accepted,
+        )
+        # Counted from the arrival, so that waiting here makes no event too old.
+        if rejected := too_old(delivery, message.received_at, self._max_event_age_seconds):
+            return self._bury(record, message.because(Reason.TOO_OLD, rejected.detail))
         return self._redeliver(record, message, delivery, deadline, slow_down)
 
     def _redeliver(
@@ -130,29 +152,44 @@ class Redelivery:
         prepared = prepare(delivery)
         if isinstance(prepared, Result):
             return self._conclude(record, message, delivery, prepared)
-        if slow_down.is_set() or not self._pacer.wait_for_turn(deadline) or slow_down.is_set():
+        if not self._has_turn(record, deadline, slow_down):
             return _Turn(record, not_its_fault=True)
         # Asked last, since the wait may have used up the key's time.
-        if self._key_expired(delivery):
-            return self._bury(record, message.because(Reason.KEY_EXPIRED))
+        if self._idempotency_key_expired(delivery):
+            return self._bury(record, message.because(Reason.IDEMPOTENCY_KEY_EXPIRED))
+        began = self._clock.time()
         result = self._deliverer.attempt(delivery, prepared, CALL_SECONDS)
         if result.reason is Reason.RATE_LIMITED:
             slow_down.set()
-        return self._conclude(record, message, delivery, result)
+        return self._conclude(record, message, delivery, result, self._clock.time() - began)
 
-    def _conclude(self, record: Record, message: Message, delivery: Delivery, result: Result) -> _Turn:
-        """What follows from the result of a try, or from a mapping that could not make a request."""
+    def _has_turn(self, record: Record, deadline: float, slow_down: Flag) -> bool:
+        """Wait for a turn to call Loops; False when Loops asked for less, or the time does not suffice.
+
+        A delivery whose time is over makes its last attempt anyway: put off, it would reach the 14 days of SQS.
+        """
+        if self._is_over(record):
+            return self._pacer.wait_for_turn(deadline)
+        return not slow_down.is_set() and self._pacer.wait_for_turn(deadline) and not slow_down.is_set()
+
+    def _is_over(self, record: Record) -> bool:
+        return self._clock.time() - record.sent_at >= self._retry_for_seconds
+
+    def _conclude(
+        self, record: Record, message: Message, delivery: Delivery, result: Result, seconds: float = 0.0
+    ) -> _Turn:
+        """Decide what happens to the message after an attempt of `seconds`, or a mapping that made no request."""
         message = replace(message, attempts=message.attempts + 1)
         latest = message.because(result.reason, result.detail, result.status) if result.reason else message
         if result.outcome is Outcome.DELIVERED:
-            self._journal.result(result, delivery.event, message.attempts)
+            self._journal.result(result, delivery.event, message.attempts, seconds)
             return _Turn(record, let_go=True)
         if result.outcome is Outcome.REJECTED:
             return self._bury(record, latest)
-        if self._clock.time() - record.sent_at >= self._retry_for_seconds:
+        if self._is_over(record):
             return self._bury(record, latest.because(Reason.RETRIES_EXHAUSTED, f"last: {result.reason}"))
-        self._journal.result(result, delivery.event, message.attempts)
-        if result.reason is Reason.UNKNOWN_CONTACT and not message.may_have_used_its_key:
+        self._journal.result(result, delivery.event, message.attempts, seconds)
+        if result.reason is Reason.UNKNOWN_CONTACT and not message.may_have_used_idempotency_key:
             # SQS cannot change a message: the one that knows of the refusal takes its place, since a 409 means
             # something else from now on.
             return _Turn(record, parcel=Parcel(QueueName.RETRY, latest))
@@ -168,13 +205,17 @@ class Redelivery:
             if stored and parcel.queue is QueueName.DEAD_LETTER:
                 self._journal.buried(parcel.message)
 
-    def _key_expired(self, delivery: Delivery) -> bool:
+    def _idempotency_key_expired(self, delivery: Delivery) -> bool:
         age = self._clock.time() - first_seen(delivery.event, delivery.received_at)
-        return delivery.subscription.action.keyed and age >= KEY_REMEMBERED_SECONDS
+        return delivery.subscription.action.keyed and age >= IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 
     def _backoff(self, turn: _Turn) -> int:
-        """Seconds until the next try: half the message's age, give or take a quarter so that crowds thin out."""
+        """Return the seconds until the next attempt, give or take a quarter so that crowds thin out.
+
+        After trouble of its own a message waits for half its age. Without a turn its age says nothing about the pace,
+        so the first pauses are short; each receive makes the next one longer.
+        """
         age = self._clock.time() - turn.record.sent_at
-        seconds = MIN_BACKOFF_SECONDS if turn.not_its_fault else age / 2
+        seconds = BACKOFF_SECONDS_A_RECEIVE * turn.record.receives if turn.not_its_fault else age / 2
         seconds *= random.uniform(0.75, 1.25)  # noqa: S311  # no secret depends on it
         return round(min(max(seconds, MIN_BACKOFF_SECONDS), MAX_BACKOFF_SECONDS))

@@ -30,6 +30,7 @@ class Settings(BaseModel):
     loops_base_url: str = "https://app.loops.so/api"
     loops_requests_per_second: float = Field(default=10, gt=0)
     retry_for_hours: float = Field(default=72, gt=0, le=13 * 24)  # SQS keeps a message for 14 days
+    max_event_age_hours: float = Field(default=72, gt=0)
     trust_unsigned_batch_items: bool = False
     powertools_log_level: Level = "INFO"
     metrics_namespace: str = METRICS_NAMESPACE  # a stack's own, since one account may have several
@@ -49,14 +50,14 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:
-            faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
-            raise SettingsError("; ".join(faults)) from None
-        if not settings.keeps_the_key_private:
+            problems = [f"{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in error.errors()]
+            raise SettingsError("; ".join(problems)) from None
+        if not settings.keeps_api_key_private:
             raise SettingsError("LOOPS_BASE_URL: plain http would show the API key; use https")
         return settings
 
     @property
-    def keeps_the_key_private(self) -> bool:
+    def keeps_api_key_private(self) -> bool:
         """Plain http is for a sandbox on this machine alone, which `sam local` reaches under another name."""
         url = urlsplit(self.loops_base_url)
         return url.scheme == "https" or self.aws_sam_local or _is_loopback(url.hostname or "")

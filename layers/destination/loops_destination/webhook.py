@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from loops_destination.clock import Clock
-from loops_destination.delivery import Breaker, Deliverer, Delivery, answer_status, prepare
+from loops_destination.delivery import Breaker, Deliverer, Delivery, answer_status, prepare, too_old
 from loops_destination.errors import NotAnEvent
 from loops_destination.events import Arrival, parse_body
 from loops_destination.http_api import Reply, WebhookRequest
-from loops_destination.keys import idempotency_key
+from loops_destination.idempotency import idempotency_key
 from loops_destination.messages import Message, Parcel, QueueName, Storage, ascii_text, body_message
-from loops_destination.observability import Journal
-from loops_destination.outcomes import Outcome, Reason, Refusal, Result
+from loops_destination.observability import Telemetry
+from loops_destination.outcomes import Denial, Outcome, Reason, Result
 from loops_destination.subscriptions import Subscription
-from loops_destination.trust import Gatekeeper, Refused
+from loops_destination.verification import Denied, Gatekeeper
 
 ANSWER_WITHIN_SECONDS = 4.0  # Segment's classic webhook hangs up after 5
 STORING_SECONDS = 1.5  # of these, kept for SQS
@@ -54,21 +54,22 @@ class Webhook:
     deliverer: Deliverer
     breaker: Breaker
     storage: Storage
-    journal: Journal
+    telemetry: Telemetry
     clock: Clock
+    max_event_age_seconds: float
 
     def receive(self, request: WebhookRequest) -> Reply:
         """The answer to one request, within `ANSWER_WITHIN_SECONDS` of its arrival whatever Loops does."""
         now = self.clock.time()
         try:
             steps = self._handle(request, now)
-        except Refused as refused:
-            self.journal.refused(refused.refusal, str(refused))
-            return Reply(refused.refusal.status, reason=refused.refusal)
+        except Denied as denied:
+            self.telemetry.denied(denied.denial, str(denied))
+            return Reply(denied.denial.status, reason=denied.denial)
         self._store(steps)
         for step in steps:
             attempts = step.parcel.message.attempts if step.parcel else 1
-            self.journal.result(step.result, step.arrival.event, attempts, step.seconds)
+            self.telemetry.result(step.result, step.arrival.event, attempts, step.seconds)
         results = [step.result for step in steps]
         return Reply(answer_status(results), [result.as_json() for result in results])
 
@@ -79,11 +80,12 @@ class Webhook:
         except NotAnEvent as error:
             return [_undeliverable(request.body, Arrival("", None, str(error)), Reason.NOT_AN_EVENT, now)]
         if len(arrivals) == 1 and arrivals[0].event is not None and arrivals[0].too_large:
-            raise Refused(Refusal.TOO_LARGE)
+            raise Denied(Denial.TOO_LARGE)
         try_until = _try_until(request.sent_at, now, alone=len(arrivals) == 1)
-        return [step for arrival in arrivals for step in self._steps(arrival, now, try_until)]
+        arrived = _arrived(request.sent_at, now)
+        return [step for arrival in arrivals for step in self._steps(arrival, arrived, now, try_until)]
 
-    def _steps(self, arrival: Arrival, now: float, try_until: float) -> Iterator[_Step]:
+    def _steps(self, arrival: Arrival, arrived: float, now: float, try_until: float) -> Iterator[_Step]:
         if arrival.event is None:
             yield _undeliverable(arrival.text.encode(), arrival, Reason.NOT_AN_EVENT, now)
         elif arrival.too_large:
@@ -93,15 +95,15 @@ class Webhook:
             for subscription in wanted:
                 key = idempotency_key(arrival.event, subscription.id, arrival.text)
                 delivery = Delivery(subscription, arrival.event, key, now)
-                yield self._deliver(delivery, arrival, try_until)
+                yield self._deliver(delivery, arrival, arrived, try_until)
             if not wanted:
                 filtered = Result(Outcome.FILTERED, message_id=arrival.message_id, action=self.action)
                 yield _Step(filtered, arrival)
 
-    def _deliver(self, delivery: Delivery, arrival: Arrival, try_until: float) -> _Step:
+    def _deliver(self, delivery: Delivery, arrival: Arrival, arrived: float, try_until: float) -> _Step:
         began = self.clock.time()
         tried = 0
-        prepared = prepare(delivery)
+        prepared = too_old(delivery, arrived, self.max_event_age_seconds) or prepare(delivery)
         if isinstance(prepared, Result):
             result = prepared
         elif held_back := self._held_back(try_until):
@@ -138,6 +140,14 @@ def _try_until(sent_at: float | None, now: float, *, alone: bool) -> float:
     return min(answer_at - STORING_SECONDS, now + trying)
 
 
+def _arrived(sent_at: float | None, now: float) -> float:
+    """Return when the request arrived, for the age of its events.
+
+    It is API Gateway's time even when that is long ago, as in a sample event: the sample's events are of that time too.
+    """
+    return now if sent_at is None else min(sent_at, now)
+
+
 def _message(delivery: Delivery, arrival: Arrival, result: Result, attempts: int) -> Message:
     return Message(
         key=delivery.key,
@@ -153,6 +163,6 @@ def _message(delivery: Delivery, arrival: Arrival, result: Result, attempts: int
 
 
 def _undeliverable(body: bytes, arrival: Arrival, reason: Reason, now: float) -> _Step:
-    message = body_message(body, now, reason, arrival.fault)
-    result = Result(Outcome.REJECTED, reason, arrival.fault or None, message_id=arrival.message_id)
+    message = body_message(body, now, reason, arrival.problem)
+    result = Result(Outcome.REJECTED, reason, arrival.problem or None, message_id=arrival.message_id)
     return _Step(result, arrival, Parcel(QueueName.DEAD_LETTER, message))

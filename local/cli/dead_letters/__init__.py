@@ -51,13 +51,17 @@ def _add_redrive(own: Any) -> None:
     redrive.description = (
         "Puts letters back on the RetryQueue as they are. Each leaves the dead letters only when the RetryQueue has it, "
         "so a redrive can be broken off and begun again; duplicates of a delivery go back once. Loops remembers an "
-        "event's key for 24 hours: an older event, or one whose key was used up by a refused attempt, goes back under a "
-        "new key, and only when you agree, since Loops takes it once more if it did take it then."
+        "event's idempotency key for 24 hours: an older event, or one whose key was used up after a refusal, goes back "
+        "under a new key, and only when you agree. A dead letter does not prove that Loops did not take the event: if it "
+        "did, it takes it a second time. An event that was too old when it came goes back with --accept-old only."
     )
     _add_choice(redrive)
     _add_caution(redrive, "the same as --repeat-expired")
     redrive.add_argument(
         "--repeat-expired", action="store_true", help="also events that need a new key, without asking"
+    )
+    redrive.add_argument(
+        "--accept-old", action="store_true", help="also events that were too old when they came (too-old), on purpose"
     )
     redrive.add_argument(
         "--rate", type=rate, metavar="N", help="letters a second (default: the stack's LoopsRequestsPerSecond, or 10)"

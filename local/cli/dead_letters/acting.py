@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.cli.dead_letters.chosen import CLOCK, Delivery, Found, chosen
-from local.cli.errors import FAULTY, INTERRUPTED, CommandError, UsageError
+from local.cli.errors import FAILED, INTERRUPTED, CommandError, UsageError
 from local.cli.terminal import Style, age, confirmed, number, print_json, progress, say, tell
 from local.dead_letters import DeadLetters, Fate
 from loops_destination.pace import Pacer
@@ -18,7 +18,8 @@ SPARE_SECONDS = 60
 
 _LEFT = {
     Fate.NO_EVENT: "left for holding no event that could be delivered: `show`, then `drop`",
-    Fate.NEEDS_NEW_KEY: "left because Loops no longer knows the key, and may have taken the event: --repeat-expired sends it anew",
+    Fate.NEEDS_NEW_IDEMPOTENCY_KEY: "left because Loops may have taken the event and forgotten its key: --repeat-expired sends it, a second time if so",
+    Fate.TOO_OLD: "left because they were older than MaxEventAgeHours when they came, as in a replay: --accept-old sends them",
     Fate.HELD_ELSEWHERE: "left because another program has it now: run the command again later",
 }
 
@@ -48,19 +49,20 @@ def redrive(options: argparse.Namespace) -> int:
     done = Redrive()
     interrupted = False
     with chosen(options, with_duplicates=True) as found:
-        plan = _planned(found, repeat=options.yes or options.repeat_expired)
+        plan = _planned(found, repeat=options.yes or options.repeat_expired, accept_old=options.accept_old)
         if options.dry_run:
             done = plan
         elif found.deliveries:
-            repeat = _may_repeat(plan.fates[Fate.NEEDS_NEW_KEY], options)
+            repeat = _may_repeat(plan.fates[Fate.NEEDS_NEW_IDEMPOTENCY_KEY], options)
             try:
-                _redrive_all(found, done, options.rate or found.queues.rate, repeat=repeat)
+                rate = options.rate or found.queues.rate
+                _redrive_all(found, done, rate, repeat=repeat, accept_old=options.accept_old)
             except KeyboardInterrupt:
                 interrupted = True
     _report(options, done, len(found.deliveries))
     if interrupted:
         return INTERRUPTED
-    return FAULTY if done.left else 0
+    return FAILED if done.left else 0
 
 
 def drop(options: argparse.Namespace) -> int:
@@ -76,7 +78,7 @@ def drop(options: argparse.Namespace) -> int:
         print(f"{number(deleted, 'letter')} deleted.")
     if not options.dry_run and deleted < len(letters):
         tell(f"{len(letters) - deleted:,} {_LEFT[Fate.HELD_ELSEWHERE]}.", Style.YELLOW)
-        return FAULTY
+        return FAILED
     return 0
 
 
@@ -93,11 +95,11 @@ def _drop(found: Found, *, yes: bool) -> int:
     return len(held)
 
 
-def _planned(found: Found, *, repeat: bool) -> Redrive:
+def _planned(found: Found, *, repeat: bool, accept_old: bool) -> Redrive:
     """What a redrive would do now."""
     plan, now = Redrive(), CLOCK.time()
     for delivery in found.deliveries:
-        plan.note(DeadLetters.fate(delivery, now, repeat=repeat), delivery)
+        plan.note(DeadLetters.fate(delivery, now, repeat=repeat, accept_old=accept_old), delivery)
     return plan
 
 
@@ -105,13 +107,13 @@ def _may_repeat(count: int, options: argparse.Namespace) -> bool:
     if options.yes or options.repeat_expired:
         return True
     question = (
-        f"{number(count, 'event')} came so long ago, or so, that Loops no longer knows the key.\n"
-        "If Loops took one of them then, it takes it once more: people may be mailed twice. Repeat them?"
+        f"{number(count, 'event')} can only be sent under a new key.\n"
+        "If Loops took one of them before, it takes it a second time: people may be mailed twice. Repeat them?"
     )
     return count > 0 and confirmed(question, yes=False)
 
 
-def _redrive_all(found: Found, done: Redrive, rate: float, *, repeat: bool) -> None:
+def _redrive_all(found: Found, done: Redrive, rate: float, *, repeat: bool, accept_old: bool) -> None:
     """One after the other, no faster than Loops takes them."""
     count = len(found.deliveries)
     # Twice the time that it takes, so that the last letter is still ours when its turn comes.
@@ -120,9 +122,9 @@ def _redrive_all(found: Found, done: Redrive, rate: float, *, repeat: bool) -> N
     with progress() as line:
         for index, delivery in enumerate(found.deliveries):
             line.show(f"{index:,} of {number(count, 'letter')} put back, {age((count - index) / rate)} left")
-            if DeadLetters.fate(delivery, CLOCK.time(), repeat=repeat) is Fate.REDRIVEN:
+            if DeadLetters.fate(delivery, CLOCK.time(), repeat=repeat, accept_old=accept_old) is Fate.REDRIVEN:
                 pacer.wait_for_turn(float("inf"))
-            done.note(found.dead_letters.redrive(delivery, repeat=repeat), delivery)
+            done.note(found.dead_letters.redrive(delivery, repeat=repeat, accept_old=accept_old), delivery)
 
 
 def _report(options: argparse.Namespace, done: Redrive, count: int) -> None:

@@ -150,7 +150,7 @@ def _lines(letter: Letter, now: float, prefix: str) -> Iterator[str]:
         "attempts": letter.content.get("attempts"),
         "event came": f"{_timestamp(letter.received_at)} ({age(now - letter.received_at)} ago)",
         "letter since": f"{_timestamp(letter.buried_at)} ({age(now - letter.buried_at)})",
-        "unreadable": letter.fault if letter.kept_body is None and letter.fault else None,
+        "unreadable": letter.problem if letter.kept_body is None and letter.problem else None,
     }
     for label, value in told.items():
         if value is not None:
@@ -174,6 +174,7 @@ def _as_json(found: Found) -> Iterator[dict[str, Any]]:
             yield {
                 "id": letter.id,
                 "buriedAt": _timestamp(letter.buried_at),
+                "reason": letter.reason,
                 "status": letter.status,
                 "duplicate": index > 0,
                 "letter": letter.content or letter.body,

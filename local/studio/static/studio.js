@@ -405,7 +405,7 @@ function addSubscription() {
   const names = new Set(work.drafts.map((each) => each.name));
   let name = action.title;
   for (let number = 2; names.has(name); number += 1) name = `${action.title} ${number}`;
-  work.drafts.push({ origin: null, name, action: action.slug, enabled: true, trigger: action.trigger, mapping: action.mapping });
+  work.drafts.push({ origin: null, name, action: action.slug, enabled: false, trigger: action.trigger, mapping: action.mapping });
   work.previews.push(null);
   select(work.drafts.length - 1);
   $("name").focus();
@@ -444,7 +444,7 @@ async function send() {
 function sent(answer) {
   const lines = answer.deliveries.map((each) => {
     const loops = each.calls.at(-1);
-    const words = [each.outcome, each.subscription ? `by “${each.subscription}”` : "no subscription takes it", each.reason, each.detail];
+    const words = [each.outcome, each.name ? `by “${each.name}”` : "no subscription takes it", each.reason, each.detail];
     return h("div", {},
       message(KINDS[each.outcome] ?? "", [...words.filter(Boolean).join(", "), "."].join("")),
       loops ? h("div", {}, h("h3", {}, `Loops answered ${loops.status ?? "nothing: the connection was reset"}`), loops.body === null ? null : json(loops.body)) : null,
@@ -495,7 +495,7 @@ async function lookAtDeliveries() {
     : table(
       [["Time", "tight"], ["Type"], ["messageId", "id"], ["Subscription"], ["Outcome"], ["Attempts", "tight"], ["", "tight"]],
       rows.map((each) => [
-        clockTime(each.time), each.type ?? "", each.messageId ?? "", each.subscription ?? "",
+        clockTime(each.time), each.type ?? "", each.messageId ?? "", each.name ?? "",
         h("div", {}, tag(each.outcome), each.reason ? h("span", { class: "soft" }, ` ${each.reason}`) : null), each.attempts ? String(each.attempts) : "",
         h("a", { href: `#/deliveries/${each.id}`, "data-key": `open-${each.id}`, "aria-label": `Open delivery ${each.id}, ${each.outcome}` }, "Open"),
       ]))));
@@ -516,7 +516,7 @@ function wholeDelivery(each) {
     ["Last tried", each.last > each.time ? dateTime(each.last) : null],
     ["By", each.path === "RetryQueue" ? "the RetryQueue" : `${each.path}, answered ${each.status}`],
     ["messageId", each.messageId && h("span", { class: "mono" }, each.messageId)],
-    ["Subscription", each.subscription],
+    ["Subscription", each.name],
     ["Action", each.action],
     ["Attempts", each.attempts ? String(each.attempts) : null],
     ["Key", each.key && h("span", { class: "mono" }, each.key)],
@@ -567,7 +567,7 @@ $("edit-with").addEventListener("click", async () => {
   await openMappings();
   $("event").value = delivery.event;
   $("sample").value = "own";
-  const index = work.drafts.findIndex((each) => each.name === delivery.subscription);
+  const index = work.drafts.findIndex((each) => each.id === delivery.subscription);
   if (index >= 0) select(index);
   await check();
 });
@@ -617,7 +617,7 @@ async function lookAtQueues() {
     ? nothing("Nothing waits.")
     : table([["Next try", "tight"], ["messageId", "id"], ["Subscription"], ["Reason"], ["Attempts", "tight"], ["Received", "tight"]],
       waiting.map((each) => [
-        countdown(each.nextAt), each.messageId ?? "", each.subscription ?? "", tag(each.reason ?? "unreadable", "wait"),
+        countdown(each.nextAt), each.messageId ?? "", each.name ?? "", tag(each.reason ?? "unreadable", "wait"),
         String(each.attempts ?? ""), each.receivedAt ? clockTime(Date.parse(each.receivedAt) / 1000) : "",
       ]))));
   show("letters", letters, () => (letters.length === 0 ? nothing("There are no dead letters.") : groups(letters)));
@@ -630,7 +630,7 @@ function groups(letters) {
       group.length > 1 ? h("div", { class: "actions" }, letterButtons(group, `all-${reason}`, " all")) : null),
     table([["Since", "tight"], ["messageId", "id"], ["Subscription"], ["Detail"], ["Content"], ["", "tight"]],
       group.map((each) => [
-        clockTime(each.buriedAt), each.messageId ?? "", each.subscription ?? "",
+        clockTime(each.buriedAt), each.messageId ?? "", each.name ?? "",
         [each.status ? `Loops answered ${each.status}` : null, each.detail].filter(Boolean).join(": "),
         h("details", { "data-key": `content-${each.id}` }, h("summary", { "data-key": `summary-${each.id}` }, "Show"), h("pre", { class: "tall", tabindex: 0 }, each.content)),
         h("div", { class: "actions" }, letterButtons([each], each.id, "")),
@@ -656,19 +656,26 @@ function letterButtons(letters, key, suffix) {
 const FATES = {
   "redriven": "went back to the RetryQueue",
   "no-event": "hold nothing that could be delivered",
-  "needs-new-key": "were left, as a repeat could mail twice",
+  "needs-new-idempotency-key": "were left, as a repeat could mail twice",
+  "too-old": "were left, as they were too old when they came",
   "held-elsewhere": "are held by another program just now",
 };
 
 async function redrive(letters) {
   let repeat = false;
-  if (letters.some((each) => each.needsNewKey)) {
-    const words = "Loops no longer knows the key of what came so long ago, or so. If it took the event then, it takes it once more: people may be mailed twice.";
+  if (letters.some((each) => each.needsNewIdempotencyKey)) {
+    const words = "Loops may have taken such an event and forgotten its key. If it did, it takes the event a second time: people are mailed twice.";
     repeat = await ask("Send under a new key?", words, "Redrive it");
     if (!repeat && letters.length === 1) return;
   }
+  let acceptOld = false;
+  if (letters.some((each) => each.tooOld)) {
+    const words = "Events that were too old when they arrived may come from a replay. If they were sent before, people are mailed again.";
+    acceptOld = await ask("Send old events?", words, "Redrive");
+    if (!acceptOld && letters.length === 1) return;
+  }
   if (!(await mayReachLoops("Redrive to the real Loops?"))) return;
-  const { ok, answer } = await call("POST", "/queues/redrive", { ids: letters.map((each) => each.id), repeat, confirmed: !status.sandboxed });
+  const { ok, answer } = await call("POST", "/queues/redrive", { ids: letters.map((each) => each.id), repeat, acceptOld, confirmed: !status.sandboxed });
   const words = ok ? Object.entries(answer).map(([fate, count]) => `${count} ${FATES[fate] ?? fate}`).join(", ") : answer.message;
   $("queues-answer").replaceChildren(message(ok ? "good" : "bad", words ? `${words}.` : "These letters are gone already."));
   await look();

@@ -15,7 +15,7 @@ from loops_destination.messages import Parcel, QueueName, body_message
 from loops_destination.outcomes import Reason
 from loops_destination.queues import Queues as ProductQueues
 from loops_destination.received import read_message
-from loops_destination.redelivery import KEY_REMEMBERED_SECONDS
+from loops_destination.redelivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 from tests.integration.cli.conftest import Cli, Queues, letter
 
 HOUR, DAY = 3600, 86400
@@ -40,12 +40,12 @@ def test_letters_are_counted(cli: Cli, queues: Queues, at: tuple[str, ...], now:
     """`list` counts by reason, action and subscription, the most first, with the age of the oldest event."""
     for number in range(3):
         queues.bury(letter(number, received_at=now - (number + 1) * HOUR))
-    queues.bury(letter(9, Reason.KEY_EXPIRED, received_at=now - 2 * DAY, action="createOrUpdateContact"))
+    queues.bury(letter(9, Reason.IDEMPOTENCY_KEY_EXPIRED, received_at=now - 2 * DAY, action="createOrUpdateContact"))
     queues.bury(body_message(b"nothing", now, Reason.NOT_AN_EVENT, "no JSON"))
     lines = cli("dead-letters", "list", *at).out.splitlines()
     assert lines[0].split() == ["letters", "oldest", "reason", "action", "subscription"]
     assert lines[1].split() == ["3", "3", "h", "0", "min", "refused", "sendEvent", "Send", "an", "event"]
-    assert lines[2].split()[:6] == ["1", "2", "d", "0", "h", "key-expired"]
+    assert lines[2].split()[:6] == ["1", "2", "d", "0", "h", "idempotency-key-expired"]
     assert lines[3].split()[-3:] == ["not-an-event", "-", "-"]
     assert lines[5] == "5 letters"
     (first, *_) = cli("dead-letters", "list", *at, "--json").json["groups"]
@@ -164,7 +164,8 @@ def test_what_is_no_event_is_left(cli: Cli, queues: Queues, at: tuple[str, ...],
 
 
 @pytest.mark.parametrize(
-    ("reason", "hours"), [(Reason.KEY_EXPIRED, 1), (Reason.REFUSED, 48), (Reason.KEY_USED_AFTER_REFUSAL, 1)]
+    ("reason", "hours"),
+    [(Reason.IDEMPOTENCY_KEY_EXPIRED, 1), (Reason.REFUSED, 48), (Reason.IDEMPOTENCY_KEY_ALREADY_USED, 1)],
 )
 def test_an_event_whose_key_is_useless_waits_for_a_person(
     cli: Cli, queues: Queues, at: tuple[str, ...], reason: Reason, hours: int
@@ -181,9 +182,39 @@ def test_an_event_whose_key_is_useless_waits_for_a_person(
     message, event = read_message(body)
     assert message.key != "key-1"
     assert message.received_at >= now - 1
-    assert message.reason is Reason.KEY_EXPIRED
+    assert message.reason is Reason.IDEMPOTENCY_KEY_EXPIRED
     assert event["messageId"] == "m-1"
     assert queues.dead_letters() == []
+
+
+@pytest.mark.parametrize("hours", [1, 48])
+def test_an_old_event_goes_back_on_purpose_only(
+    cli: Cli, queues: Queues, at: tuple[str, ...], now: float, hours: int
+) -> None:
+    """A `too-old` letter needs --accept-old, not just a yes; it goes back under its own key, as if it had come now."""
+    queues.bury(letter(1, Reason.TOO_OLD, received_at=now - hours * HOUR, attempts=0))
+    run = cli("dead-letters", "redrive", *at, "--yes")
+    assert run.status == 1
+    assert "1 left because they were older than MaxEventAgeHours" in run.err
+    assert cli("dead-letters", "redrive", *at, "--json").json["left"]["too-old"] == 1
+    assert queues.waiting() == []
+    assert "1 of 1 delivery would go back" in cli("dead-letters", "redrive", *at, "--accept-old", "--dry-run").out
+    assert cli("dead-letters", "redrive", *at, "--accept-old").status == 0
+    (message, event) = read_message(*queues.waiting())
+    assert (message.key, message.old_is_accepted, event["messageId"]) == ("key-1", True, "m-1")
+    assert message.received_at >= now - 1
+    assert queues.dead_letters() == []
+
+
+def test_an_old_event_that_was_tried_needs_a_new_key_too(
+    cli: Cli, queues: Queues, at: tuple[str, ...], now: float
+) -> None:
+    """An event that Loops may have taken before it counted as old is not sent again for being accepted alone."""
+    queues.bury(letter(1, Reason.TOO_OLD, received_at=now - 48 * HOUR, attempts=2))
+    assert "--repeat-expired" in cli("dead-letters", "redrive", *at, "--accept-old").err
+    assert cli("dead-letters", "redrive", *at, "--accept-old", "--repeat-expired").status == 0
+    (message, _) = read_message(*queues.waiting())
+    assert (message.key != "key-1", message.old_is_accepted) == (True, True)
 
 
 def test_a_contact_is_repeated_whatever_its_age(cli: Cli, queues: Queues, at: tuple[str, ...], now: float) -> None:
@@ -197,7 +228,7 @@ def test_a_redrive_that_was_broken_off_repeats_nothing(
     cli: Cli, queues: Queues, at: tuple[str, ...], now: float
 ) -> None:
     """The new key of an event follows from its old one: put back twice, it is one event to Loops."""
-    old = letter(1, Reason.KEY_EXPIRED, received_at=now - KEY_REMEMBERED_SECONDS)
+    old = letter(1, Reason.IDEMPOTENCY_KEY_EXPIRED, received_at=now - IDEMPOTENCY_KEY_REMEMBERED_SECONDS)
     for _ in range(2):
         queues.bury(old)
         assert cli("dead-letters", "redrive", *at, "--yes").status == 0
@@ -290,6 +321,23 @@ def test_no_local_stack_is_told(cli: Cli, free_port: int) -> None:
     run = cli("dead-letters", "list", "--local", "--aws-port", str(free_port))
     assert (run.status, run.err.count("\n")) == (1, 1)
     assert "make run" in run.err
+
+
+def test_a_letter_that_sqs_moved_is_listed_with_a_reason_of_its_own(cli: Cli) -> None:
+    """`list` says `receives-exhausted` for a message that SQS moved, and `--reason` chooses it."""
+    waiting = letter(1, Reason.RATE_LIMITED, received_at=time.time())
+    with LocalStack(polling=False) as local:
+        retry, arn = local.outputs["RetryQueueUrl"], local.aws.queue_values("DeadLetterQueue")["Arn"]
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+        local.sqs.set_queue_attributes(QueueUrl=retry, Attributes={"RedrivePolicy": policy, "VisibilityTimeout": "0"})
+        local.sqs.send_message(QueueUrl=retry, MessageBody=waiting.to_json())
+        for _ in range(2):
+            local.sqs.receive_message(QueueUrl=retry)
+        at = ("--local", "--aws-port", local.aws.url.rpartition(":")[2])
+        (group,) = cli("dead-letters", "list", *at, "--json").json["groups"]
+        (shown,) = cli("dead-letters", "show", *at, "--reason", "receives-exhausted", "--json").json
+    assert (group["letters"], group["reason"], group["action"]) == (1, "receives-exhausted", "sendEvent")
+    assert (shown["reason"], shown["letter"]["key"]) == ("receives-exhausted", "key-1")
 
 
 @pytest.mark.usefixtures("aws")

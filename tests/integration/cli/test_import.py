@@ -45,9 +45,24 @@ def test_what_is_imported_passes_check(cli: Cli, tmp_path: Path) -> None:
         "mapping": FIELDS,
     }
     assert definitions[1]["mapping"] == ACTIONS["createOrUpdateContact"].mapping
-    assert [each.id for each in load_subscriptions(run.out)] == ["id-0", "id-1", "Delete a contact"]
+    assert [each.id for each in load_subscriptions(run.out)] == ["id-0", "id-1", "delete-a-contact"]
     (tmp_path / "ours.json").write_text(run.out)
-    assert cli("check", tmp_path / "ours.json").status == 0
+    check = cli("check", tmp_path / "ours.json")
+    assert (check.status, check.err) == (0, "")
+
+
+def test_every_subscription_gets_an_id(cli: Cli, tmp_path: Path) -> None:
+    """What was known by its name, or by its action, has that for an id from then on, so it stays the same one."""
+    file = tmp_path / "ours.json"
+    file.write_text(json.dumps([{"name": "Welcome", "action": "sendEvent"}, {"action": "createOrUpdateContact"}]))
+    definitions = json.loads(cli("import", file).out)["subscriptions"]
+    assert [each["id"] for each in definitions] == ["Welcome", "createOrUpdateContact", "delete-a-contact"]
+
+
+def test_a_made_id_is_nobody_elses(cli: Cli, tmp_path: Path) -> None:
+    """The subscription that is added for deletions gets an id that the export does not have."""
+    run = cli("import", export(tmp_path / "export.json", {"id": "delete-a-contact"}, {"id": "delete-a-contact-2"}))
+    assert json.loads(run.out)["subscriptions"][2]["id"] == "delete-a-contact-3"
 
 
 def test_the_bare_list_is_taken(cli: Cli, tmp_path: Path) -> None:
@@ -124,6 +139,24 @@ def test_mappings_that_do_otherwise_are_told(cli: Cli, tmp_path: Path) -> None:
     assert "never overwrite email, userId, eventName" in spread[f"{place}/contactProperties"]
 
 
+@pytest.mark.parametrize(
+    ("action", "settings", "place"),
+    [
+        ("createOrUpdateContact", {"customAttributes": {"@path": "$.traits"}}, "customAttributes"),
+        ("createOrUpdateContact", {"customAttributes": {"subscribed": True}}, "customAttributes"),
+        ("sendEvent", {"contactProperties": {"subscribed": True}}, "contactProperties"),
+    ],
+)
+def test_guarded_consent_is_told(cli: Cli, tmp_path: Path, action: str, settings: dict[str, Any], place: str) -> None:
+    """Attributes that may bring `subscribed: true` are named, unless the mapping fills the field for it; events have none."""
+    settings = FIELDS | settings
+    found = told(cli, tmp_path / "export.json", actionSlug=action, settings=settings)
+    assert "never send `subscribed: true` here" in found[f"/data/subscriptions/0/settings/{place}"]
+    mapped = settings | {"subscribed": {"@path": "$.traits.subscribed"}}
+    found = told(cli, tmp_path / "export.json", actionSlug=action, settings=mapped)
+    assert (f"/data/subscriptions/0/settings/{place}" in found) is (action == "sendEvent")
+
+
 def test_defaults_and_disabled_subscriptions_are_told(cli: Cli, tmp_path: Path) -> None:
     """What is disabled stays so, and what was missing takes the action's default; both are said."""
     run = cli("import", export(tmp_path / "export.json", {"name": "Old", "enabled": False}))
@@ -133,7 +166,7 @@ def test_defaults_and_disabled_subscriptions_are_told(cli: Cli, tmp_path: Path) 
 
 
 def test_a_faulty_export_is_not_imported(cli: Cli, tmp_path: Path) -> None:
-    """A trigger that Segment silently misreads beyond repair, and an action that is not ours, are faults: no file."""
+    """A trigger that Segment silently misreads beyond repair, and an action that is not ours, are problems: no file."""
     mixed = {"trigger": 'type = "track" and userId = "a" or userId = "b"'}
     output = tmp_path / "ours.json"
     run = cli("import", export(tmp_path / "export.json", mixed, {"actionSlug": "postSale"}), "--output", output)
@@ -142,7 +175,7 @@ def test_a_faulty_export_is_not_imported(cli: Cli, tmp_path: Path) -> None:
     assert "are mixed" in run.err
     assert '"postSale" is no action' in run.err
     machine = cli("import", tmp_path / "export.json", "--json")
-    assert (machine.status, len(machine.json["faults"])) == (1, 2)
+    assert (machine.status, len(machine.json["problems"])) == (1, 2)
 
 
 def test_a_file_is_overwritten_by_force_only(cli: Cli, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_no_letter_is_too_strange(queues: Queues, letters: DeadLetters, body: st
         (strange,) = found
         assert strange.reason == Reason.UNREADABLE_MESSAGE
         assert strange.key == strange.id
-        assert strange.fault
+        assert strange.problem
         assert strange.kept_body is None
         assert strange.received_at == strange.buried_at
         assert letters.redrive(found) is Fate.NO_EVENT
@@ -122,6 +122,15 @@ def test_letters_are_chosen_by_every_part(choice: Choice, chosen: set[str]) -> N
         Letter.from_sqs({"MessageId": each.key, "ReceiptHandle": "", "Body": each.to_json()}) for each in messages
     ]
     assert {each.key for each in letters if choice.takes(each, NOW)} == chosen
+
+
+def test_a_replay_does_not_hide_the_letter_of_an_attempt(queues: Queues, letters: DeadLetters) -> None:
+    """Of an event that was tried and its replay, the tried one decides: Loops may have taken it under a key of then."""
+    queues.bury(letter(1, Reason.RETRIES_EXHAUSTED, received_at=NOW - 5 * 86400))
+    queues.bury(letter(1, Reason.TOO_OLD, received_at=NOW, attempts=0))
+    with letters.opened() as found:
+        (delivery,) = by_delivery(found)
+        assert DeadLetters.fate(delivery, NOW, accept_old=True) is Fate.NEEDS_NEW_IDEMPOTENCY_KEY
 
 
 def test_letters_are_told_apart_by_their_key(queues: Queues, letters: DeadLetters) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from local import PROJECT
 from local.sandbox import SandboxServer
-from loops_destination.keys import idempotency_key
+from loops_destination.idempotency import idempotency_key
 from tests.integration.cli.conftest import Cli
 
 TRACK = {"type": "track", "messageId": "m-1", "userId": "u-1", "event": "Signed Up", "properties": {"email": "a@b.co"}}
@@ -46,7 +46,7 @@ def test_the_exact_request_is_shown(cli: Cli, event_file: Path) -> None:
             "Authorization": "Bearer (API key)",
             "Content-Type": "application/json",
             "User-Agent": "segment-loops-destination",
-            "Idempotency-Key": idempotency_key(TRACK, "Send an event", json.dumps(TRACK)),
+            "Idempotency-Key": idempotency_key(TRACK, "send-an-event", json.dumps(TRACK)),
         },
         "body": {
             "email": "a@b.co",
@@ -136,7 +136,7 @@ def test_what_holds_no_event_is_told(cli: Cli, tmp_path: Path, text: str) -> Non
 
 
 def test_faulty_mappings_are_told_first(cli: Cli, event_file: Path, tmp_path: Path) -> None:
-    """With a faulty mappings file nothing is previewed, and its faults are shown as `check` shows them."""
+    """With a faulty mappings file nothing is previewed, and its problems are shown as `check` shows them."""
     run = cli("preview", event_file, "--mappings", mappings(tmp_path / "m.json", trigger="x"))
     assert (run.status, run.out) == (1, "")
     assert "/subscriptions/0/trigger" in run.err

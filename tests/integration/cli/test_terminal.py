@@ -71,7 +71,7 @@ def at(queues: Queues) -> tuple[str, ...]:
 
 def test_a_person_is_asked_before_an_event_is_repeated(terminal: Terminal, queues: Queues) -> None:
     """On a terminal the question stands in colour with its reason, and a `y` repeats the event."""
-    queues.bury(letter(1, Reason.KEY_EXPIRED, received_at=time.time()))
+    queues.bury(letter(1, Reason.IDEMPOTENCY_KEY_EXPIRED, received_at=time.time()))
     status, shown = terminal.run("dead-letters", "redrive", *at(queues), asked="[y/N]", types="y\n", NO_COLOR="")
     assert status == 0
     assert "people may be mailed twice. Repeat them? [y/N]" in shown

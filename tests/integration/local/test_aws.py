@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,24 @@ def test_a_look_at_a_queue_shows_all_and_changes_nothing(aws: LocalAws, sqs: SQS
     assert aws.messages("Sample") == ["hello", "hello"]
     assert _receive(aws, sqs) == ["hello"]
     assert aws.messages("Sample") == ["hello", "hello"]
+
+
+def test_a_message_that_sqs_moved_names_the_queue_it_came_from(aws: LocalAws, sqs: SQSClient, clock: Clock) -> None:
+    """Beyond its maxReceiveCount a message is on the dead-letter queue, which names its source, as SQS does."""
+    arn = aws.queue_values("Sample")["Arn"]
+    policy = {"deadLetterTargetArn": arn, "maxReceiveCount": 1}
+    aws.create_queues([Queue("Source", {"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": "30"})])
+    source = aws.queue_values("Source")
+    sqs.send_message(QueueUrl=source["Ref"], MessageBody="moved")
+    _send(aws, sqs)
+    assert len(sqs.receive_message(QueueUrl=source["Ref"])["Messages"]) == 1
+    clock.sleep(31)
+    assert "Messages" not in sqs.receive_message(QueueUrl=source["Ref"])
+    url, names = aws.queue_values("Sample")["Ref"], ["DeadLetterQueueSourceArn"]
+    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=names)  # type: ignore[arg-type]  # the stubs list the names
+    told = {message["Body"]: message.get("Attributes", {}) for message in answer["Messages"]}
+    assert told == {"hello": {}, "moved": {"DeadLetterQueueSourceArn": source["Arn"]}}
+    assert {held.body: held.source_arn for held in aws.held("Sample")} == {"hello": None, "moved": source["Arn"]}
 
 
 def test_a_receive_does_not_wait(aws: LocalAws, sqs: SQSClient, clock: Clock) -> None:

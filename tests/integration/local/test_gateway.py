@@ -23,8 +23,16 @@ if TYPE_CHECKING:
 ECHO = "import json; return {'statusCode': 200, 'body': json.dumps(event)}"
 
 
+ROUTES = [
+    Route("POST", "/echo"),
+    Route("POST", "/echo/{proxy+}"),
+    Route("PUT", "/{proxy+}"),
+    Route("PUT", "/a/{proxy+}"),
+]
+
+
 class Site:
-    """A gateway with one function at `POST /echo`."""
+    """A gateway with one function at `POST /echo`, unless it is given other routes."""
 
     def __init__(self, url: str, pool: urllib3.PoolManager, exchanges: list[Exchange]) -> None:
         self.url = url
@@ -42,10 +50,11 @@ class Site:
 @pytest.fixture
 def site(
     clock: Clock, pool: urllib3.PoolManager, make_function: Callable[..., LambdaFunction], serve: Callable[..., str]
-) -> Callable[[str], Site]:
-    def make(body: str) -> Site:
+) -> Callable[..., Site]:
+    def make(body: str, *routes: Route) -> Site:
         exchanges: list[Exchange] = []
-        gateway = Gateway({Route("POST", "/echo"): make_function(body)}, clock, exchanges.append)
+        function = make_function(body)
+        gateway = Gateway(dict.fromkeys(routes or ROUTES[:1], function), clock, exchanges.append)
         return Site(serve(gateway), pool, exchanges)
 
     return make
@@ -154,6 +163,34 @@ def test_without_a_route_nothing_is_found(echo: Site, method: str, path: str) ->
     response = echo.pool.request(method, echo.url + path)
     assert (response.status, response.data) == (404, b'{"message":"Not Found"}')
     assert [exchange.function for exchange in echo.exchanges] == [None]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route", "rest"),
+    [
+        ("POST", "/echo", "POST /echo", None),
+        ("POST", "/echo/one", "POST /echo/{proxy+}", "one"),
+        ("POST", "/echo/one/two/", "POST /echo/{proxy+}", "one/two/"),
+        ("POST", "/echo/", "POST /echo/{proxy+}", None),
+        ("PUT", "/a/b", "PUT /a/{proxy+}", "b"),
+        ("PUT", "/b", "PUT /{proxy+}", "b"),
+    ],
+)
+def test_an_exact_route_comes_before_a_greedy_one(
+    site: Callable[..., Site], method: str, path: str, route: str, rest: str | None
+) -> None:
+    """A request takes the route of its own path, else the longest with a greedy variable, which may be empty."""
+    gateway = site(ECHO, *ROUTES)
+    event = gateway.pool.request(method, gateway.url + path).json()
+    assert (event["routeKey"], event["requestContext"]["routeKey"], event["rawPath"]) == (route, route, path)
+    assert event.get("pathParameters") == (None if rest is None else {"proxy": rest})
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/echoes"), ("POST", "/other/echo/one"), ("GET", "/echo/one")])
+def test_a_greedy_route_takes_only_what_lies_below_it(site: Callable[..., Site], method: str, path: str) -> None:
+    """A path that merely begins alike, or another method, is answered 404."""
+    gateway = site(ECHO, *ROUTES)
+    assert gateway.pool.request(method, gateway.url + path).status == 404
 
 
 @pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 7 * 1024 * 1024])

@@ -8,8 +8,10 @@ import pytest
 
 from local.__main__ import main
 from local.http_server import HttpServer
+from local.sandbox import Sandbox, SandboxServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -45,6 +47,39 @@ def test_mappings_that_cannot_be_used_are_told(
     printed, errors = capsys.readouterr()
     assert printed == ""
     assert message in errors
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[list[str]]:
+    """Yield the options for a run against a Loops whose API key is `a-key`."""
+    with SandboxServer(Sandbox("a-key")) as server:
+        yield ["run", "--real", "--log", str(tmp_path / "functions.log"), "--loops-url", server.url]
+
+
+@pytest.mark.parametrize(
+    ("key", "arguments", "expected"),
+    [
+        ("", [], (2, "There is no API key for the real Loops. Put it into LOOPS_API_KEY.")),
+        ("a-key", ["--once"], (2, "--once only sends the samples, and they never go to the real Loops.")),
+        ("wrong-key", [], (1, "The key is wrong: Loops answered 401")),
+        ("a-key", ["--loops-url", "http://loops.example/api"], (2, "use https")),
+    ],
+    ids=["no API key", "nothing but samples", "a wrong API key", "not private"],
+)
+@pytest.mark.usefixtures("environment")
+def test_a_real_run_that_cannot_work_starts_nothing(
+    real: list[str], arguments: list[str], expected: tuple[int, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When --real cannot be meant or cannot work, a line says why, and nothing starts."""
+    status = main([*real, *arguments])
+    printed, errors = capsys.readouterr()
+    assert (status, printed) == (expected[0], "")
+    assert expected[1] in errors
+
+
+@pytest.fixture
+def environment(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPS_API_KEY", key)
 
 
 def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

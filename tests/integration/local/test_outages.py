@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.dead_letters import DeadLetters, Fate, by_delivery
-from local.stack import SHARED_SECRET
+from local.sandbox import Fault
+from local.stack import DEAD_LETTER_QUEUE, RETRY_QUEUE, SHARED_SECRET
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
@@ -25,12 +27,23 @@ def live_through(stack: LocalStack, segment: Segment, clock: Clock, hours: int) 
     for user in users:
         email = f"{user}@example.com"
         assert segment.identify(userId=user, messageId=f"i-{user}", traits={"email": email}).status == 202
-        assert segment.track("Signed Up", userId=user, messageId=f"t-{user}", properties={"email": email}).status == 202
+        event: dict[str, Any] = {
+            "userId": user,
+            "messageId": f"t-{user}",
+            "properties": {"email": email},
+            "receivedAt": utc(clock.now),
+        }
+        assert segment.track("Signed Up", **event).status == 202
         for _ in range(EVERY // (30 * 60)):
             clock.sleep(30 * 60)
             stack.redeliver()
     stack.loops.start()
     return users
+
+
+def utc(seconds: float) -> str:
+    """The time as Segment writes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def come_to_rest(stack: LocalStack, clock: Clock) -> None:
@@ -58,7 +71,7 @@ def test_after_two_days_old_events_wait_for_one_command(stack: LocalStack, segme
     come_to_rest(stack, clock)
     assert {contact.user_id for contact in stack.sandbox.contacts.all()} == set(users)
     letters = [json.loads(letter) for letter in stack.dead_letters()]
-    assert {letter["reason"] for letter in letters} == {"key-expired"}
+    assert {letter["reason"] for letter in letters} == {"idempotency-key-expired"}
     sent = {event.user_id for event in stack.sandbox.events.all()}
     kept = {letter["event"]["userId"] for letter in letters}
     assert sent | kept == set(users)
@@ -84,7 +97,7 @@ def test_the_api_key_is_rotated_without_losing_an_event(stack: LocalStack, segme
     stack.sandbox.api_key = "key-2"
     between = segment.identify(userId="between", messageId="2", traits={"email": "between@example.com"})
     assert between.status == 202
-    assert between.json["results"][0]["reason"] == "key-refused"
+    assert between.json["results"][0]["reason"] == "api-key-refused"
     stack.put_secret(apiKey="key-2", sharedSecret=SHARED_SECRET)
     clock.sleep(70)
     assert segment.identify(userId="after", messageId="3", traits={"email": "after@example.com"}).status == 200
@@ -118,3 +131,44 @@ def test_an_event_by_user_id_waits_for_its_contact(
         identify()
     come_to_rest(stack, clock)
     assert [event.user_id for event in stack.sandbox.events.all()] == ["u"]
+
+
+def test_a_delivery_that_is_answered_429_comes_back_less_and_less_often(
+    stack: LocalStack, segment: Segment, clock: Clock
+) -> None:
+    """The pause follows the receives that SQS counts: after forty of them it is five minutes or more."""
+    stack.sandbox.faults.add(Fault(kind="status", status=429, times=None))
+    assert segment.identify(userId="u-1", messageId="m-1", traits={"email": "a@example.com"}).status == 202
+    pauses = []
+    for _ in range(40):
+        (held,) = stack.aws.held(RETRY_QUEUE)
+        clock.sleep(held.next_at - clock.now + 1)
+        assert stack.redeliver() == 1
+        (held,) = stack.aws.held(RETRY_QUEUE)
+        pauses.append(held.next_at - clock.now)
+    assert 7 <= pauses[0] <= 13
+    assert 300 <= pauses[-1] <= 500
+
+
+def test_what_sqs_gives_up_is_listed_with_a_reason_of_its_own(
+    stack: LocalStack, segment: Segment, clock: Clock
+) -> None:
+    """A delivery that SQS moves by itself, whose function dies each time, is `receives-exhausted` and can be redriven."""
+    stack.loops.stop()
+    retry, dead = stack.outputs["RetryQueueUrl"], stack.outputs["DeadLetterQueueUrl"]
+    arn = stack.aws.queue_values(DEAD_LETTER_QUEUE)["Arn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
+    stack.sqs.set_queue_attributes(QueueUrl=retry, Attributes={"RedrivePolicy": policy})
+    assert segment.identify(userId="u-1", messageId="m-1", traits={"email": "a@example.com"}).status == 202
+    for _ in range(3):
+        clock.sleep(HOUR)
+        stack.functions["RedeliveryFunction"].kill_next(0)
+        stack.redeliver()
+    stack.loops.start()
+    letters = DeadLetters(stack.sqs, dead, retry, clock)
+    with letters.opened() as found:
+        assert [letter.reason for letter in found] == ["receives-exhausted"]
+        assert letters.redrive(found) is Fate.REDRIVEN
+    stack.functions["RedeliveryFunction"].kill_next(10**9)
+    come_to_rest(stack, clock)
+    assert [contact.user_id for contact in stack.sandbox.contacts.all()] == ["u-1"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from local.samples import EVENTS, EXPECTED, send_samples
 from local.sandbox import Fault, Sandbox
 from local.stack import LocalStack
 from local.table import COLUMNS, Table
+from tests.integration.local.conftest import Clock
 
 if TYPE_CHECKING:
     from tests.integration.local.conftest import Segment
@@ -39,6 +42,31 @@ def test_every_sample_comes_out_as_expected() -> None:
         assert EXPECTED[report.name].is_met_by(report, calls_are_seen=True), report
         unseen = Report(report.name, report.request, report.answer, report.outcomes, [])
         assert EXPECTED[report.name].is_met_by(unseen, calls_are_seen=False)
+
+
+def test_samples_are_sent_with_todays_dates() -> None:
+    """However old the files are, their events are of now, and signed anew: none is too old, whatever the limit."""
+    sandbox = Sandbox(limit=None)
+    with LocalStack(sandbox=sandbox, clock=Clock(), parameters={"MaxEventAgeHours": "5"}) as stack:
+        reports = {report.name: report for report in send_samples(stack, LoopsCalls(sandbox))}
+    assert (reports["track"].answer, reports["track"].outcomes) == ("200", ["sendEvent delivered"])
+    assert (reports["batch"].answer, reports["batch"].outcomes[1]) == ("200", "sendEvent delivered")
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name != "sqs-retry"])
+def test_a_sample_can_be_invoked_in_any_year(name: str, stack: LocalStack) -> None:
+    """Given to a function as it is, as `sam local invoke` does, a sample is never too old: its request is of its time."""
+    sample = json.loads((EVENTS / f"{name}.json").read_bytes())
+    events = json.loads(sample["body"])
+    dates = [event["timestamp"] for event in (events if isinstance(events, list) else [events])]
+    sent_at = sample["requestContext"]["timeEpoch"] / 1000
+    assert all(abs(datetime.fromisoformat(date).timestamp() - sent_at) < 3600 for date in dates)
+    (function,) = (
+        each for each in stack.functions.values() if sample["rawPath"] in {route.path for route in each.function.routes}
+    )
+    answer = function.invoke(sample).payload
+    assert answer["statusCode"] == 200
+    assert "too-old" not in answer["body"]
 
 
 def test_another_outcome_is_not_as_expected(stack: LocalStack, segment: Segment) -> None:

@@ -69,11 +69,11 @@ def test_a_track_sends_an_event(stack: LocalStack, segment: Segment) -> None:
 
 
 def test_every_route_of_the_template_is_served(stack: LocalStack, segment: Segment) -> None:
-    """Each of the three URLs takes POST, PUT and PATCH, with and without a slash at its end."""
+    """Each of the three URLs takes POST, PUT and PATCH, also with a slash or a longer path at its end."""
     for name in ("ContactsUrl", "EventsUrl", "SegmentUrl"):
         for method in ("POST", "PUT", "PATCH"):
-            for slash in ("", "/"):
-                response = segment.pool.request(method, stack.outputs[name] + slash, body=b"{}")
+            for rest in ("", "/", "/more"):
+                response = segment.pool.request(method, stack.outputs[name] + rest, body=b"{}")
                 assert (response.status, response.json()["reason"]) == (401, "bad-signature")
 
 
@@ -191,7 +191,7 @@ def test_the_poller_delivers_by_itself() -> None:
         message = {
             "version": 1,
             "action": "createOrUpdateContact",
-            "subscription": "Create or update a contact",
+            "subscription": "create-or-update-a-contact",
             "key": "k-1",
             "event": event,
             "receivedAt": "2026-03-01T12:00:00.000Z",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ Resources:
         Variables: {SECRET: !Ref Secret}
       Events:
         Post: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: post, Path: /web}}
-        PutSlash: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: PUT, Path: /web/}}
+        PutBelow: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: PUT, Path: "/web/{proxy+}"}}
   Worker:
     Type: AWS::Serverless::Function
     Properties:
@@ -108,7 +109,7 @@ def test_a_function_has_what_globals_and_its_own_properties_say(application: App
 
 def test_a_function_has_its_routes_and_queues(application: Application) -> None:
     """What invokes a function is read with how it does so."""
-    assert application.functions["Web"].routes == [Route("POST", "/web"), Route("PUT", "/web/")]
+    assert application.functions["Web"].routes == [Route("POST", "/web"), Route("PUT", "/web/{proxy+}")]
     (source,) = application.functions["Worker"].queue_sources
     assert source == QueueSource("arn:waiting", batch_size=50, maximum_concurrency=2, reports_failures=True)
 
@@ -206,6 +207,19 @@ def test_lists_in_globals_are_joined_to_the_functions_own() -> None:
     function = Template(document).resolve({}).functions["It"]
     assert function.environment == {"A": "1", "B": "own", "C": "true"}
     assert (function.timeout, function.memory) == (3, 128)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/web/", "API Gateway makes no route of /web/"), ("/web/{id}", "does not know the variable in /web/{id}")],
+)
+def test_a_path_that_is_never_routed_is_an_error(path: str, message: str) -> None:
+    """A path that API Gateway or the local gateway cannot route is an error, which names its place."""
+    event = {"Type": "HttpApi", "Properties": {"Method": "POST", "Path": path}}
+    properties = {"CodeUri": "it", "Handler": "app.handler", "Events": {"Post": event}}
+    document = {"Resources": {"It": {"Type": "AWS::Serverless::Function", "Properties": properties}}}
+    with pytest.raises(TemplateError, match=f"Resources/It/Properties/Events/Post: .*{re.escape(message)}"):
+        Template(document).resolve({})
 
 
 def test_events_that_cannot_come_are_an_error() -> None:

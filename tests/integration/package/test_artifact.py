@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.package.artifact import FUNCTION_FILES, Artifact, content_faults, layer_faults, source_differences
+from local.package.artifact import FUNCTION_FILES, Artifact, content_problems, layer_problems, source_differences
 from local.package.build import Architecture
 
 UNCHECKED = b"\xf3\r\r\n" + bytes([1, 0, 0, 0]) + b"12345678code"
@@ -49,11 +49,11 @@ def make(tmp_path: Path) -> Make:
 
 def test_a_good_layer_has_no_fault(make: Make) -> None:
     """A layer for the right processor, compiled, with nothing foreign, passes."""
-    assert layer_faults(make(FILES), Architecture.ARM64) == []
+    assert layer_problems(make(FILES), Architecture.ARM64) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "fault"),
+    ("changes", "problem"),
     [
         ({LIBRARY: None}, "pydantic_core: its library is missing"),
         ({LIBRARY: _elf(62)}, f"{LIBRARY}: it is not for arm64"),
@@ -88,15 +88,15 @@ def test_a_good_layer_has_no_fault(make: Make) -> None:
         ),
     ],
 )
-def test_a_fault_is_found(make: Make, changes: dict[str, bytes | None], fault: str) -> None:
+def test_a_fault_is_found(make: Make, changes: dict[str, bytes | None], problem: str) -> None:
     """Each way in which a layer can be wrong is told, with the file."""
-    assert layer_faults(make(FILES | changes), Architecture.ARM64) == [fault]
+    assert layer_problems(make(FILES | changes), Architecture.ARM64) == [problem]
 
 
 def test_a_function_is_its_handler_alone(make: Make) -> None:
     """A function's artifact has the named files, and no others."""
     artifact = make({"requirements.txt": b""})
-    assert content_faults(artifact, FUNCTION_FILES) == [
+    assert content_problems(artifact, FUNCTION_FILES) == [
         "requirements.txt: it should not be there",
         "app.py: it is missing",
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local import PROJECT
-from local.package.modules import module_faults
+from local.package.modules import module_problems
 
 CODE = Path("/build/Function")
 OPT = Path("/run/opt")
@@ -23,22 +23,22 @@ GOOD = [
 
 def test_compiled_modules_of_the_artifacts_are_right() -> None:
     """The function's own file, the layer's pycs, and whatever the runtime has may be loaded."""
-    assert module_faults(GOOD, CODE, OPT, RUNTIME) == []
+    assert module_problems(GOOD, CODE, OPT, RUNTIME) == []
 
 
 @pytest.mark.parametrize(
-    ("file", "fault"),
+    ("file", "problem"),
     [
         (OPT / "python" / "pydantic" / "main.py", "it was compiled when the function started"),
         (Path("/elsewhere/loops_destination/delivery.py"), "it is not the layer's"),
         (PROJECT / "local" / "stack.py", "it is the working tree's"),
     ],
 )
-def test_a_module_from_elsewhere_is_found(file: Path, fault: str) -> None:
+def test_a_module_from_elsewhere_is_found(file: Path, problem: str) -> None:
     """A module that was compiled at the start, or is not the artifacts', is told."""
-    assert module_faults([*GOOD, file], CODE, OPT, RUNTIME) == [f"{file}: {fault}"]
+    assert module_problems([*GOOD, file], CODE, OPT, RUNTIME) == [f"{file}: {problem}"]
 
 
 def test_a_function_without_the_product_is_found() -> None:
     """A function that never imported the package proves nothing."""
-    assert module_faults(GOOD[1:], CODE, OPT, RUNTIME) == ["loops_destination: it was not imported"]
+    assert module_problems(GOOD[1:], CODE, OPT, RUNTIME) == ["loops_destination: it was not imported"]

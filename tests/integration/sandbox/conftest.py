@@ -52,9 +52,10 @@ class Client:
         self.pool = urllib3.HTTPConnectionPool("127.0.0.1", server.port, maxsize=16, retries=False, timeout=10)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Bytes are sent as they are, all else as JSON; a header's name has `_` for `-`, and "" leaves one out."""
+        """Send bytes as they are, anything else as JSON; a header's name has `_` for `-`, and "" leaves one out."""
         content = body if isinstance(body, bytes | None) else json.dumps(body)
-        named = {"Authorization": f"Bearer {KEY}"} | {name.replace("_", "-"): text for name, text in headers.items()}
+        usual = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+        named = usual | {name.replace("_", "-"): text for name, text in headers.items()}
         given = {name: text for name, text in named.items() if text}
         response = self.pool.request(method, path, body=content, headers=given)
         return Answer(response.status, response.headers, response.data)

@@ -83,7 +83,8 @@ def test_events_are_told_as_often_as_they_were_processed(client: Client, clock: 
 
 def test_faults_are_set_listed_and_cleared(client: Client) -> None:
     """A fault posted as JSON strikes; what is left of it is listed; a deletion ends it."""
-    answer = client.call("POST", "/sandbox/faults", {"kind": "status", "status": 500, "times": 3, "path": "/send"})
+    body = {"kind": "status", "status": 500, "times": 3, "path": "/send"}
+    answer = client.call("POST", "/sandbox/faults", body)
     assert answer.status == 201
     assert client.send(EVENT).status == 500
     assert client.call("GET", "/sandbox/faults").json == [answer.json | {"times": 2}]
@@ -118,7 +119,7 @@ def test_reset_forgets_everything_that_was_told(client: Client, sandbox: Sandbox
 def test_loopback_names_are_answered(client: Client, name: str) -> None:
     """The machine's own names and addresses reach the controls, as host and as origin."""
     assert client.call("GET", "/sandbox/requests", Host=name).status == 200
-    assert client.call("GET", "/sandbox/requests", Origin=f"http://{name}").status == 200
+    assert client.call("GET", "/sandbox/requests", Host=name, Origin=f"http://{name}").status == 200
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,10 @@ def test_loopback_names_are_answered(client: Client, name: str) -> None:
         {"Origin": "http://localhost.evil.example"},
         {"Origin": "http://localhost@evil.example"},
         {"Origin": "null"},
+        {"Host": "localhost:8788", "Origin": "http://localhost:3000"},
+        {"Host": "127.0.0.1:8788", "Origin": "http://localhost:8788"},
+        {"Host": "[::1]:8788", "Origin": "http://[::1]"},
+        {"Host": "localhost:8788", "Origin": "http://[::1"},
         {"Host": "localhost", "Origin": "https://evil.example"},
         {"Host": "evil.example", "Origin": "http://localhost"},
     ],
@@ -144,16 +149,25 @@ def test_loopback_names_are_answered(client: Client, name: str) -> None:
 def test_other_sites_are_refused(
     client: Client, sandbox: Sandbox, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    """A foreign host or origin answers 403 on every control and changes nothing."""
+    """A foreign host or origin, another port of this machine among them, answers 403 and changes nothing."""
     sandbox.faults.add(Fault(kind="reset", path="/nothing"))
     answer = client.call(method, f"/sandbox{path}", {"kind": "reset"}, **headers)
     assert (answer.status, answer.json["success"]) == (403, False)
     assert len(sandbox.faults.all()) == 1
 
 
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_form_of_another_page_sets_no_fault(client: Client, sandbox: Sandbox, content_type: str) -> None:
+    """A change that is not declared as JSON, as no form of a page can be, is refused before it is read."""
+    for path in ("/faults", "/contacts/leave"):
+        answer = client.call("POST", f"/sandbox{path}", {"kind": "reset"}, Content_Type=content_type)
+        assert (answer.status, answer.json["success"]) == (415, False)
+    assert sandbox.faults.all() == []
+
+
 def test_further_hosts_can_be_allowed(sandbox: Sandbox, serve: Callable[..., Client]) -> None:
     """A host name that was named at the start reaches the controls, and only that one."""
     client = serve(sandbox, allowed_hosts=["sandbox.test"])
-    headers = {"Host": "sandbox.test:4010", "Origin": "https://sandbox.test"}
+    headers = {"Host": "sandbox.test:4010", "Origin": "http://sandbox.test:4010"}
     assert client.call("GET", "/sandbox/requests", **headers).status == 200
     assert client.call("GET", "/sandbox/requests", Host="other.test").status == 403

@@ -28,11 +28,12 @@ CALLS = [
         {"Host": "192.0.2.7:8787"},
         {"Origin": "https://studio.example"},
         {"Origin": "null"},
+        {"Host": "127.0.0.1:8787", "Origin": "http://127.0.0.1:3000"},
     ],
     ids=lambda headers: "".join(f"{name}: {value}" for name, value in headers.items()),
 )
 def test_strangers_are_refused(client: Client, headers: dict[str, str]) -> None:
-    """Under a foreign Host, and for a foreign Origin, every page and call is refused."""
+    """Under a foreign Host, and for a foreign Origin, another port among them, every page and call is refused."""
     refused = [client.call(method, path, {} if method != "GET" else None, **headers) for method, path in CALLS]
     assert [answer.status for answer in refused] == [403] * len(CALLS)
 

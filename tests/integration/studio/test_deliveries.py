@@ -34,7 +34,7 @@ def test_a_batch_is_told_event_by_event(client: Client) -> None:
     unnamed = {key: value for key, value in TRACK.items() if key != "messageId"}
     events: list[Any] = [ADAM, {"type": "page"}, unnamed, unnamed | {"event": "Left"}, 5]
     assert client.segment(*events) == 207
-    told = [(each["outcome"], each["subscription"], json.loads(each["event"])) for each in client.deliveries()]
+    told = [(each["outcome"], each["name"], json.loads(each["event"])) for each in client.deliveries()]
     assert list(reversed(told)) == [
         ("delivered", "Create or update a contact", ADAM),
         ("filtered", None, {"type": "page"}),
@@ -42,6 +42,16 @@ def test_a_batch_is_told_event_by_event(client: Client) -> None:
         ("delivered", "Send an event", unnamed | {"event": "Left"}),
         ("rejected", None, 5),
     ]
+
+
+def test_an_object_without_a_type_is_told(client: Client) -> None:
+    """What a wrong data mapping sends is a rejected delivery with its text; sent again it is rejected again."""
+    assert client.segment({"email": "adam@loops.so"}) == 400
+    (told,) = client.deliveries()
+    assert (told["outcome"], told["reason"], told["event"]) == (
+        "rejected", "not-an-event", '{\n  "email": "adam@loops.so"\n}',
+    )  # fmt: skip
+    assert client.api("POST", f"/deliveries/{told['id']}/again", {})["status"] == 400
 
 
 def test_an_unsigned_request_is_told(client: Client) -> None:
@@ -97,7 +107,7 @@ def test_what_was_put_on_the_queue_is_told_too(client: Client) -> None:
     message = {
         "version": 1,
         "action": "createOrUpdateContact",
-        "subscription": "Create or update a contact",
+        "subscription": "create-or-update-a-contact",
         "key": "k-1",
         "event": ADAM,
         "receivedAt": "2026-03-01T12:00:00.000Z",

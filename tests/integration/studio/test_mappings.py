@@ -77,7 +77,7 @@ def test_an_invalid_payload_is_told(client: Client) -> None:
     ],
 )
 def test_a_fault_in_a_mapping_has_its_line(client: Client, mapping: str, line: int | None, message: str) -> None:
-    """Each fault of a mapping is told at its line of the text, as it stands there."""
+    """Each problem of a mapping is told at its line of the text, as it stands there."""
     drafts = client.drafts()
     drafts[0]["mapping"] = mapping
     told = [each for each in preview(client, drafts)["problems"] if message in each["message"]]
@@ -85,7 +85,7 @@ def test_a_fault_in_a_mapping_has_its_line(client: Client, mapping: str, line: i
 
 
 def test_faults_of_one_subscription_leave_the_others_alone(client: Client) -> None:
-    """While one is faulty the others are previewed, and all faults are told at once."""
+    """While one is faulty the others are previewed, and all problems are told at once."""
     drafts = client.drafts()
     drafts[0] |= {"trigger": "type =", "mapping": "{"}
     drafts[1]["action"] = "nothing"
@@ -97,12 +97,51 @@ def test_faults_of_one_subscription_leave_the_others_alone(client: Client) -> No
     assert told["previews"][2]["matches"] is False
 
 
-def test_two_of_one_name_are_a_fault(client: Client) -> None:
-    """What only shows when all subscriptions are seen together is told of the one that must change."""
+def test_too_many_subscriptions_are_a_fault(client: Client) -> None:
+    """What only shows when all subscriptions are seen together is told of all of them."""
     drafts = client.drafts()
-    drafts[1]["name"] = drafts[0]["name"]
+    drafts += [drafts[1] | {"origin": None, "name": f"New {number}"} for number in range(50)]
     (problem,) = preview(client, drafts)["problems"]
-    assert (problem["draft"], problem["part"]) == (1, "name")
+    assert (problem["draft"], problem["message"]) == (None, "has 53 subscriptions; there can be 50")
+
+
+def test_renaming_keeps_the_id(client: Client, mappings: Path) -> None:
+    """A subscription that was renamed is saved under its id, so it stays the same one to Loops."""
+    before = [each.id for each in load_subscriptions(mappings.read_bytes())]
+    drafts = client.drafts()
+    assert [draft["id"] for draft in drafts] == before
+    drafts[1]["name"] = drafts[0]["name"] = "Renamed"
+    assert save(client, drafts).status == 200
+    saved = load_subscriptions(mappings.read_bytes())
+    assert [each.id for each in saved] == before
+    assert [each.name for each in saved] == ["Renamed", "Renamed", "Delete a contact"]
+
+
+def test_a_subscription_without_an_id_gets_what_identified_it(client: Client, mappings: Path) -> None:
+    """Renamed, a subscription of a file without ids is saved under its old name as its id: no event is sent again."""
+    mappings.write_text(json.dumps([{"name": "Welcome", "action": "sendEvent"}, {"action": "createOrUpdateContact"}]))
+    drafts = client.drafts()
+    drafts[0]["name"] = "Welcome back"
+    drafts[1]["name"] = "Contacts"
+    assert save(client, drafts).status == 200
+    definitions = json.loads(mappings.read_bytes())
+    assert [list(each)[:2] for each in definitions] == [["id", "name"], ["id", "action"]]
+    assert [(each["id"], each["name"]) for each in definitions] == [
+        ("Welcome", "Welcome back"), ("createOrUpdateContact", "Contacts"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "id_"),
+    [("Send an event!", "send-an-event-2"), ("Österreich", "österreich"), ("🎉", "subscription"), ("", "sendevent")],
+)
+def test_a_new_subscription_gets_an_id(client: Client, mappings: Path, name: str, id_: str) -> None:
+    """The id of a new subscription follows from its name, and is no other's, also not one's that is deleted just now."""
+    drafts = client.drafts()
+    new = drafts[1] | {"origin": None, "id": None, "name": name}
+    assert save(client, [drafts[0], new, new]).status == 200
+    assert [each.id for each in load_subscriptions(mappings.read_bytes())][1] == id_
+    assert len({each.id for each in load_subscriptions(mappings.read_bytes())}) == 3
 
 
 @pytest.mark.parametrize("event", ["", "{", "5", '[{"type":"page"},{"type":"page"}]'])
@@ -126,7 +165,7 @@ def test_a_saved_mapping_is_used_from_the_next_event_on(client: Client, mappings
 
 
 def test_a_faulty_mapping_is_not_saved(client: Client, mappings: Path) -> None:
-    """With any fault the file stays as it is, and the faults are told."""
+    """With any problem the file stays as it is, and the problems are told."""
     before = mappings.read_bytes()
     drafts = client.drafts()
     drafts[2]["trigger"] = "nonsense"
@@ -169,11 +208,11 @@ def test_subscriptions_are_added_and_taken_away(client: Client, mappings: Path) 
     drafts = client.drafts()
     new = drafts[1] | {"origin": None, "name": "New"}
     assert save(client, [new, drafts[2]]).status == 200
-    assert [each.id for each in load_subscriptions(mappings.read_bytes())] == ["New", "Delete a contact"]
+    assert [each.id for each in load_subscriptions(mappings.read_bytes())] == ["new", "delete-a-contact"]
 
 
 def test_a_file_that_must_be_mended_is_told(client: Client, mappings: Path) -> None:
-    """A file that another program broke is shown with its fault instead of its subscriptions."""
+    """A file that another program broke is shown with its problem instead of its subscriptions."""
     mappings.write_text('{"subscriptions": [5]}')
     told = client.api("GET", "/mappings")
     assert told["drafts"] == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from local.sandbox import Fault
 from tests.integration.local.conftest import Clock
 from tests.integration.studio.conftest import ADAM, Client
 
@@ -35,6 +37,20 @@ def test_looking_changes_nothing(client: Client) -> None:
     assert seen["Attributes"]["ApproximateReceiveCount"] == "1"
 
 
+def test_a_letter_that_sqs_moved_has_a_reason_of_its_own(client: Client, clock: Clock) -> None:
+    """A delivery that SQS gave up by itself is shown as `receives-exhausted`, whatever it waited for."""
+    stack = client.stack
+    stack.sandbox.faults.add(Fault(kind="status", status=429, times=None))
+    assert client.segment(ADAM) == 202
+    retry, arn = stack.outputs["RetryQueueUrl"], stack.aws.queue_values("DeadLetterQueue")["Arn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    stack.sqs.set_queue_attributes(QueueUrl=retry, Attributes={"RedrivePolicy": policy})
+    for _ in range(2):
+        clock.sleep(60)
+        stack.redeliver()
+    assert [(letter["reason"], letter["canBeRedriven"]) for letter in letters(client)] == [("receives-exhausted", True)]
+
+
 def test_a_letter_is_redriven(client: Client) -> None:
     """The chosen letter goes back to the RetryQueue and is delivered; the others stay."""
     first, second = bury(client, ADAM, ADAM | {"messageId": "m-9", "userId": "u-9", "traits": {"email": "b@c.de"}})
@@ -52,11 +68,24 @@ def test_what_could_mail_twice_needs_a_word(client: Client, clock: Clock) -> Non
     """A letter whose key Loops may have forgotten is redriven only when a repeat is allowed."""
     (letter,) = bury(client, KEYED)
     clock.sleep(24 * 3600)
-    assert letters(client)[0]["needsNewKey"] is True
-    assert client.api("POST", "/queues/redrive", {"ids": [letter]}) == {"needs-new-key": 1}
+    assert letters(client)[0]["needsNewIdempotencyKey"] is True
+    assert client.api("POST", "/queues/redrive", {"ids": [letter]}) == {"needs-new-idempotency-key": 1}
     clock.sleep(1)
     assert len(letters(client)) == 1
     assert client.api("POST", "/queues/redrive", {"ids": [letter], "repeat": True}) == {"redriven": 1}
+
+
+def test_an_old_event_needs_a_word(client: Client) -> None:
+    """A letter of an event that was too old when it came says so, and is redriven only when that is accepted."""
+    assert client.segment(KEYED | {"timestamp": "2020-01-01T00:00:00Z"}) == 400
+    (letter,) = letters(client)
+    assert (letter["reason"], letter["tooOld"], letter["needsNewIdempotencyKey"]) == ("too-old", True, False)
+    ids = [letter["id"]]
+    assert client.api("POST", "/queues/redrive", {"ids": ids, "repeat": True}) == {"too-old": 1}
+    client.stack.clock.sleep(1)
+    assert client.api("POST", "/queues/redrive", {"ids": ids, "acceptOld": True}) == {"redriven": 1}
+    client.stack.redeliver()
+    assert [event["name"] for event in client.api("GET", "/audience")["events"]] == ["Signed Up"]
 
 
 def test_what_is_no_event_is_shown_and_stays(client: Client) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from loops_destination.actions import ACTIONS
+from loops_destination.subscriptions import Subscription
 
 ACTION = ACTIONS["createOrUpdateContact"]
 
@@ -77,6 +78,42 @@ def test_subscribed_only_when_mapped() -> None:
 
 
 @pytest.mark.parametrize(
+    "value", [True, "true", 1, 1.0, [True], ["true"], None, "", "yes", "TRUE", 2, [], {}, [None, 1]]
+)
+def test_no_attribute_subscribes_again(value: Any) -> None:
+    """Whatever could be read as `subscribed: true` is dropped from the attributes, and the rest is sent."""
+    assert body(customAttributes={"subscribed": value, "plan": 1}) == {
+        "userId": "u-1",
+        "plan": 1,
+        "mailingLists": {},
+    }
+
+
+@pytest.mark.parametrize("value", [False, "false", 0, [False]])
+def test_an_attribute_opts_out(value: Any) -> None:
+    """`subscribed: false` among the attributes reaches Loops, in each form that Segment's types read as false."""
+    assert body(customAttributes={"subscribed": value})["subscribed"] is False
+
+
+@pytest.mark.parametrize("field", [True, "true", False])
+def test_the_field_decides_on_consent(field: Any) -> None:
+    """The mapping's field `subscribed` is sent as it is mapped, whatever an attribute says."""
+    for attribute in (True, False):
+        sent = body(subscribed=field, customAttributes={"subscribed": attribute})
+        assert sent["subscribed"] is (field is not False)
+
+
+def test_the_default_mapping_never_subscribes_again() -> None:
+    """With the default mapping a trait `subscribed: true` does not reach Loops; one that is mapped does."""
+    event = {"type": "identify", "userId": "u-1", "traits": {"email": "ada@example.com", "subscribed": True}}
+    default = Subscription.from_json({"action": "createOrUpdateContact"})
+    assert "subscribed" not in default.request(event).body
+    mapping = {**ACTION.mapping, "subscribed": {"@path": "$.traits.subscribed"}}
+    mapped = Subscription.from_json({"action": "createOrUpdateContact", "mapping": mapping})
+    assert mapped.request(event).body["subscribed"] is True
+
+
+@pytest.mark.parametrize(
     ("field", "attribute", "sent"),
     [
         ({"l1": True, "l2": False}, None, {"l1": True, "l2": False}),
@@ -105,6 +142,7 @@ def test_mailing_lists(field: Any, attribute: Any, sent: dict[str, bool]) -> Non
 
 def test_payload_is_not_changed() -> None:
     """Making a body leaves the payload, and the event's objects in it, as they were."""
-    payload = {"userId": "u-1", "customAttributes": {"mailingLists": {"l1": "true"}, "plan": 1}}
+    attributes = {"mailingLists": {"l1": "true"}, "plan": 1, "subscribed": True}
+    payload = {"userId": "u-1", "customAttributes": dict(attributes)}
     ACTION.body(payload)
-    assert payload == {"userId": "u-1", "customAttributes": {"mailingLists": {"l1": "true"}, "plan": 1}}
+    assert payload == {"userId": "u-1", "customAttributes": attributes}

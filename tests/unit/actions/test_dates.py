@@ -1,6 +1,6 @@
 import pytest
 
-from loops_destination.actions.dates import is_date
+from loops_destination.actions.date_text import is_date
 
 DATES = [
     # ISO 8601

@@ -47,6 +47,22 @@ def test_contact_property_where_the_field_is_empty() -> None:
     assert body(contactProperties={"email": "ada@example.com"})["email"] == "ada@example.com"
 
 
+@pytest.mark.parametrize("value", [True, "true", 1, None, "yes"])
+def test_no_contact_property_subscribes_again(value: Any) -> None:
+    """Whatever could be read as `subscribed: true` is dropped from the contact properties; an event has no such field."""
+    assert body(contactProperties={"subscribed": value, "seats": 3}) == {**body(), "seats": 3}
+
+
+def test_a_contact_property_opts_out() -> None:
+    """`subscribed: false` among the contact properties reaches Loops."""
+    assert body(contactProperties={"subscribed": False})["subscribed"] is False
+
+
+def test_an_events_own_properties_are_no_consent() -> None:
+    """A property of the event called `subscribed` is sent as it came: it says nothing of the contact."""
+    assert body(eventProperties={"subscribed": True})["eventProperties"] == {"subscribed": True}
+
+
 def test_payload_is_not_changed() -> None:
     """Making a body leaves the payload as it was."""
     payload = {"userId": "u-1", "eventName": "e", "contactProperties": {"userId": "other"}}

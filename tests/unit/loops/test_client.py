@@ -11,11 +11,11 @@ from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutErr
 
 from local.sandbox import Fault, Sandbox, SandboxServer
 from loops_destination.clock import SystemClock
-from loops_destination.loops.answers import Meaning
 from loops_destination.loops.client import LoopsClient, encode_body
-from loops_destination.loops.connections import RawAnswer
+from loops_destination.loops.connections import RawResponse, UnreadableResponse
+from loops_destination.loops.responses import Meaning
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason
-from loops_destination.requests import LoopsRequest
 from tests.fakes import ManualClock
 
 CONTACT = LoopsRequest("PUT", "/api/v1/contacts/update", {"email": "adam@loops.so", "firstName": "Adam"})
@@ -54,7 +54,7 @@ def test_a_repeated_event_is_told(client: LoopsClient) -> None:
 
 def test_a_wrong_key_is_told(client: LoopsClient) -> None:
     """The API key goes as a bearer token, and a refusal of it is told apart."""
-    assert client.send(CONTACT, "other-key", 2).meaning is Meaning.KEY_REFUSED
+    assert client.send(CONTACT, "other-key", 2).meaning is Meaning.API_KEY_REFUSED
 
 
 def test_the_rest_of_the_limit_is_read(client: LoopsClient) -> None:
@@ -127,12 +127,12 @@ class Scripted:
         self.seconds = seconds
         self.waits: list[float] = []
 
-    def __call__(self, *call: Any) -> RawAnswer:
+    def __call__(self, *call: Any) -> RawResponse:
         self.waits.append(call[-1])
         self.clock.sleep(self.seconds)
         if self.errors:
             raise self.errors.pop(0)
-        return RawAnswer(200, {}, b"{}")
+        return RawResponse(200, {}, b"{}")
 
 
 def test_a_broken_call_is_repeated_only_in_time() -> None:
@@ -157,10 +157,11 @@ def test_a_repeat_has_the_time_that_is_left() -> None:
     [
         (ReadTimeoutError(None, "", ""), Reason.TIMEOUT),
         (NewConnectionError(None, ""), Reason.CONNECTION_FAILED),
+        (UnreadableResponse("not HTTP"), Reason.UNREADABLE_RESPONSE),
     ],
 )
 def test_a_call_that_was_not_broken_is_not_repeated(error: Exception, reason: Reason) -> None:
-    """What timed out or never connected is not tried twice in one go."""
+    """A call that timed out, never connected, or got an unreadable response is left to the queue at once."""
     clock = ManualClock()
     transport = Scripted(clock, error)
     assert LoopsClient("http://127.0.0.1/api", clock, transport).send(CONTACT, "k", 2).reason is reason

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain, repeat
 
 import pytest
 from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnectionError, ProtocolError, ReadTimeoutError
 
-from loops_destination.loops.connections import Connections
+from loops_destination.loops.connections import MAX_RESPONSE_BYTES, Connections, UnreadableResponse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
+Response = bytes | tuple[bytes, ...] | Callable[[], Iterable[bytes]]
+"""One response; pieces of a tuple are sent with a pause between them, those of an iterable at once, for ever if need be."""
+
+
 class Server:
-    """Gives each connection its answers in turn, one a request, then closes it; counts the connections.
+    """Gives each connection its answers in turn, one a request, then closes it; counts the connections."""
 
-    An answer may be cut into pieces, which arrive one after the other.
-    """
-
-    def __init__(self, *answers: bytes | tuple[bytes, ...]) -> None:
+    def __init__(self, *answers: Response) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._answers = answers
         self._closing = threading.Event()
         self.connections = 0
         self.received = b""
+        self.answered = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
 
     @property
@@ -45,11 +48,18 @@ class Server:
         with connection, suppress(OSError):
             for answer in self._answers:
                 self.received = connection.recv(65536)
-                for number, piece in enumerate([answer] if isinstance(answer, bytes) else answer):
-                    self._closing.wait(0.01 if number else 0)
-                    connection.sendall(piece)
+                self._answer(connection, answer)
+                self.answered.set()
+
+    def _answer(self, connection: socket.socket, answer: Response) -> None:
+        pieces = (answer,) if isinstance(answer, bytes) else answer if isinstance(answer, tuple) else answer()
+        for number, piece in enumerate(pieces):
+            if isinstance(answer, tuple) and number:
+                self._closing.wait(0.01)
+            connection.sendall(piece)
 
     def close(self) -> None:
+        self._closing.set()
         self._listening.close()
 
 
@@ -58,7 +68,7 @@ def serve() -> Iterator[Callable[..., Server]]:
     """Starts servers, and closes them."""
     servers: list[Server] = []
 
-    def start(*answers: bytes | tuple[bytes, ...]) -> Server:
+    def start(*answers: Response) -> Server:
         servers.append(Server(*answers))
         return servers[-1]
 
@@ -124,11 +134,30 @@ def test_a_connection_is_kept_only_when_its_answer_was_read_whole(serve: Callabl
     assert server.connections == 2
 
 
-def test_an_answer_nobody_asked_for_ends_its_connection(serve: Callable[..., Server]) -> None:
-    """A server that answers twice is not believed for the next call."""
-    server = serve(OK, OK + OK.replace(b"{}", b"[]"), OK)
+STALE = OK.replace(b"{}", b"[]")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("surplus", [b"\n", b"\r\n", STALE], ids=["a byte", "a line", "a response"])
+@pytest.mark.parametrize("response", [OK, CHUNKED], ids=["length", "chunked"])
+def test_a_connection_with_surplus_bytes_is_not_reused(
+    serve: Callable[..., Server], response: bytes, surplus: bytes
+) -> None:
+    """Bytes after a complete response end its connection, so they are never read as the next response."""
+    server = serve(response + surplus, STALE)
     connections = Connections(1)
-    assert [call(connections, server.url) for _ in range(3)] == [b"{}"] * 3
+    assert [call(connections, server.url) for _ in range(2)] == [b"{}"] * 2
+    assert server.connections == 2
+
+
+def test_a_connection_with_late_surplus_bytes_is_not_reused(serve: Callable[..., Server]) -> None:
+    """Bytes that arrive after the response was read end the connection too."""
+    server = serve((OK, STALE), STALE)
+    connections = Connections(1)
+    assert call(connections, server.url) == b"{}"
+    assert server.answered.wait(5)
+    assert call(connections, server.url) == b"{}"
+    assert server.connections == 2
 
 
 ANSWERS = {
@@ -168,30 +197,113 @@ def test_a_connection_that_is_to_be_closed_is_not_used_again(serve: Callable[...
     assert server.connections == 2
 
 
-def test_what_follows_an_early_hint_is_not_the_next_answer(serve: Callable[..., Server]) -> None:
-    """A server that sends a hint before its answer is not asked again on the same connection."""
-    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-    server = serve((hint, OK), OK.replace(b"{}", b"[]"))
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "informational",
+    [HINTS, CONTINUE + PROCESSING, HINTS + HINTS + CONTINUE, b"HTTP/1.1 199 Odd\r\nContent-Length: 9\r\n\r\n"],
+    ids=["103", "100 and 102", "103, 103 and 100", "199"],
+)
+@pytest.mark.parametrize("cut", [False, True], ids=["together", "apart"])
+def test_informational_responses_are_skipped(serve: Callable[..., Server], informational: bytes, *, cut: bool) -> None:
+    """The response to a call is the first that is not informational, and its connection is kept."""
+    server = serve((informational, OK) if cut else informational + OK, STALE)
     connections = Connections(1)
-    assert connections("POST", server.url, b"{}", {}, 2).status == 103
-    assert connections("POST", server.url, b"{}", {}, 2).status == 103
+    first, second = (connections("POST", server.url, b"{}", {}, 2) for _ in range(2))
+    assert (first.status, first.body) == (200, b"{}")
+    assert (second.status, second.body) == (200, b"[]")
+    assert server.connections == 1
+
+
+def test_a_switch_of_protocols_is_unreadable(serve: Callable[..., Server]) -> None:
+    """After a 101, which nobody asked for, nothing on the connection is read as HTTP."""
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    server = serve(switch + OK)
+    connections = Connections(1)
+    for _ in range(2):
+        with pytest.raises(UnreadableResponse):
+            call(connections, server.url)
+    assert server.connections == 2
+
+
+def _sized(total: int) -> bytes:
+    """Return a response of that many bytes, headers included."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %07d\r\n\r\n"
+    length = total - len(head % 0)
+    return head % length + b"x" * length
+
+
+def test_a_response_may_have_a_megabyte(serve: Callable[..., Server]) -> None:
+    """A response of exactly 1 MB is read, and its connection is kept."""
+    server = serve(_sized(MAX_RESPONSE_BYTES), OK)
+    connections = Connections(1)
+    assert len(call(connections, server.url)) > 0.99 * MAX_RESPONSE_BYTES
+    assert call(connections, server.url) == b"{}"
+    assert (server.connections, MAX_RESPONSE_BYTES) == (1, 1 << 20)
+
+
+OVERSIZED: dict[str, Callable[[], Iterable[bytes]]] = {
+    "a byte too many": lambda: [_sized(MAX_RESPONSE_BYTES + 1)],
+    "a body of 1 MB and a byte": lambda: [b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_RESPONSE_BYTES + 1)],
+    "an endless body": lambda: chain([b"HTTP/1.1 200 OK\r\n\r\n"], repeat(b"x" * 4096)),
+    "an endless length": lambda: chain([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % 10**8], repeat(b"x" * 4096)),
+    "endless chunks": lambda: chain([CHUNKED[:-5]], repeat(b"2\r\n{}\r\n" * 500)),
+    "a chunk of less than nothing": lambda: chain([CHUNKED[:-12] + b"-1\r\n"], repeat(b"x" * 4096)),
+    "endless trailers": lambda: chain([CHUNKED[:-2]], repeat(b"X-More: yes\r\n" * 300)),
+    "endless headers": lambda: chain([b"HTTP/1.1 200 OK\r\n"], repeat(b"X-More: yes\r\n")),
+    "an endless header": lambda: chain([b"HTTP/1.1 200 OK\r\nX-More: "], repeat(b"x" * 4096)),
+    "an endless status line": lambda: chain([b"HTTP/1.1 200 "], repeat(b"x" * 4096)),
+    "endless hints": lambda: repeat(HINTS * 50),
+    "endless permission to continue": lambda: repeat(CONTINUE * 150),
+}
+
+
+@pytest.mark.parametrize("name", OVERSIZED)
+def test_a_response_of_more_than_a_megabyte_is_unreadable(serve: Callable[..., Server], name: str) -> None:
+    """Reading stops at 1 MB, whatever the rest is made of, and the connection is closed."""
+    server = serve(OVERSIZED[name], OK)
+    connections = Connections(1)
+    for _ in range(2):
+        with pytest.raises(UnreadableResponse):
+            call(connections, server.url, 30)
     assert server.connections == 2
 
 
 @pytest.mark.parametrize(
-    "framing",
+    "response",
     [
-        b"Content-Length: 99999999999999999",
-        b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}",
-        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 20 + b"\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 20 + b"\r\n{}\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/2 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 20 OK\r\n\r\n{}",
     ],
-    ids=["too long", "negative", "beyond counting"],
+    ids=["too long", "negative", "beyond counting", "another protocol", "another version", "no status"],
 )
-def test_an_absurd_length_is_a_broken_answer(serve: Callable[..., Server], framing: bytes) -> None:
-    """A server that is not Loops cannot surprise the client with what it says of its answer's length."""
-    server = serve(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n{}")
-    with pytest.raises(ProtocolError):
-        call(Connections(1), server.url)
+def test_what_is_not_http_is_unreadable(serve: Callable[..., Server], response: bytes) -> None:
+    """A server that is not Loops cannot surprise the client with what it sends, and its connection is closed."""
+    server = serve(response, OK)
+    connections = Connections(1)
+    for _ in range(2):
+        with pytest.raises(UnreadableResponse):
+            call(connections, server.url)
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "response",
+    [OK, CHUNKED, HINTS + OK, CONTINUE * 1000],
+    ids=["length", "chunked", "103", "only 100s"],
+)
+def test_slow_bytes_do_not_move_the_deadline(serve: Callable[..., Server], response: bytes) -> None:
+    """A server that sends a byte at a time, in any part of a response, is given up when the call's time is over."""
+    server = serve(tuple(bytes([byte]) for byte in response))
+    with pytest.raises(ReadTimeoutError):
+        call(Connections(1), server.url, 0.2)
 
 
 def test_without_time_nothing_is_opened(serve: Callable[..., Server]) -> None:

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from loops_destination.clock import SystemClock
-from loops_destination.loops.answers import Meaning
 from loops_destination.loops.client import LoopsClient
 from loops_destination.loops.connections import Connections
+from loops_destination.loops.responses import Meaning
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason
-from loops_destination.requests import LoopsRequest
 
 CONTACT = LoopsRequest("PUT", "/api/v1/contacts/update", {"email": "a@b.co"})
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nx-ratelimit-remaining: 9\r\n\r\n{"success":true}'

@@ -234,7 +234,7 @@ def test_resolution_fails(definition: Any, place: str) -> None:
     """Where Segment fails over an event, the mapping fails and names the place."""
     with pytest.raises(MappingError) as failed:
         Mapping(definition).resolve(EVENT)
-    assert [fault.path for fault in failed.value.faults] == [place]
+    assert [problem.path for problem in failed.value.problems] == [place]
 
 
 def test_rendered_text_is_bounded() -> None:

@@ -5,7 +5,7 @@ import pytest
 from loops_destination.errors import MappingError
 from loops_destination.mapping import Mapping
 from loops_destination.mapping.liquid.filters import DISABLED_FILTERS, FILTERS
-from loops_destination.mapping.liquid.parser import DISABLED_TAGS
+from loops_destination.mapping.liquid.liquid_parser import DISABLED_TAGS
 
 EVENT: dict[str, Any] = {
     "type": "track",
@@ -173,7 +173,7 @@ def test_now() -> None:
     ],
 )
 def test_refused(template: str, message: str) -> None:
-    """What is no Liquid is a fault of the mapping, with what is wrong."""
+    """What is no Liquid is a problem of the mapping, with what is wrong."""
     with pytest.raises(MappingError) as refused:
         Mapping({"x": {"@liquid": template}})
     assert str(refused.value).startswith(f"/x/@liquid: {message}")

@@ -159,10 +159,10 @@ def test_list_in_itself(definition: Any) -> None:
     ids=["cycle", "list", "deep", "deep-directives", "large"],
 )
 def test_endless_definitions(definition: Any) -> None:
-    """A definition that holds itself, or is too deep or too large, is refused with one fault."""
+    """A definition that holds itself, or is too deep or too large, is refused with one problem."""
     with pytest.raises(MappingError, match="deeper than 64 or too large") as refused:
         Mapping(definition)
-    assert len(refused.value.faults) == 1
+    assert len(refused.value.problems) == 1
 
 
 def test_deepest_definition() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loops_destination.errors import Fault, MappingError
+from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import UNDEFINED
 from loops_destination.mapping import Mapping
 from loops_destination.mapping.directives import DIRECTIVES
@@ -88,11 +88,11 @@ def is_json(value: Any) -> bool:
     return value is None or (isinstance(value, bool | int | float | str) and value is not UNDEFINED)
 
 
-def faults_of(definition: Any) -> tuple[Fault, ...]:
+def problems_of(definition: Any) -> tuple[Problem, ...]:
     try:
         Mapping(definition)
     except MappingError as refused:
-        return refused.faults
+        return refused.problems
     return ()
 
 
@@ -112,8 +112,8 @@ def test_any_mapping_of_any_event(definition: Any, event: dict[str, Any]) -> Non
 @settings(max_examples=200, deadline=None)
 @given(JSON | DEFINITIONS)
 def test_any_definition(definition: Any) -> None:
-    """Any JSON is either a mapping or refused with faults at their places."""
-    assert all(fault.path == "" or fault.path.startswith("/") for fault in faults_of(definition))
+    """Any JSON is either a mapping or refused with problems at their places."""
+    assert all(problem.path == "" or problem.path.startswith("/") for problem in problems_of(definition))
 
 
 @settings(max_examples=200, deadline=None)

@@ -27,13 +27,13 @@ def test_valid(path: Path) -> None:
 
 @pytest.mark.parametrize("path", documents("invalid"))
 def test_invalid(path: Path) -> None:
-    """Every fault of an invalid document is told at once, each with its place and in words."""
+    """Every problem of an invalid document is told at once, each with its place and in words."""
     with pytest.raises(SubscriptionsError) as caught:
         load_subscriptions(path.read_bytes())
     expected = [line.split(": ", 1) for line in path.with_suffix(".txt").read_text("utf-8").splitlines()]
-    faults = {fault.path: fault.message for fault in caught.value.faults}
-    assert list(faults) == [place for place, _ in expected]
-    assert all(words in faults[place] for place, words in expected)
+    problems = {problem.path: problem.message for problem in caught.value.problems}
+    assert list(problems) == [place for place, _ in expected]
+    assert all(words in problems[place] for place, words in expected)
     str(caught.value).encode()
 
 
@@ -45,7 +45,7 @@ def test_text_and_bytes_are_one() -> None:
 
 
 def test_trigger_fault_is_pointed_at() -> None:
-    """The fault of a trigger is shown with a caret under its place."""
+    """The problem of a trigger is shown with a caret under its place."""
     document = '[{"id": "s1", "action": "sendEvent", "trigger": "type = \\"track\\" and evnt = 5"}]'
     with pytest.raises(SubscriptionsError) as caught:
         load_subscriptions(document)

@@ -6,8 +6,8 @@ import pytest
 
 from loops_destination.actions import ACTIONS
 from loops_destination.errors import MappingError, PayloadError, SubscriptionsError
-from loops_destination.keys import idempotency_key
-from loops_destination.requests import LoopsRequest
+from loops_destination.idempotency import idempotency_key
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.subscriptions import Subscription
 
 DEFAULT_FILE = Path(__file__).parents[3] / "layers/mappings/mappings.json"
@@ -134,7 +134,7 @@ def test_no_object(definition: Any) -> None:
 
 
 def test_faults_are_told_together() -> None:
-    """The faults of trigger, mapping and keys are told at once, each at its place in the definition."""
+    """The problems of trigger, mapping and keys are told at once, each at its place in the definition."""
     definition = {
         "action": "sendEvent",
         "trigger": "(",
@@ -143,7 +143,12 @@ def test_faults_are_told_together() -> None:
     }
     with pytest.raises(SubscriptionsError) as caught:
         Subscription.from_json(definition)
-    assert [fault.path for fault in caught.value.faults] == ["/enabld", "/trigger", "/mapping/a/@path", "/mapping/b"]
+    assert [problem.path for problem in caught.value.problems] == [
+        "/enabld",
+        "/trigger",
+        "/mapping/a/@path",
+        "/mapping/b",
+    ]
 
 
 def test_disabled_matches_nothing() -> None:

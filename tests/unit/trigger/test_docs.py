@@ -6,10 +6,10 @@ import pytest
 
 from loops_destination.errors import TriggerError
 from loops_destination.trigger import Finding, Trigger
-from loops_destination.trigger.nodes import COMPARISONS
+from loops_destination.trigger.conditions import COMPARISONS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "triggers.md").read_text("utf-8")
-BEFORE_FAULTS, _, AFTER = PAGE.partition("## Faults")
+BEFORE_FAULTS, _, AFTER = PAGE.partition("## Problems")
 FAULTS, _, EXPLANATION = AFTER.partition("## Which condition decided")
 EXAMPLES = re.findall(r"^\| `(.+)` \| `(.+)` \| (yes|no) \|$", BEFORE_FAULTS, re.MULTILINE)
 REFUSED = re.findall(r"^\| `(.+?)` \| (?!is told)(.+) \|$", FAULTS, re.MULTILINE)

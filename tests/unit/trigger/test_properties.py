@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from loops_destination.errors import TriggerError
 from loops_destination.trigger import Trigger
-from loops_destination.trigger.nodes import (
+from loops_destination.trigger.conditions import (
     COMPARISONS,
     Compared,
     Condition,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from loops_destination.actions.dates import is_date
+from loops_destination.actions.date_text import is_date
 from loops_destination.errors import PayloadError
 from loops_destination.javascript import is_number, scalar_text
 

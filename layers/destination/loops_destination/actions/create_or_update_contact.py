@@ -6,6 +6,7 @@ from typing import Any
 
 from loops_destination.actions.action import Action, Field
 from loops_destination.actions.coercion import to_boolean, to_datetime, to_email, to_object, to_string
+from loops_destination.actions.consent import without_opt_in
 
 _CHOICES = {"true": True, "false": False}
 
@@ -13,13 +14,13 @@ _CHOICES = {"true": True, "false": False}
 def _body(payload: dict[str, Any]) -> dict[str, Any]:
     """The custom attributes, over them the other fields, and always `mailingLists`.
 
-    The lists are those of their field, or of the custom attributes where the field is missing or empty.
+    Only the field `subscribed` may subscribe the contact again, no attribute. The lists are those of their field, or of the custom attributes where the field is missing or empty.
     """
     fields = dict(payload)
     attributes = fields.pop("customAttributes", {})
     lists = fields.get("mailingLists") or attributes.get("mailingLists")
     fields["mailingLists"] = _choices(lists) if isinstance(lists, dict) else {}
-    return {**attributes, **fields}
+    return {**without_opt_in(attributes), **fields}
 
 
 def _choices(lists: dict[str, Any]) -> dict[str, bool]:

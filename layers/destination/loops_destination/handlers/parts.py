@@ -11,10 +11,10 @@ from loops_destination.delivery import Deliverer
 from loops_destination.errors import SecretError
 from loops_destination.loops import LoopsClient
 from loops_destination.messages import QueueName
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.pace import ENVIRONMENTS
 from loops_destination.queues import Queues
-from loops_destination.secrets import SecretStore, from_secrets_manager
+from loops_destination.secret_store import SecretStore, from_secrets_manager
 from loops_destination.settings import Settings
 from loops_destination.subscriptions import Subscription, load_subscriptions
 
@@ -33,7 +33,7 @@ class Parts:
         loops = LoopsClient(settings.loops_base_url, clock, connections=self.calls_at_once)
         self.secrets = SecretStore(from_secrets_manager(settings.secret_id), clock)
         self.deliverer = Deliverer(loops, self.secrets, clock)
-        self.journal = Journal(service, self._hash_key, settings.metrics_namespace, settings.powertools_log_level)
+        self.telemetry = Telemetry(service, self._hash_key, settings.metrics_namespace, settings.powertools_log_level)
         self.queues = Queues(
             {QueueName.RETRY: settings.retry_queue_url, QueueName.DEAD_LETTER: settings.dead_letter_queue_url}
         )
@@ -41,7 +41,7 @@ class Parts:
     def _hash_key(self) -> str:
         """What happened is told whatever the state of the secret; then without telling users apart."""
         try:
-            return self.secrets.current().signing
+            return self.secrets.current().shared_secret
         except SecretError:
             return ""
 

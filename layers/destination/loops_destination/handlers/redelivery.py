@@ -32,7 +32,7 @@ class RedeliveryHandler:
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         records = [_record(record) for record in event["Records"]]
         staying = self._redelivery.deliver(records, context.get_remaining_time_in_millis() / 1000)
-        self._parts.journal.flush()
+        self._parts.telemetry.flush()
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in staying]}
 
     @cached_property
@@ -46,14 +46,16 @@ class RedeliveryHandler:
             subscriptions=parts.subscriptions,
             deliverer=parts.deliverer,
             storage=parts.queues,
-            journal=parts.journal,
+            telemetry=parts.telemetry,
             clock=parts.clock,
             pacer=Pacer(parts.settings.loops_requests_per_second, parts.clock),
             calls_at_once=parts.calls_at_once,
             retry_for_seconds=parts.settings.retry_for_hours * 3600,
+            max_event_age_seconds=parts.settings.max_event_age_hours * 3600,
         )
 
 
 def _record(record: Mapping[str, Any]) -> Record:
-    sent_at = int(record["attributes"]["SentTimestamp"]) / 1000
-    return Record(record["messageId"], record["receiptHandle"], record["body"], sent_at)
+    attributes = record["attributes"]
+    sent_at, receives = int(attributes["SentTimestamp"]) / 1000, int(attributes["ApproximateReceiveCount"])
+    return Record(record["messageId"], record["receiptHandle"], record["body"], sent_at, receives)

@@ -12,7 +12,7 @@ from loops_destination.clock import Clock, SystemClock
 from loops_destination.delivery import Breaker
 from loops_destination.handlers.parts import IN_LAMBDA, Parts
 from loops_destination.http_api import decode_request, encode_reply
-from loops_destination.trust import Gatekeeper
+from loops_destination.verification import Gatekeeper
 from loops_destination.webhook import Webhook
 
 
@@ -40,7 +40,7 @@ class WebhookHandler:
 
     def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG002  # Lambda passes it
         reply = self._webhook.receive(decode_request(event))
-        self._parts.journal.flush()
+        self._parts.telemetry.flush()
         return encode_reply(reply)
 
     @cached_property
@@ -57,6 +57,7 @@ class WebhookHandler:
             deliverer=parts.deliverer,
             breaker=Breaker(parts.clock),
             storage=parts.queues,
-            journal=parts.journal,
+            telemetry=parts.telemetry,
             clock=parts.clock,
+            max_event_age_seconds=parts.settings.max_event_age_hours * 3600,
         )

@@ -1,4 +1,4 @@
-"""The client of Loops: what an action asks for as an HTTP call, and what the answer to it means."""
+"""The client of Loops: what an action asks for as an HTTP call, and what the response to it means."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic_core import to_json
 from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
-from urllib3.exceptions import TimeoutError as NoAnswerInTime
+from urllib3.exceptions import TimeoutError as NoResponseInTime
 
 from loops_destination.clock import Clock
 from loops_destination.javascript import json_text
-from loops_destination.loops.answers import Answer, no_answer, read_answer
-from loops_destination.loops.connections import Connections, RawAnswer
+from loops_destination.loops.connections import Connections, RawResponse, UnreadableResponse
+from loops_destination.loops.responses import Response, no_response, read_response
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason
-from loops_destination.requests import LoopsRequest
 
 REPEAT_SECONDS = 0.5  # with less time left, a broken call is left to the queue
 USER_AGENT = "segment-loops-destination"
@@ -42,11 +42,13 @@ class HttpCall(NamedTuple):
 class Transport(Protocol):
     """Makes one HTTP call within so many seconds, the whole of it; raises urllib3's errors."""
 
-    def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer: ...
+    def __call__(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float
+    ) -> RawResponse: ...
 
 
 class LoopsClient:
-    """Calls Loops and says what the answer means.
+    """Calls Loops and says what the response means.
 
     `connections` is how many calls may be under way at once.
     """
@@ -56,39 +58,41 @@ class LoopsClient:
         self._clock = clock
         self._transport = transport or Connections(connections, secure=base_url.startswith("https:"))
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
-        """Loops' answer, or what stands for it after so many seconds; it never raises."""
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:
+        """Loops' response, or what stands for it after so many seconds; it never raises."""
         deadline = self._clock.time() + seconds
         try:
             return self._try(request, api_key, seconds)
         except ProtocolError:
-            # The connection broke before the answer, most often an idle one that Loops had closed. Contacts can be
+            # The connection broke before the response, most often an idle one that Loops had closed. Contacts can be
             # written again, events are known by their key; so one repeat at once is safe.
             left = deadline - self._clock.time()
             if left < REPEAT_SECONDS:
-                return no_answer(Reason.CONNECTION_FAILED)
+                return no_response(Reason.CONNECTION_FAILED)
         try:
             return self._try(request, api_key, left)
         except ProtocolError:
-            return no_answer(Reason.CONNECTION_FAILED)
+            return no_response(Reason.CONNECTION_FAILED)
 
     def call(self, request: LoopsRequest, api_key: str) -> HttpCall:
         """The request as it goes over the network."""
         headers = {"Authorization": f"Bearer {api_key}", **_HEADERS, **request.headers}
         return HttpCall(request.method, self._root + request.path, encode_body(request.body), headers)
 
-    def _try(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
+    def _try(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:
         try:
             raw = self._transport(*self.call(request, api_key), seconds)
         except ProtocolError:
             raise
         except NewConnectionError:  # which urllib3 counts among the timeouts
-            return no_answer(Reason.CONNECTION_FAILED)
-        except NoAnswerInTime:
-            return no_answer(Reason.TIMEOUT)
+            return no_response(Reason.CONNECTION_FAILED)
+        except NoResponseInTime:
+            return no_response(Reason.TIMEOUT)
+        except UnreadableResponse:
+            return no_response(Reason.UNREADABLE_RESPONSE)
         except HTTPError:
-            return no_answer(Reason.CONNECTION_FAILED)
-        return read_answer(request, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
+            return no_response(Reason.CONNECTION_FAILED)
+        return read_response(request, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
 
 
 def encode_body(body: dict[str, Any]) -> bytes:

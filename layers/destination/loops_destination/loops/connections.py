@@ -1,13 +1,12 @@
-"""Kept connections, on which a call has one deadline, however slowly the other side answers.
+"""Kept connections to Loops, with one deadline for each call.
 
-urllib3 opens them, with its TLS, and `http.client` reads the answers. urllib3's pool between the two is left out: its
-timeouts bound each wait for the next bytes and not the call, and it takes twice the time of all the rest.
+urllib3 opens the connections, with its TLS, and `http.client` reads the responses. urllib3's pool between the two is left
+out: its timeouts bound each wait for the next bytes instead of the call, and it takes twice the time of everything else.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import socket
 import ssl
 import weakref
@@ -16,7 +15,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -39,8 +38,18 @@ CONNECT_SECONDS = 1.0
 
 _Server = tuple[str, str, int | None]
 
-_NOT_HTTP = (HTTPException, OSError, ValueError, OverflowError, MemoryError)
-"""What reading an answer can end in; `http.client` takes lengths as they come, absurd ones too."""
+MAX_RESPONSE_BYTES = 1024 * 1024
+"""The most that is read for one call, headers included. Loops' responses are a few hundred bytes long."""
+
+_BROKEN = (OSError, IncompleteRead)
+"""Raised when a connection ends before the response does."""
+
+_UNREADABLE = (HTTPException, ValueError, OverflowError, MemoryError)
+"""Raised for bytes that are not HTTP; `http.client` believes every length, absurd ones included."""
+
+
+class UnreadableResponse(HTTPError):
+    """The response is not HTTP, or larger than `MAX_RESPONSE_BYTES`."""
 
 
 class Headers(Protocol):
@@ -49,7 +58,7 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None: ...
 
 
-class RawAnswer(NamedTuple):
+class RawResponse(NamedTuple):
     """A whole HTTP answer."""
 
     status: int
@@ -74,10 +83,11 @@ class Connections:
             # By the thread that will need it; the caller goes on with its other parts meanwhile.
             self._openers.submit(lambda: self._trusted)
 
-    def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer:
-        """The answer, in so many seconds; `ProtocolError` where the connection broke, so that the call may be repeated.
+    def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawResponse:
+        """Return the response, within `seconds` from now.
 
-        Raises urllib3's other errors as well: `NewConnectionError`, and a `TimeoutError` when the time is over.
+        Raises urllib3's errors: `ProtocolError` when the connection broke, so that the call may be repeated,
+        `UnreadableResponse`, `NewConnectionError`, and its `TimeoutError` when the time is over.
         """
         deadline = monotonic() + seconds
         target = _target(url)
@@ -89,8 +99,10 @@ class Connections:
             answer, kept = _exchange(connection.sock, method, message, deadline)
         except TimeoutError:
             raise ReadTimeoutError(None, url, "no answer in time") from None  # type: ignore[arg-type]  # of no pool
-        except _NOT_HTTP as error:
+        except _BROKEN as error:
             raise ProtocolError("the connection broke", error) from error
+        except _UNREADABLE as error:
+            raise UnreadableResponse(f"the response cannot be read: {type(error).__name__}") from error
         finally:
             if kept and len(idle) < self._at_once:
                 idle.append(connection)
@@ -131,19 +143,19 @@ class Connections:
 
 
 def _kept(idle: deque[HTTPConnection]) -> HTTPConnection | None:
-    """A connection that the other side has not closed meanwhile; Lambda freezes for minutes between two calls."""
+    """Return a connection that is still open and silent; Lambda may have been frozen for minutes since its last call."""
     while True:
         try:
             connection = idle.pop()
         except IndexError:
             return None
-        if connection.is_connected and not _holds_more(connection):
+        if connection.is_connected and not _holds_decrypted(connection):
             return connection
         connection.close()
 
 
-def _holds_more(connection: HTTPConnection) -> bool:
-    """Whether TLS has decrypted bytes that nobody asked for; a look at the socket does not show them."""
+def _holds_decrypted(connection: HTTPConnection) -> bool:
+    """Return whether TLS has decrypted bytes that nobody read; `is_connected` sees only those in the socket."""
     return isinstance(connection.sock, ssl.SSLSocket) and connection.sock.pending() > 0
 
 
@@ -201,66 +213,60 @@ def _close(idle: Mapping[_Server, deque[HTTPConnection]]) -> None:
         connection.close()
 
 
-def _exchange(sock: socket.socket, method: str, message: bytes, deadline: float) -> tuple[RawAnswer, bool]:
-    """The answer to a message, and whether the connection can carry another."""
+def _exchange(sock: socket.socket, method: str, message: bytes, deadline: float) -> tuple[RawResponse, bool]:
+    """Send a request; return its response, and whether the connection can carry another."""
     wire = _Wire(sock, deadline)
     wire.send(message)
-    received = io.BufferedReader(wire)
-    answer = _in_one_piece(received.peek())
-    if answer is not None:
-        return answer, True
-    with HTTPResponse(_Received(received), method=method) as response:  # type: ignore[arg-type]  # no socket, but enough
+    received = _Received(wire)
+    response = _final_response(received, method)
+    answer = RawResponse(response.status, response.headers, response.read())
+    return answer, not response.will_close and not _left_over(wire, received)
+
+
+def _final_response(received: _Received, method: str) -> HTTPResponse:
+    """Return the first response that is not informational (1xx), its headers read."""
+    while True:
+        response = HTTPResponse(received, method=method)  # type: ignore[arg-type]  # `makefile` is all it asks of a socket
         response.begin()
-        answer = RawAnswer(response.status, response.headers, response.read())
-        # After an early hint (1xx) another answer follows, which must not be taken for that to the next call.
-        return answer, not response.will_close and response.status >= HTTPStatus.OK
+        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            raise UnreadableResponse("the server switches to another protocol, which nobody asked for")
+        if response.status >= HTTPStatus.OK:
+            return response
 
 
-_WHOLE = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [^\r\n]*\r\n((?:[A-Za-z0-9-]+:[^\r\n]*\r\n)+)\r\n")
-_BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
-
-
-def _in_one_piece(received: bytes) -> RawAnswer | None:
-    """The answer that these bytes are, if it is a whole one of a given length, and nothing about it is unusual.
-
-    `http.client`, which reads all others, takes longer for a head than everything else here together.
-    """
-    whole = _WHOLE.match(received)
-    if whole is None:
-        return None
-    status, body = int(whole[1]), received[whole.end() :]
-    lines = whole[2].decode("latin-1").removesuffix("\r\n").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    framing = headers.get("content-length"), headers.get("connection", "keep-alive"), headers.get("transfer-encoding")
-    usual = framing == (str(len(body)), "keep-alive", None) and len(headers) == len(lines) and status not in _BODILESS
-    return RawAnswer(status, headers, body) if usual else None
-
-
-class _Received(NamedTuple):
-    """What `HTTPResponse` asks of a socket."""
-
-    reader: io.BufferedReader
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return self.reader
+def _left_over(wire: _Wire, received: _Received) -> bytes:
+    """Return what arrived with the response and is not part of it: it must not be read as the response to the next call."""
+    wire.is_over = True
+    return received.peek()
 
 
 class _Wire(io.RawIOBase):
-    """A socket until a deadline; `TimeoutError` when it has passed. Closing it leaves the socket open."""
+    """A socket with a deadline and a limit on what it may receive; closing it leaves the socket open.
+
+    Reading and sending raise `TimeoutError` after the deadline. Once `is_over` is set, reading finds nothing more.
+    """
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._socket = sock
         self._deadline = deadline
+        self._bytes_left = MAX_RESPONSE_BYTES
+        self.is_over = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
+        if self.is_over:
+            return 0
         self._wait()
-        return self._socket.recv_into(buffer)
+        count = self._socket.recv_into(buffer)
+        self._bytes_left -= count
+        if self._bytes_left < 0:
+            raise UnreadableResponse(f"the response is larger than {MAX_RESPONSE_BYTES} bytes")
+        return count
 
     def send(self, message: bytes) -> None:
-        """All of it; `sendall` of a TLS socket would give each of its records the whole time anew."""
+        """Send all of it; `sendall` of a TLS socket would give the whole time to each of its records."""
         rest = memoryview(message)
         while rest:
             self._wait()
@@ -271,3 +277,14 @@ class _Wire(io.RawIOBase):
         if left <= 0:
             raise TimeoutError
         self._socket.settimeout(left)
+
+
+class _Received(io.BufferedReader):
+    """The bytes that one call receives, shared by the responses that it reads one after the other."""
+
+    def makefile(self, _mode: str) -> _Received:
+        """Return the file that `HTTPResponse` reads."""
+        return self
+
+    def close(self) -> None:
+        """Stay open: `HTTPResponse` closes its file after each response, whatever follows in it."""

@@ -1,4 +1,4 @@
-"""The check of a definition before anything is built from it: every fault is found, each at its place."""
+"""The check of a definition before anything is built from it: every problem is found, each at its place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from loops_destination.errors import Fault, MappingError
+from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import is_falsy, length, type_name
 from loops_destination.mapping.registry import Registry, is_directive
 
@@ -18,23 +18,23 @@ MAX_VALUES = 20_000
 
 
 class Checker:
-    """Goes through one definition and gathers its `faults`."""
+    """Goes through one definition and gathers its `problems`."""
 
     def __init__(self, directives: Registry) -> None:
-        self.faults: list[Fault] = []
+        self.problems: list[Problem] = []
         self._directives = directives
         self._depth = 0
         self._values = 0
 
-    def fault(self, place: str, message: str) -> None:
-        self.faults.append(Fault(place, message))
+    def problem(self, place: str, message: str) -> None:
+        self.problems.append(Problem(place, message))
 
     def value(self, definition: Any, place: str) -> None:
         """Checks any definition; raises `MappingError` where it is too large to go on, as one that holds itself is."""
         self._values += 1
         self._depth += 1
         if self._depth > MAX_DEPTH or self._values > MAX_VALUES:
-            raise MappingError([*self.faults, Fault(place, f"the mapping is deeper than {MAX_DEPTH} or too large")])
+            raise MappingError([*self.problems, Problem(place, f"the mapping is deeper than {MAX_DEPTH} or too large")])
         if is_directive(definition):
             self._directive(definition, place)
         elif isinstance(definition, dict):
@@ -43,7 +43,7 @@ class Checker:
             for index, item in enumerate(definition):
                 self.value(item, f"{place}/{index}")
         elif not _is_scalar(definition):
-            self.fault(place, "must be a JSON value")
+            self.problem(place, "must be a JSON value")
         self._depth -= 1
 
     def _object(self, definition: dict[str, Any], place: str) -> None:
@@ -51,20 +51,20 @@ class Checker:
             if isinstance(key, str):
                 self.value(item, f"{place}/{key}")
             else:
-                self.fault(place, "must have strings as keys")
+                self.problem(place, "must have strings as keys")
 
     def _directive(self, definition: dict[str, Any], place: str) -> None:
         names = [key for key in definition if key != "_metadata"]
         if len(names) > 1:
-            self.fault(place, f"a directive must stand alone, beside at most _metadata, not among {len(names)} keys")
+            self.problem(place, f"a directive must stand alone, beside at most _metadata, not among {len(names)} keys")
         elif names[0] not in self._directives:
-            self.fault(place, f"there is no directive {names[0]}; there are {', '.join(self._directives)}")
+            self.problem(place, f"there is no directive {names[0]}; there are {', '.join(self._directives)}")
         else:
             self._directives[names[0]].check(self, definition[names[0]], f"{place}/{names[0]}")
 
 
 Check = Callable[[Checker, Any, str], None]
-"""What tells a checker the faults of a value at a place."""
+"""What tells a checker the problems of a value at a place."""
 
 
 def any_value(checker: Checker, value: Any, place: str) -> None:
@@ -77,7 +77,7 @@ def text_or_directive(checker: Checker, value: Any, place: str) -> None:
     if is_directive(value):
         checker.value(value, place)
     elif not isinstance(value, str):
-        checker.fault(place, f"must be a string or a directive, not {type_name(value)}")
+        checker.problem(place, f"must be a string or a directive, not {type_name(value)}")
 
 
 def object_or_directive(checker: Checker, value: Any, place: str) -> None:
@@ -85,13 +85,13 @@ def object_or_directive(checker: Checker, value: Any, place: str) -> None:
     if isinstance(value, dict):
         checker.value(value, place)
     else:
-        checker.fault(place, f"must be an object or a directive, not {type_name(value)}")
+        checker.problem(place, f"must be an object or a directive, not {type_name(value)}")
 
 
 def truthy(checker: Checker, value: Any, place: str) -> None:
     """Any definition but the falsy constants."""
     if is_falsy(value):
-        checker.fault(place, 'must not be null, false, 0 or ""')
+        checker.problem(place, 'must not be null, false, 0 or ""')
     else:
         checker.value(value, place)
 
@@ -99,7 +99,7 @@ def truthy(checker: Checker, value: Any, place: str) -> None:
 def boolean(checker: Checker, value: Any, place: str) -> None:
     """`true` or `false`; no directive."""
     if not isinstance(value, bool):
-        checker.fault(place, f"must be true or false, not {_kind(value)}")
+        checker.problem(place, f"must be true or false, not {_kind(value)}")
 
 
 def one_of(*words: str) -> Check:
@@ -107,7 +107,7 @@ def one_of(*words: str) -> Check:
 
     def check(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, str) or value not in words:
-            checker.fault(place, f"must be {' or '.join(words)}")
+            checker.problem(place, f"must be {' or '.join(words)}")
 
     return check
 
@@ -117,11 +117,11 @@ def text(shortest: int, longest: float = math.inf) -> Check:
 
     def check(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, str):
-            checker.fault(place, f"must be a string, not {_kind(value)}")
+            checker.problem(place, f"must be a string, not {_kind(value)}")
         elif length(value) < shortest:
-            checker.fault(place, "must not be empty")
+            checker.problem(place, "must not be empty")
         elif length(value) > longest:
-            checker.fault(place, f"must have at most {longest} characters, not {length(value)}")
+            checker.problem(place, f"must have at most {longest} characters, not {length(value)}")
 
     return check
 
@@ -141,7 +141,7 @@ def list_of(check: Check) -> Check:
 
     def check_list(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, list):
-            checker.fault(place, f"must be an array, not {_kind(value)}")
+            checker.problem(place, f"must be an array, not {_kind(value)}")
             return
         for index, item in enumerate(value):
             check(checker, item, f"{place}/{index}")
@@ -152,18 +152,18 @@ def list_of(check: Check) -> Check:
 def options(fields: dict[str, Check], required: Iterable[str] = (), any_of: Iterable[str] = ()) -> Check:
     """An object with the required fields, and one of `any_of` that is not falsy.
 
-    Fields of other names are ignored, as Segment does, but what is in them must be free of faults.
+    Fields of other names are ignored, as Segment does, but what is in them must be free of problems.
     """
 
     def check(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, dict) or is_directive(value):
-            checker.fault(place, f"must be an object, not {_kind(value)}")
+            checker.problem(place, f"must be an object, not {_kind(value)}")
             return
         missing = [name for name in required if name not in value]
         if missing:
-            checker.fault(place, f"must have {' and '.join(missing)}")
+            checker.problem(place, f"must have {' and '.join(missing)}")
         if any_of and all(is_falsy(value.get(name)) for name in any_of):
-            checker.fault(place, f"must have {' or '.join(any_of)}")
+            checker.problem(place, f"must have {' or '.join(any_of)}")
         for key, item in value.items():
             fields.get(key, any_value)(checker, item, f"{place}/{key}")
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from loops_destination.errors import Fault, MappingError
+from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import (
     UNDEFINED,
     in_order,
@@ -170,7 +170,7 @@ def _replaceable_text(value: Any) -> str:
 
 def _check_array_path(checker: Checker, value: Any, place: str) -> None:
     if not isinstance(value, list) or not value:
-        checker.fault(place, "must be an array of a path and, if wanted, the shape of an element")
+        checker.problem(place, "must be an array of a path and, if wanted, the shape of an element")
         return
     text_or_directive(checker, value[0], f"{place}/0")
     for index, item in enumerate(value[1:], start=1):
@@ -246,7 +246,7 @@ def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver
         if event is UNDEFINED:
             event = {}
         if not isinstance(event, dict):
-            raise MappingError([Fault(place, f"can only transform an object, not {type_name(event)}")])
+            raise MappingError([Problem(place, f"can only transform an object, not {type_name(event)}")])
         applied = apply(event)
         charge_whole(applied, charge)
         return mapping(without_undefined(applied))
@@ -351,8 +351,8 @@ def _check_liquid(checker: Checker, value: Any, place: str) -> None:
 
     try:
         liquid.parse(value)
-    except liquid.LiquidFault as fault:
-        checker.fault(place, str(fault))
+    except liquid.LiquidProblem as problem:
+        checker.problem(place, str(problem))
 
 
 @DIRECTIVES.directive("@liquid", _check_liquid)
@@ -365,7 +365,7 @@ def _liquid(template: str, place: str, _builder: Builder) -> Resolver:
         try:
             return join_surrogates(parsed.render(event, charge))
         except liquid.LiquidError as error:
-            raise MappingError([Fault(place, str(error))]) from None
+            raise MappingError([Problem(place, str(error))]) from None
 
     return render
 
@@ -384,7 +384,7 @@ def _text_of(definition: Any, place: str, builder: Builder) -> Callable[[Any], s
     def resolve_text(event: Any) -> str:
         value = resolve(event)
         if not isinstance(value, str):
-            raise MappingError([Fault(place, f"must resolve to a string, not to {type_name(value)}")])
+            raise MappingError([Problem(place, f"must resolve to a string, not to {type_name(value)}")])
         return value
 
     return resolve_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loops_destination.errors import Fault, MappingError
+from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import UNDEFINED, type_name
 from loops_destination.mapping.builder import Builder
 from loops_destination.mapping.checker import Checker
@@ -16,7 +16,7 @@ from loops_destination.mapping.work import begin
 class Mapping:
     """A definition of Segment's mapping language, compiled once.
 
-    Raises `MappingError` with every fault of the definition. Neither the definition nor an event is ever changed; what
+    Raises `MappingError` with every problem of the definition. Neither the definition nor an event is ever changed; what
     is resolved shares structure with the event, never with the definition.
     """
 
@@ -27,7 +27,7 @@ class Mapping:
         try:
             self._resolve = _compiled(definition)
         except RecursionError:
-            raise MappingError([Fault("", "the mapping is nested too deeply")]) from None
+            raise MappingError([Problem("", "the mapping is nested too deeply")]) from None
         self._is_charged = budget.is_used
 
     def resolve(self, event: dict[str, Any]) -> Any:
@@ -37,20 +37,20 @@ class Mapping:
         than `work.LIMIT`.
         """
         if not isinstance(event, dict):
-            raise MappingError([Fault("", f"an event must be an object, not {type_name(event)}")])
+            raise MappingError([Problem("", f"an event must be an object, not {type_name(event)}")])
         resolve = self._resolve
         if self._is_charged:
             begin()
         try:
             value = resolve(event)
         except RecursionError:
-            raise MappingError([Fault("", "the event is nested too deeply")]) from None
+            raise MappingError([Problem("", "the event is nested too deeply")]) from None
         return None if value is UNDEFINED else value
 
 
 def _compiled(definition: Any) -> Resolver:
     checker = Checker(DIRECTIVES)
     checker.value(definition, "")
-    if checker.faults:
-        raise MappingError(checker.faults)
+    if checker.problems:
+        raise MappingError(checker.problems)
     return Builder(DIRECTIVES).value(definition, "")

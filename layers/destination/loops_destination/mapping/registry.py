@@ -19,7 +19,7 @@ Build = Callable[[Any, str, "Builder"], Resolver]
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """One word of the mapping language; `build` is only called with what `check` found no fault in."""
+    """One word of the mapping language; `build` is only called with what `check` found no problem in."""
 
     check: Check
     build: Build

@@ -3,7 +3,7 @@
 Each directive and filter is charged for what it reads and writes. It is charged before it begins; only output that cannot
 exceed a few times the input is charged when it is there. Looking up a path copies nothing and is free.
 
-A unit is about one character or value, and takes 0.1 µs at most: `python -m bench.worst` measures the worst events.
+A unit is about one character or value, and takes about 0.1 µs at most: `python -m bench.worst` measures the worst events.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from loops_destination.errors import Fault, MappingError
+from loops_destination.errors import MappingError, Problem
 
 LIMIT = 4_000_000
 """Units of one resolution: an event of 256 KB can be read and written whole several times, within half a second."""
@@ -57,7 +57,7 @@ def charge_at(place: str) -> Charge:
         budget.left -= units
         if budget.left < 0:
             message = f"too much work: the mapping exceeds {LIMIT:,} units {by}; map fewer or smaller values"
-            raise MappingError([Fault(place, message)])
+            raise MappingError([Problem(place, message)])
 
     return charge
 

@@ -1,4 +1,4 @@
-"""The JSON object that defines a subscription: its keys, and every fault in them but the trigger's and mapping's own."""
+"""The JSON object that defines a subscription: its keys, and every problem in them but the trigger's and mapping's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from loops_destination.actions import ACTIONS
-from loops_destination.errors import Fault
+from loops_destination.errors import Problem
 
 MAX_ID_CHARACTERS = 256  # the id goes into every message and log line of a delivery
 
@@ -58,35 +58,35 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
-def faults_of(definition: dict[str, Any]) -> Iterator[Fault]:
-    """The faults of the keys; null counts as missing. A fault's path begins with the key."""
+def problems_of(definition: dict[str, Any]) -> Iterator[Problem]:
+    """The problems of the keys; null counts as missing. A problem's path begins with the key."""
     exported = not EXPORTED.isdisjoint(definition)
     for key, value in definition.items():
         if key not in KEYS:
             if not exported:
-                yield Fault(f"/{key}", f"is no key of a subscription; there are {', '.join(KEYS)}")
+                yield Problem(f"/{key}", f"is no key of a subscription; there are {', '.join(KEYS)}")
         elif value is not None and not isinstance(value, KEYS[key].type):
-            yield Fault(f"/{key}", f"must be {KEYS[key].words}")
+            yield Problem(f"/{key}", f"must be {KEYS[key].words}")
     for segments_word, our_word in SYNONYMS.items():
         if definition.get(segments_word) is not None and definition.get(our_word) is not None:
-            yield Fault(f"/{our_word}", f"says the same as {segments_word}: leave one of them out")
-    yield from _faults_of_action(definition)
-    yield from _faults_of_identity(definition)
+            yield Problem(f"/{our_word}", f"says the same as {segments_word}: leave one of them out")
+    yield from _problems_of_action(definition)
+    yield from _problems_of_identity(definition)
 
 
-def _faults_of_action(definition: dict[str, Any]) -> Iterator[Fault]:
+def _problems_of_action(definition: dict[str, Any]) -> Iterator[Problem]:
     key = "action" if definition.get("actionSlug") is None else "actionSlug"
     slug = definition.get(key)
     if slug is None:
-        yield Fault(f"/{key}", f"is missing; there are {', '.join(ACTIONS)}")
+        yield Problem(f"/{key}", f"is missing; there are {', '.join(ACTIONS)}")
     elif isinstance(slug, str) and slug not in ACTIONS:
-        yield Fault(f"/{key}", f"{quoted(slug)} is no action of Loops; there are {', '.join(ACTIONS)}")
+        yield Problem(f"/{key}", f"{quoted(slug)} is no action of Loops; there are {', '.join(ACTIONS)}")
 
 
-def _faults_of_identity(definition: dict[str, Any]) -> Iterator[Fault]:
+def _problems_of_identity(definition: dict[str, Any]) -> Iterator[Problem]:
     known_as = identity(definition)
     key = "id" if known_as == definition.get("id") else "name"
     if len(known_as) > MAX_ID_CHARACTERS:
-        yield Fault(f"/{key}", f"must have at most {MAX_ID_CHARACTERS} characters")
+        yield Problem(f"/{key}", f"must have at most {MAX_ID_CHARACTERS} characters")
     if _NOT_IN_A_MESSAGE.search(known_as):
-        yield Fault(f"/{key}", "must have no control characters")
+        yield Problem(f"/{key}", "must have no control characters")

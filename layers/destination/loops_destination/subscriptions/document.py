@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from loops_destination.errors import Fault, SubscriptionsError
+from loops_destination.errors import Problem, SubscriptionsError
 from loops_destination.subscriptions.definition import identity, quoted
 from loops_destination.subscriptions.subscription import Subscription
 
@@ -18,20 +18,22 @@ def load_subscriptions(text: str | bytes) -> list[Subscription]:
     """The subscriptions of a JSON document, in its order.
 
     It is the answer of Segment's API (`{"data": {"subscriptions": […]}}`), the list in it, or our own file
-    (`{"subscriptions": […]}`). `SubscriptionsError` tells every fault of every subscription, each with its path in the
+    (`{"subscriptions": […]}`). `SubscriptionsError` tells every problem of every subscription, each with its path in the
     document and what the subscription is called.
     """
     definitions, place = _definitions(_parsed(text))
-    faults = [*_faults_of_number(definitions, place), *_faults_of_identities(definitions, place)]
+    problems = [*_problems_of_number(definitions, place), *_problems_of_identities(definitions, place)]
     subscriptions = []
     for index, definition in enumerate(definitions):
         try:
             subscriptions.append(Subscription.from_json(definition))
         except SubscriptionsError as error:
             label = _label(definition)
-            faults += [Fault(f"{place}/{index}{fault.path}", f"{label}{fault.message}") for fault in error.faults]
-    if faults:
-        raise SubscriptionsError(faults)
+            problems += [
+                Problem(f"{place}/{index}{problem.path}", f"{label}{problem.message}") for problem in error.problems
+            ]
+    if problems:
+        raise SubscriptionsError(problems)
     return subscriptions
 
 
@@ -42,14 +44,14 @@ def _parsed(text: str | bytes) -> Any:
         # Some editors begin a file with a byte order mark, which is no JSON.
         return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        fault = f"the document is not UTF-8, at byte {error.start}"
+        problem = f"the document is not UTF-8, at byte {error.start}"
     except json.JSONDecodeError as error:
-        fault = f"the document is not JSON: {error.msg}, at line {error.lineno}, column {error.colno}"
+        problem = f"the document is not JSON: {error.msg}, at line {error.lineno}, column {error.colno}"
     except ValueError:  # Python converts no integer of more than 4,300 digits
-        fault = "the document has a number that is too long"
+        problem = "the document has a number that is too long"
     except RecursionError:
-        fault = "the document is nested too deeply"
-    raise SubscriptionsError([Fault("", fault)])
+        problem = "the document is nested too deeply"
+    raise SubscriptionsError([Problem("", problem)])
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -57,13 +59,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         times = Counter(key for key, _ in pairs)
-        repeated = [Fault("", f"an object has the key {quoted(key)} more than once") for key in value if times[key] > 1]
+        repeated = [
+            Problem("", f"an object has the key {quoted(key)} more than once") for key in value if times[key] > 1
+        ]
         raise SubscriptionsError(repeated)
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise SubscriptionsError([Fault("", f"the document is not JSON: {name} is no JSON value")])
+    raise SubscriptionsError([Problem("", f"the document is not JSON: {name} is no JSON value")])
 
 
 def _definitions(document: Any) -> tuple[list[Any], str]:
@@ -74,7 +78,7 @@ def _definitions(document: Any) -> tuple[list[Any], str]:
             _refuse_page(document.get("pagination"), place)
             document, place = document[key], f"{place}/{key}"
     if not isinstance(document, list):
-        raise SubscriptionsError([Fault(place, 'must be a list of subscriptions, or {"subscriptions": […]}')])
+        raise SubscriptionsError([Problem(place, 'must be a list of subscriptions, or {"subscriptions": […]}')])
     return document, place
 
 
@@ -82,21 +86,21 @@ def _refuse_page(pagination: Any, place: str) -> None:
     """Segment's API answers long lists in pages; one of several would leave out subscriptions without a word."""
     if isinstance(pagination, dict) and (pagination.get("next") or pagination.get("previous")):
         raise SubscriptionsError(
-            [Fault(f"{place}/pagination", "tells of more pages: ask for all with pagination.count")]
+            [Problem(f"{place}/pagination", "tells of more pages: ask for all with pagination.count")]
         )
 
 
-def _faults_of_number(definitions: list[Any], place: str) -> Iterator[Fault]:
+def _problems_of_number(definitions: list[Any], place: str) -> Iterator[Problem]:
     if len(definitions) > MAX_SUBSCRIPTIONS:
-        yield Fault(place, f"has {len(definitions)} subscriptions; there can be {MAX_SUBSCRIPTIONS}")
+        yield Problem(place, f"has {len(definitions)} subscriptions; there can be {MAX_SUBSCRIPTIONS}")
 
 
-def _faults_of_identities(definitions: list[Any], place: str) -> Iterator[Fault]:
+def _problems_of_identities(definitions: list[Any], place: str) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, known_as in enumerate(map(identity, definitions)):
         if known_as and first.setdefault(known_as, index) != index:
             other = f"{place}/{first[known_as]}"
-            yield Fault(f"{place}/{index}", f"is called {quoted(known_as)}, as {other} is: give each its own id")
+            yield Problem(f"{place}/{index}", f"is called {quoted(known_as)}, as {other} is: give each its own id")
 
 
 def _label(definition: Any) -> str:

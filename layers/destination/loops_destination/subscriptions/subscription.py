@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from loops_destination.actions import ACTIONS, Action
-from loops_destination.errors import DefinitionError, Fault, SubscriptionsError
-from loops_destination.keys import idempotency_key
+from loops_destination.errors import DefinitionError, Problem, SubscriptionsError
+from loops_destination.idempotency import idempotency_key
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.mapping import Mapping
-from loops_destination.requests import LoopsRequest
-from loops_destination.subscriptions.definition import faults_of, identity, well_typed
+from loops_destination.subscriptions.definition import identity, problems_of, well_typed
 from loops_destination.trigger import Trigger
 
 _Compiled = TypeVar("_Compiled")
@@ -40,18 +40,18 @@ class Subscription:
 
         A missing trigger or mapping takes the action's default; null counts as missing. It is known by its `id`, else
         its `name`, else its action. Unknown keys are ignored in what Segment exported, and refused in what was written
-        by hand: with `trigger` misspelt it would take every event. `SubscriptionsError` tells every fault.
+        by hand: with `trigger` misspelt it would take every event. `SubscriptionsError` tells every problem.
         """
         if not isinstance(definition, dict):
-            raise SubscriptionsError([Fault("", "a subscription must be an object")])
-        faults = list(faults_of(definition))
+            raise SubscriptionsError([Problem("", "a subscription must be an object")])
+        problems = list(problems_of(definition))
         given = well_typed(definition)
         action = ACTIONS.get(given.get("actionSlug", given.get("action", "")))
         mapping_key = "settings" if "settings" in given else "mapping"
-        trigger = _compiled(Trigger, given.get("trigger", action and action.trigger), "/trigger", faults)
-        mapping = _compiled(Mapping, given.get(mapping_key, action and action.mapping), f"/{mapping_key}", faults)
-        if faults or action is None or trigger is None or mapping is None:
-            raise SubscriptionsError(faults)
+        trigger = _compiled(Trigger, given.get("trigger", action and action.trigger), "/trigger", problems)
+        mapping = _compiled(Mapping, given.get(mapping_key, action and action.mapping), f"/{mapping_key}", problems)
+        if problems or action is None or trigger is None or mapping is None:
+            raise SubscriptionsError(problems)
         known_as = identity(definition)
         name = given.get("name", known_as)
         return cls(known_as, action, trigger, mapping, name=name, enabled=given.get("enabled", True))
@@ -78,7 +78,7 @@ class Subscription:
 
 
 def _compiled(
-    compile_definition: Callable[[Any], _Compiled], definition: Any, place: str, faults: list[Fault]
+    compile_definition: Callable[[Any], _Compiled], definition: Any, place: str, problems: list[Problem]
 ) -> _Compiled | None:
     """The trigger or mapping; None when it is faulty, or missing where no known action gives it a default."""
     if definition is None:
@@ -86,5 +86,5 @@ def _compiled(
     try:
         return compile_definition(definition)
     except DefinitionError as error:
-        faults += [Fault(place + fault.path, fault.message) for fault in error.faults]
+        problems += [Problem(place + problem.path, problem.message) for problem in error.problems]
         return None

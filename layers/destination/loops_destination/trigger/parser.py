@@ -12,8 +12,7 @@ from decimal import Decimal
 
 from loops_destination.errors import TriggerError
 from loops_destination.javascript import scalar_text
-from loops_destination.trigger.faults import fault, printable
-from loops_destination.trigger.nodes import (
+from loops_destination.trigger.conditions import (
     COMPARISONS,
     Compared,
     Condition,
@@ -26,6 +25,7 @@ from loops_destination.trigger.nodes import (
     Number,
     Scalar,
 )
+from loops_destination.trigger.problems import printable, problem
 from loops_destination.trigger.tokenizer import Token, tokenize
 
 # In characters: the longest text that Segment's own lexer takes; about 3,000 conditions.
@@ -50,7 +50,7 @@ def parse(expression: str) -> Node:
         message = (
             f"a trigger has at most {MAX_LENGTH:,} characters, this one {len(expression):,}: use two subscriptions"
         )
-        raise fault(expression, MAX_LENGTH, message)
+        raise problem(expression, MAX_LENGTH, message)
     return Parser(expression, tokenize(expression)).trigger()
 
 
@@ -66,10 +66,12 @@ class Parser:
     def trigger(self) -> Node:
         """Trigger = Expression end."""
         if self._next.kind == "end":
-            raise self._fault('the trigger is empty, so nothing would match: write a condition, such as type = "track"')
+            raise self._problem(
+                'the trigger is empty, so nothing would match: write a condition, such as type = "track"'
+            )
         node = self.expression()
         if self._next.kind == "close":
-            raise self._fault("this `)` closes nothing: take it out, or put a `(` before it")
+            raise self._problem("this `)` closes nothing: take it out, or put a `(` before it")
         self._take("end", _advice_on_case(self._next.text) or "write `and` or `or` here")
         return node
 
@@ -78,7 +80,7 @@ class Parser:
         parts, joiner = [self.primary()], self._next.text
         while self._next.kind == "joiner":
             if self._next.text != joiner:
-                raise self._fault(
+                raise self._problem(
                     "`and` and `or` are mixed: put parentheses around what belongs together, as in (… and …) or …"
                 )
             self._take("joiner")
@@ -97,12 +99,12 @@ class Parser:
         """Group = "(" Expression ")"."""
         opening = self._take("open")
         if self._depth == MAX_DEPTH:
-            raise self._fault(f"groups can be {MAX_DEPTH} deep: write it with fewer parentheses", opening)
+            raise self._problem(f"groups can be {MAX_DEPTH} deep: write it with fewer parentheses", opening)
         self._depth += 1
         node = self.expression()
         self._depth -= 1
         if self._next.kind == "end":
-            raise self._fault("this `(` is never closed: put a `)` at its end", opening)
+            raise self._problem("this `(` is never closed: put a `)` at its end", opening)
         self._take("close", _advice_on_case(self._next.text) or "write `and`, `or` or `)` here")
         return node
 
@@ -122,7 +124,7 @@ class Parser:
         if function == "contains":
             return Containing(field, text, negated)
         if text.count("*") != 1 or not (text.startswith("*") or text.endswith("*")):
-            raise self._fault(
+            raise self._problem(
                 'match takes one *, at the end or the start: "text*" or "*text"; else, use contains', token
             )
         return Matching(field, text, negated)
@@ -143,11 +145,11 @@ class Parser:
         token = self._take("field", f"a condition begins with a field: {KNOWN_FIELDS}")
         field = Field(_path(token.text))
         if field.root in PLAIN_FIELDS and len(field.path) > 1:
-            raise self._fault(f"nothing can follow {field.root}: it has no parts", token)
+            raise self._problem(f"nothing can follow {field.root}: it has no parts", token)
         if field.root in OBJECT_FIELDS and len(field.path) == 1:
-            raise self._fault(f"a name must follow: {field.root}.…", token)
+            raise self._problem(f"a name must follow: {field.root}.…", token)
         if field.root not in PLAIN_FIELDS + OBJECT_FIELDS:
-            raise self._fault(_advice_on_field(token.text), token)
+            raise self._problem(_advice_on_field(token.text), token)
         return field
 
     def literal(self) -> Scalar:
@@ -162,15 +164,15 @@ class Parser:
             return self._number(token.text, token)
         if token.kind == "field":
             in_quotes = f'text stands in quotes: "{printable(token.text[:40])}"'
-            raise self._fault(_advice_on_case(token.text) or in_quotes)
-        raise self._fault('here must stand a "text", a number, true, false or null')
+            raise self._problem(_advice_on_case(token.text) or in_quotes)
+        raise self._problem('here must stand a "text", a number, true, false or null')
 
     def text(self) -> str:
         """Text = text | number | "true" | "false"; what is no text counts as the text of its value."""
         token = self._next
         value = self.literal()
         if value is None:
-            raise self._fault('write a "text" in quotes; for null, write field = null or field != null', token)
+            raise self._problem('write a "text" in quotes; for null, write field = null or field != null', token)
         return scalar_text(value)
 
     def number(self) -> Number:
@@ -178,14 +180,14 @@ class Parser:
         token = self._next
         text = token.text if token.kind == "number" else token.text[1:-1].strip()
         if token.kind not in {"number", "text"} or not re.fullmatch(r"[+-]?[0-9]++(?:\.[0-9]++)?", text):
-            raise self._fault("<, <=, > and >= compare numbers: write one, such as 5, -3 or 0.5")
+            raise self._problem("<, <=, > and >= compare numbers: write one, such as 5, -3 or 0.5")
         self._take(token.kind)
         return self._number(text, token)
 
     def _number(self, text: str, token: Token) -> Number:
         double = float(text)
         if math.isinf(double):
-            raise self._fault("no event holds a number this large: write it as a text in quotes", token)
+            raise self._problem("no event holds a number this large: write it as a text in quotes", token)
         if "." not in text:
             return int(Decimal(text))  # exact, and of any length, where int() refuses 4,300 digits
         return int(double) if double.is_integer() else double
@@ -197,12 +199,12 @@ class Parser:
     def _take(self, kind: str, otherwise: str = "") -> Token:
         token = self._next
         if token.kind != kind:
-            raise self._fault(otherwise)
+            raise self._problem(otherwise)
         self._at += 1
         return token
 
-    def _fault(self, message: str, token: Token | None = None) -> TriggerError:
-        return fault(self._expression, (token or self._next).position, message)
+    def _problem(self, message: str, token: Token | None = None) -> TriggerError:
+        return problem(self._expression, (token or self._next).position, message)
 
 
 def _path(text: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from loops_destination.trigger.faults import fault
+from loops_destination.trigger.problems import problem
 
 # A keyword is one only when the name ends with it: `order` does not begin with `or`.
 _END_OF_NAME = r"(?![A-Za-z0-9_\\.\[-])"
@@ -57,7 +57,7 @@ def tokenize(expression: str) -> list[Token]:
     while position < len(expression):
         found = _TOKEN.match(expression, position)
         if found is None:
-            raise fault(expression, position, _advice(expression, position))
+            raise problem(expression, position, _advice(expression, position))
         kind = str(found.lastgroup)
         if kind != "blank":
             tokens.append(Token(kind, found.group(), position))

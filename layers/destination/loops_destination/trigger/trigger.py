@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from loops_destination.trigger.nodes import Finding
+from loops_destination.trigger.conditions import Finding
 from loops_destination.trigger.parser import parse
 
 

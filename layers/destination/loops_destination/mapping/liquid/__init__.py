@@ -4,7 +4,7 @@ An engine of its own, because the dialect is JavaScript's down to how values com
 work of a template has to be bounded: it is charged to the budget of the whole mapping.
 """
 
-from loops_destination.mapping.liquid.parser import LiquidFault, parse
+from loops_destination.mapping.liquid.liquid_parser import LiquidProblem, parse
 from loops_destination.mapping.liquid.scope import LiquidError
 
-__all__ = ["LiquidError", "LiquidFault", "parse"]
+__all__ = ["LiquidError", "LiquidProblem", "parse"]

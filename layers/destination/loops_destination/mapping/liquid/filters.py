@@ -23,7 +23,7 @@ from loops_destination.javascript import (
     split_surrogates,
     trim,
 )
-from loops_destination.mapping.liquid import dates
+from loops_destination.mapping.liquid import date_filter
 from loops_destination.mapping.liquid.scope import LiquidError
 from loops_destination.mapping.liquid.values import (
     Word,
@@ -421,10 +421,12 @@ def _sample(value: Any, count: Any = UNDEFINED, *_: Any) -> Any:
 
 
 def _date(value: Any, pattern: Any = None, zone: Any = UNDEFINED, *_: Any) -> Any:
-    moment = dates.read(value, zone)
+    moment = date_filter.read(value, zone)
     if moment is None:
         return value
-    return dates.write(moment, dates.DEFAULT_FORMAT if pattern is None or pattern is UNDEFINED else shown(pattern))
+    return date_filter.write(
+        moment, date_filter.DEFAULT_FORMAT if pattern is None or pattern is UNDEFINED else shown(pattern)
+    )
 
 
 def _dated(pattern: str) -> Callable[..., Any]:
@@ -558,11 +560,11 @@ def _indentation(value: Any, depth: int) -> int:
 
 
 def _reading_date(value: Any, *_: Any) -> float:
-    return dates.work(value)
+    return date_filter.work(value)
 
 
 WORK: dict[str, Callable[..., float]] = {
-    "date": lambda value, pattern=None, *_: dates.work(value, shown(pattern)),
+    "date": lambda value, pattern=None, *_: date_filter.work(value, shown(pattern)),
     "date_to_long_string": _reading_date,
     "date_to_rfc822": _reading_date,
     "date_to_string": _reading_date,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from loops_destination.loops.answers import Meaning, no_answer, read_answer
+from loops_destination.loops.responses import Meaning, no_response, read_response
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason
-from loops_destination.requests import LoopsRequest
 
 CONTACT = LoopsRequest("PUT", "/api/v1/contacts/update", {"email": "adam@loops.so", "userId": "u"})
 UNNAMED_CONTACT = LoopsRequest("PUT", "/api/v1/contacts/update", {"userId": "u"})
@@ -15,7 +15,7 @@ ALL = [CONTACT, UNNAMED_CONTACT, EVENT, UNNAMED_EVENT, DELETION]
 
 
 def meaning(request: LoopsRequest, status: int, body: bytes = b"{}") -> tuple[Meaning, Reason | None]:
-    answer = read_answer(request, status, body, None)
+    answer = read_response(request, status, body, None)
     return answer.meaning, answer.reason
 
 
@@ -25,9 +25,9 @@ def meaning(request: LoopsRequest, status: int, body: bytes = b"{}") -> tuple[Me
     [
         (200, (Meaning.DONE, None)),
         (201, (Meaning.DONE, None)),
-        (301, (Meaning.TRY_AGAIN, Reason.UNREADABLE_ANSWER)),
-        (401, (Meaning.KEY_REFUSED, Reason.KEY_REFUSED)),
-        (403, (Meaning.KEY_REFUSED, Reason.KEY_REFUSED)),
+        (301, (Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE)),
+        (401, (Meaning.API_KEY_REFUSED, Reason.API_KEY_REFUSED)),
+        (403, (Meaning.API_KEY_REFUSED, Reason.API_KEY_REFUSED)),
         (405, (Meaning.REFUSED, Reason.REFUSED)),
         (408, (Meaning.TRY_AGAIN, Reason.LOOPS_ERROR)),
         (413, (Meaning.REFUSED, Reason.REFUSED)),
@@ -72,22 +72,22 @@ def test_some_statuses_depend_on_the_call(
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[" * 100_000, b'{"success"'])
 def test_a_success_that_is_no_json_is_not_believed(body: bytes) -> None:
     """A 200 from something that is not Loops is tried again."""
-    assert meaning(CONTACT, 200, body) == (Meaning.TRY_AGAIN, Reason.UNREADABLE_ANSWER)
+    assert meaning(CONTACT, 200, body) == (Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"email":"\\ud83d"}', b'{"n":1e999}'])
 def test_any_json_is_a_success(body: bytes) -> None:
     """A success may say whatever JSON can, half a character too, for only its status counts."""
-    assert read_answer(CONTACT, 200, body, None).meaning is Meaning.DONE
+    assert read_response(CONTACT, 200, body, None).meaning is Meaning.DONE
 
 
 def test_loops_message_is_kept_for_a_person() -> None:
     """What Loops said of a refusal is kept, cut to a length; of a success nothing is."""
     told = b'{"success":false,"message":"%s"}' % (b"x" * 1000)
-    assert read_answer(CONTACT, 400, told, None).message == "x" * 500
-    assert read_answer(CONTACT, 200, told, None).message is None
+    assert read_response(CONTACT, 400, told, None).message == "x" * 500
+    assert read_response(CONTACT, 200, told, None).message is None
     for body in (b"", b"[]", b'{"message":5}', b"\xff"):
-        assert read_answer(CONTACT, 400, body, None).message is None
+        assert read_response(CONTACT, 400, body, None).message is None
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_loops_message_is_kept_for_a_person() -> None:
 )
 def test_what_is_left_of_the_limit_is_read(header: str | None, count: int | None) -> None:
     """The header x-ratelimit-remaining is a number, or it is not there."""
-    assert read_answer(CONTACT, 200, b"{}", header).remaining == count
+    assert read_response(CONTACT, 200, b"{}", header).remaining == count
 
 
 def test_silence_is_tried_again() -> None:
     """No answer at all keeps the delivery."""
-    answer = no_answer(Reason.TIMEOUT)
+    answer = no_response(Reason.TIMEOUT)
     assert (answer.meaning, answer.status, answer.reason) == (Meaning.TRY_AGAIN, None, Reason.TIMEOUT)

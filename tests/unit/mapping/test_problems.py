@@ -53,21 +53,26 @@ FAULTS: list[tuple[Any, list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("definition", "faults"), FAULTS, ids=[faults[0][:60] for _, faults in FAULTS])
-def test_faults(definition: Any, faults: list[str]) -> None:
-    """Every fault is told at its place, in the order of the definition, and a line each."""
+@pytest.mark.parametrize(("definition", "problems"), FAULTS, ids=[problems[0][:60] for _, problems in FAULTS])
+def test_problems(definition: Any, problems: list[str]) -> None:
+    """Every problem is told at its place, in the order of the definition, and a line each."""
     with pytest.raises(MappingError) as refused:
         Mapping(definition)
     lines = str(refused.value).split("\n")
-    assert len(lines) == len(refused.value.faults) == len(faults)
-    assert all(line.startswith(fault.removeprefix(": ")) for line, fault in zip(lines, faults, strict=True))
+    assert len(lines) == len(refused.value.problems) == len(problems)
+    assert all(line.startswith(problem.removeprefix(": ")) for line, problem in zip(lines, problems, strict=True))
 
 
 def test_faults_of_siblings() -> None:
-    """Faults of different members are all told at once."""
+    """Problems of different members are all told at once."""
     with pytest.raises(MappingError) as refused:
         Mapping({"a": {"@path": 1}, "b": [{"@nope": 1}, {"@case": 5}], "c": {"@if": {"exists": {"@path": 2}}}})
-    assert [fault.path for fault in refused.value.faults] == ["/a/@path", "/b/0", "/b/1/@case", "/c/@if/exists/@path"]
+    assert [problem.path for problem in refused.value.problems] == [
+        "/a/@path",
+        "/b/0",
+        "/b/1/@case",
+        "/c/@if/exists/@path",
+    ]
 
 
 def test_messages_hide_values() -> None:

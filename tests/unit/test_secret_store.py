@@ -5,7 +5,7 @@ import json
 import pytest
 
 from loops_destination.errors import SecretNotSetUp, SecretUnavailable
-from loops_destination.secrets import (
+from loops_destination.secret_store import (
     ASK_AGAIN_SECONDS,
     KEPT_SECONDS,
     PLACEHOLDER,
@@ -54,20 +54,20 @@ def store(manager: Manager, clock: ManualClock) -> SecretStore:
 
 def test_a_secret_is_read_once_in_five_minutes(store: SecretStore, manager: Manager, clock: ManualClock) -> None:
     """Secrets Manager is asked at the first event, and again when the value is five minutes old."""
-    assert store.loops_key() == store.loops_key() == "key-1"
+    assert store.api_key() == store.api_key() == "key-1"
     assert manager.asked == ["AWSCURRENT"]
     manager.rotate(SECOND)
     clock.sleep(KEPT_SECONDS)
-    assert store.loops_key() == "key-2"
+    assert store.api_key() == "key-2"
 
 
 def test_the_older_version_is_read_when_it_is_needed(store: SecretStore, manager: Manager) -> None:
     """Only a signature that the live version does not verify asks for the one before."""
     manager.rotate(SECOND)
     versions = store.versions()
-    assert next(versions).signing == "shared-2"
+    assert next(versions).shared_secret == "shared-2"
     assert manager.asked == ["AWSCURRENT"]
-    assert next(versions).signing == "shared-1"
+    assert next(versions).shared_secret == "shared-1"
 
 
 def test_the_absence_of_an_older_version_is_kept_too(store: SecretStore, manager: Manager) -> None:
@@ -84,12 +84,12 @@ def test_an_expired_secret_serves_on_while_secrets_manager_is_down(
     store.current()
     manager.down = True
     clock.sleep(KEPT_SECONDS)
-    assert store.loops_key() == store.loops_key() == "key-1"
+    assert store.api_key() == store.api_key() == "key-1"
     assert len(manager.asked) == 2
     clock.sleep(ASK_AGAIN_SECONDS)
     manager.down = False
     manager.rotate(SECOND)
-    assert store.loops_key() == "key-2"
+    assert store.api_key() == "key-2"
 
 
 def test_without_any_value_nothing_can_be_done(store: SecretStore, manager: Manager) -> None:
@@ -100,7 +100,7 @@ def test_without_any_value_nothing_can_be_done(store: SecretStore, manager: Mana
             store.current()
     assert len(manager.asked) == 2
     manager.down = False
-    assert store.loops_key() == "key-1"
+    assert store.api_key() == "key-1"
 
 
 def test_an_older_version_that_cannot_be_read_is_left_out(store: SecretStore, manager: Manager) -> None:
@@ -121,8 +121,8 @@ def test_a_refresh_tells_whether_anything_changed(store: SecretStore, manager: M
     clock.sleep(REFRESH_EVERY_SECONDS)
     manager.rotate(SECOND)
     assert store.refresh()
-    assert store.loops_key() == "key-2"
-    assert [secret.signing for secret in store.versions()] == ["shared-2", "shared-1"]
+    assert store.api_key() == "key-2"
+    assert [secret.shared_secret for secret in store.versions()] == ["shared-2", "shared-1"]
 
 
 def test_a_refresh_happens_once_a_minute(store: SecretStore, manager: Manager, clock: ManualClock) -> None:
@@ -141,7 +141,7 @@ def test_a_refresh_while_secrets_manager_is_down_changes_nothing(store: SecretSt
     list(store.versions())
     manager.down = True
     assert not store.refresh()
-    assert store.loops_key() == "key-1"
+    assert store.api_key() == "key-1"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_refresh_while_secrets_manager_is_down_changes_nothing(store: SecretSt
 def test_a_secret_that_is_not_set_up_says_so(text: str) -> None:
     """A malformed secret and a placeholder are told as such, and never quoted."""
     with pytest.raises(SecretNotSetUp) as error:
-        _ = SecretStore({"AWSCURRENT": text}.get, ManualClock()).loops_key()
+        _ = SecretStore({"AWSCURRENT": text}.get, ManualClock()).api_key()
     assert "hush" not in str(error.value)
 
 
@@ -175,13 +175,13 @@ def test_a_secret_without_any_version_says_so() -> None:
 
 def test_values_are_trimmed() -> None:
     """A line break that was pasted with a key does no harm."""
-    assert Secret.from_json('{"apiKey":" key-1\\n"}').loops_key == "key-1"
+    assert Secret.from_json('{"apiKey":" key-1\\n"}').api_key == "key-1"
 
 
 def test_a_placeholder_opens_nothing() -> None:
     """The placeholder of the template is no shared secret and no token."""
     secret = Secret.from_json(json.dumps({"apiKey": "k", "sharedSecret": PLACEHOLDER, "bearerToken": PLACEHOLDER}))
-    assert (secret.signing, secret.token) == ("", "")
+    assert (secret.shared_secret, secret.bearer_token) == ("", "")
 
 
 def test_a_secret_shows_nothing() -> None:
@@ -193,6 +193,6 @@ def test_a_secret_shows_nothing() -> None:
 def test_what_is_null_is_not_there() -> None:
     """A part of the secret that is null counts as missing, and takes no other with it."""
     secret = Secret.from_json('{"apiKey":"key-1","sharedSecret":"shared-1","bearerToken":null}')
-    assert (secret.loops_key, secret.signing, secret.token) == ("key-1", "shared-1", "")
+    assert (secret.api_key, secret.shared_secret, secret.bearer_token) == ("key-1", "shared-1", "")
     with pytest.raises(SecretNotSetUp):
         Secret.from_json("[" * 200_000)

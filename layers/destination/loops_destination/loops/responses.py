@@ -1,4 +1,4 @@
-"""What an answer of Loops means, told by its status alone; its texts change.
+"""What an response of Loops means, told by its status alone; its texts change.
 
 Source: the statuses of Loops' OpenAPI document. This table is the only place that knows them.
 """
@@ -14,27 +14,27 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason
-from loops_destination.requests import LoopsRequest
 
 _COUNT = re.compile(r"[0-9]{1,9}\Z")
 _MAX_MESSAGE = 500  # characters of Loops' message that are kept
 
 
 class Meaning(Enum):
-    """What an answer asks for."""
+    """What an response asks for."""
 
     DONE = auto()
     ALREADY_DONE = auto()  # the Idempotency-Key was used before
     TRY_AGAIN = auto()
-    KEY_REFUSED = auto()
+    API_KEY_REFUSED = auto()
     CONTACT_UNKNOWN = auto()  # refused, but perhaps only because the contact's identify is still on its way
     REFUSED = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer of Loops, or its absence (`status` None).
+class Response:
+    """An response of Loops, or its absence (`status` None).
 
     `remaining` is how many calls the team has left in this second, None when Loops did not say.
     """
@@ -46,35 +46,35 @@ class Answer:
     remaining: int | None = None
 
 
-def no_answer(reason: Reason) -> Answer:
-    """Loops did not answer, or not so that it could be read."""
-    return Answer(Meaning.TRY_AGAIN, reason=reason)
+def no_response(reason: Reason) -> Response:
+    """Loops did not response, or not so that it could be read."""
+    return Response(Meaning.TRY_AGAIN, reason=reason)
 
 
-def read_answer(request: LoopsRequest, status: int, body: bytes, remaining: str | None) -> Answer:
-    """The answer to this request; `remaining` is the header x-ratelimit-remaining."""
+def read_response(request: LoopsRequest, status: int, body: bytes, remaining: str | None) -> Response:
+    """The response to this request; `remaining` is the header x-ratelimit-remaining."""
     meaning, reason = _meaning(request, status, body)
     message = _message(body) if meaning not in {Meaning.DONE, Meaning.ALREADY_DONE} else None
-    return Answer(meaning, status, reason, message, _count(remaining))
+    return Response(meaning, status, reason, message, _count(remaining))
 
 
 def _meaning(request: LoopsRequest, status: int, body: bytes) -> tuple[Meaning, Reason | None]:
     deletes = request.path.endswith("/contacts/delete")
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         # A page of some proxy is no word of Loops.
-        return (Meaning.DONE, None) if _is_json(body) else (Meaning.TRY_AGAIN, Reason.UNREADABLE_ANSWER)
+        return (Meaning.DONE, None) if _is_json(body) else (Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE)
     if status == HTTPStatus.CONFLICT and request.path.endswith("/events/send"):
         return Meaning.ALREADY_DONE, None
     if status == HTTPStatus.NOT_FOUND and deletes:
         return Meaning.DONE, None
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Meaning.KEY_REFUSED, Reason.KEY_REFUSED
+        return Meaning.API_KEY_REFUSED, Reason.API_KEY_REFUSED
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Meaning.TRY_AGAIN, Reason.RATE_LIMITED
     if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Meaning.TRY_AGAIN, Reason.LOOPS_ERROR
     if status < HTTPStatus.BAD_REQUEST:
-        return Meaning.TRY_AGAIN, Reason.UNREADABLE_ANSWER
+        return Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE
     if (
         status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
         and request.names_contact_by_user_id_only
@@ -94,10 +94,10 @@ def _is_json(body: bytes) -> bool:
 
 def _message(body: bytes) -> str | None:
     try:
-        answer = _parsed(body)
+        response = _parsed(body)
     except (ValueError, RecursionError):
         return None
-    message = answer.get("message") if isinstance(answer, dict) else None
+    message = response.get("message") if isinstance(response, dict) else None
     return message[:_MAX_MESSAGE] if isinstance(message, str) else None
 
 

@@ -7,7 +7,7 @@ from loops_destination.trigger import Trigger
 from loops_destination.trigger.parser import KNOWN_FIELDS, MAX_DEPTH, MAX_LENGTH
 from loops_destination.trigger.tokenizer import MISTAKES
 
-# Each faulty trigger, the offset of its fault, and words of the advice.
+# Each faulty trigger, the offset of its problem, and words of the advice.
 FAULTS: list[tuple[str, int, str]] = [
     ("", 0, "empty"),
     (" \n", 2, "empty"),
@@ -91,9 +91,9 @@ FAULTS: list[tuple[str, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("expression", "position", "advice"), FAULTS, ids=[fault[0][:40] for fault in FAULTS])
+@pytest.mark.parametrize(("expression", "position", "advice"), FAULTS, ids=[problem[0][:40] for problem in FAULTS])
 def test_fault(expression: str, position: int, advice: str) -> None:
-    """A faulty trigger is refused at the place of its fault, with what to write instead."""
+    """A faulty trigger is refused at the place of its problem, with what to write instead."""
     with pytest.raises(TriggerError, match=re.escape(advice)) as error:
         Trigger(expression)
     assert error.value.position == position
@@ -107,7 +107,7 @@ def test_mistakes_are_complete() -> None:
 
 @pytest.mark.parametrize("value", [None, 5, {"type": "track"}, ["type"], b"type = 5"])
 def test_no_text(value: object) -> None:
-    """What is no text is refused as a trigger like any other fault."""
+    """What is no text is refused as a trigger like any other problem."""
     with pytest.raises(TriggerError, match="a trigger is a text"):
         Trigger(value)  # type: ignore[arg-type]  # the wrong type is the case
 
@@ -125,7 +125,7 @@ def test_no_text(value: object) -> None:
     ],
 )
 def test_caret(expression: str, shown: list[str]) -> None:
-    """The message shows the line of the fault, cut to its surroundings and fit to print, with a caret under its place."""
+    """The message shows the line of the problem, cut to its surroundings and fit to print, with a caret under its place."""
     with pytest.raises(TriggerError) as error:
         Trigger(expression)
     assert str(error.value).splitlines()[-2:] == ["    " + line for line in shown]

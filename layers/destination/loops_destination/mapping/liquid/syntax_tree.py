@@ -1,4 +1,4 @@
-"""A parsed template: expressions that evaluate themselves, and nodes that render themselves."""
+"""A parsed template: expressions that evaluate themselves, and syntax_tree that render themselves."""
 
 from __future__ import annotations
 
@@ -189,10 +189,10 @@ class Output(Node):
 class Block(Node):
     """Nodes one after the other."""
 
-    nodes: Sequence[Node]
+    syntax_tree: Sequence[Node]
 
     def render(self, scope: Scope, output: list[str]) -> None:
-        for node in self.nodes:
+        for node in self.syntax_tree:
             node.render(scope, output)
 
 

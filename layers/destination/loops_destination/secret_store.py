@@ -34,9 +34,9 @@ class Secret(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
-    api_key: SecretStr = Field(default=SecretStr(""), alias="apiKey")
-    shared_secret: SecretStr = Field(default=SecretStr(""), alias="sharedSecret")
-    bearer_token: SecretStr = Field(default=SecretStr(""), alias="bearerToken")
+    stored_api_key: SecretStr = Field(default=SecretStr(""), alias="apiKey")
+    stored_shared_secret: SecretStr = Field(default=SecretStr(""), alias="sharedSecret")
+    stored_bearer_token: SecretStr = Field(default=SecretStr(""), alias="bearerToken")
 
     @field_validator("*", mode="before")
     @classmethod
@@ -51,7 +51,7 @@ class Secret(BaseModel):
             return cls.model_validate(json.loads(text))
         except (ValueError, RecursionError) as error:
             places = (
-                ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}))
+                ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}))
                 if isinstance(error, ValidationError)
                 else ""
             )
@@ -60,9 +60,9 @@ class Secret(BaseModel):
             ) from None
 
     @cached_property
-    def loops_key(self) -> str:
+    def api_key(self) -> str:
         """The API key; `SecretNotSetUp` while it is a placeholder."""
-        key = _live(self.api_key)
+        key = _live(self.stored_api_key)
         if not key:
             raise SecretNotSetUp("the secret has no apiKey yet: put the API key of Loops there")
         if not (key.isascii() and key.isprintable()):
@@ -72,17 +72,17 @@ class Secret(BaseModel):
     @property
     def opens_nothing(self) -> bool:
         """Whether neither a signature nor a token can be verified with it."""
-        return not self.signing and not self.token
+        return not self.shared_secret and not self.bearer_token
 
     @cached_property
-    def signing(self) -> str:
+    def shared_secret(self) -> str:
         """The shared secret, empty while it is a placeholder."""
-        return _live(self.shared_secret)
+        return _live(self.stored_shared_secret)
 
     @cached_property
-    def token(self) -> str:
+    def bearer_token(self) -> str:
         """The bearer token, empty while there is none."""
-        return _live(self.bearer_token)
+        return _live(self.stored_bearer_token)
 
 
 class SecretStore:
@@ -104,9 +104,9 @@ class SecretStore:
             raise SecretNotSetUp("the secret has no value yet: put the API key of Loops there")
         return _parse(text)
 
-    def loops_key(self) -> str:
+    def api_key(self) -> str:
         """The live API key; `SecretNotSetUp` while it is a placeholder."""
-        return self.current().loops_key
+        return self.current().api_key
 
     def versions(self) -> Iterator[Secret]:
         """The versions whose signatures count, the live one first; the other is read only when that one fails."""

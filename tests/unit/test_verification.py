@@ -7,10 +7,10 @@ import pytest
 from loops_destination.errors import SecretUnavailable
 from loops_destination.events import MAX_BODY_BYTES
 from loops_destination.http_api import WebhookRequest
-from loops_destination.outcomes import Refusal
-from loops_destination.secrets import SecretStore
+from loops_destination.outcomes import Denial
+from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.trust import Gatekeeper, Refused
+from loops_destination.verification import Denied, Gatekeeper
 from tests.fakes import ManualClock
 
 EVENT = b'{"type":"identify","userId":"u"}'
@@ -39,10 +39,10 @@ def signed(body: bytes, by: bytes | None = None, secret: str = "shared-1") -> We
     return WebhookRequest(body, signature=sign(by if by is not None else body, secret))
 
 
-def refusal(keeper: Gatekeeper, request: WebhookRequest) -> Refusal:
-    with pytest.raises(Refused) as refused:
+def refusal(keeper: Gatekeeper, request: WebhookRequest) -> Denial:
+    with pytest.raises(Denied) as refused:
         keeper.admit(request)
-    return refused.value.refusal
+    return refused.value.denial
 
 
 def test_a_signed_body_is_trusted_whole() -> None:
@@ -60,8 +60,8 @@ def test_a_batch_of_one_is_trusted_by_its_element() -> None:
 def test_the_rest_of_a_batch_is_not_trusted() -> None:
     """Events that nobody signed are kept by Segment while the deployer decides."""
     request = signed(b"[%s,%s]" % (EVENT, FORGED), by=EVENT)
-    assert refusal(gatekeeper(), request) is Refusal.UNSIGNED_BATCH_ITEMS
-    assert Refusal.UNSIGNED_BATCH_ITEMS.status == 503
+    assert refusal(gatekeeper(), request) is Denial.UNSIGNED_BATCH_ITEMS
+    assert Denial.UNSIGNED_BATCH_ITEMS.status == 503
 
 
 def test_a_deployer_may_trust_the_rest() -> None:
@@ -76,7 +76,7 @@ def test_a_bearer_token_is_trusted_with_everything() -> None:
     body = b"[%s,%s]" % (EVENT, EVENT)
     assert keeper.admit(WebhookRequest(body, authorization="Bearer token-1")) == [body]
     assert keeper.admit(WebhookRequest(body, sign(EVENT, "shared-1"), "Bearer token-1")) == [body]
-    assert refusal(keeper, WebhookRequest(body, authorization="Bearer token-2")) is Refusal.BAD_SIGNATURE
+    assert refusal(keeper, WebhookRequest(body, authorization="Bearer token-2")) is Denial.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_bearer_token_is_trusted_with_everything() -> None:
 def test_everyone_else_is_refused(request_: WebhookRequest) -> None:
     """Without a valid signature or token nothing is let in, also where secrets are empty."""
     for current in (CURRENT, CURRENT | {"bearerToken": ""}, CURRENT | {"sharedSecret": "", "bearerToken": "token-1"}):
-        assert refusal(gatekeeper(current, trusting=True), request_) is Refusal.BAD_SIGNATURE
+        assert refusal(gatekeeper(current, trusting=True), request_) is Denial.BAD_SIGNATURE
 
 
 def test_what_was_signed_before_a_rotation_is_trusted() -> None:
@@ -136,15 +136,15 @@ def test_a_token_that_was_just_added_is_read_anew() -> None:
 )
 def test_until_the_secret_is_set_up_segment_keeps_everything(current: dict[str, str]) -> None:
     """Without an API key, or without anything to verify a sender by, every request is answered 503."""
-    assert refusal(gatekeeper(current), signed(EVENT)) is Refusal.SECRET_NOT_SET_UP
-    assert refusal(gatekeeper(current), signed(EVENT, secret="")) is Refusal.SECRET_NOT_SET_UP
-    assert Refusal.SECRET_NOT_SET_UP.status == 503
+    assert refusal(gatekeeper(current), signed(EVENT)) is Denial.SECRET_NOT_SET_UP
+    assert refusal(gatekeeper(current), signed(EVENT, secret="")) is Denial.SECRET_NOT_SET_UP
+    assert Denial.SECRET_NOT_SET_UP.status == 503
 
 
 def test_what_is_larger_than_segment_sends_is_refused() -> None:
     """A body over the limit is not even hashed."""
-    assert refusal(gatekeeper(), signed(b" " * (MAX_BODY_BYTES + 1))) is Refusal.TOO_LARGE
-    assert Refusal.TOO_LARGE.status == 413
+    assert refusal(gatekeeper(), signed(b" " * (MAX_BODY_BYTES + 1))) is Denial.TOO_LARGE
+    assert Denial.TOO_LARGE.status == 413
 
 
 @pytest.mark.parametrize("stage", ["AWSPREVIOUS", "AWSCURRENT"])
@@ -163,7 +163,7 @@ def test_nobody_is_turned_away_while_a_version_cannot_be_read(stage: str) -> Non
     keeper.admit(signed(EVENT))
     clock.sleep(400)
     down.add(stage)
-    assert refusal(keeper, signed(EVENT, secret="shared-0")) is Refusal.SECRET_UNAVAILABLE
+    assert refusal(keeper, signed(EVENT, secret="shared-0")) is Denial.SECRET_UNAVAILABLE
     down.clear()
     clock.sleep(400)
-    assert refusal(keeper, signed(EVENT, secret="shared-0")) is Refusal.BAD_SIGNATURE
+    assert refusal(keeper, signed(EVENT, secret="shared-0")) is Denial.BAD_SIGNATURE

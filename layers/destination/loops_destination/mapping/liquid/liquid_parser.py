@@ -1,4 +1,4 @@
-"""From a template's text to its nodes, by LiquidJS's grammar: what it reads over is read over here too."""
+"""From a template's text to its syntax_tree, by LiquidJS's grammar: what it reads over is read over here too."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from loops_destination.javascript import UNDEFINED, join_surrogates
-from loops_destination.mapping.liquid import nodes
+from loops_destination.mapping.liquid import syntax_tree
 from loops_destination.mapping.liquid.filters import DISABLED_FILTERS, FILTERS, WORK, no_work
-from loops_destination.mapping.liquid.nodes import Block, Expression, Literal, Node, Template
+from loops_destination.mapping.liquid.syntax_tree import Block, Expression, Literal, Node, Template
 from loops_destination.mapping.liquid.values import Word
 
 DISABLED_TAGS = frozenset({"case", "for", "include", "layout", "render", "tablerow"})
@@ -39,12 +39,12 @@ _PRECEDENCE = {"and": 0, "or": 0, "not": 1}
 _COMPARISON = 2
 
 
-class LiquidFault(Exception):
+class LiquidProblem(Exception):
     """The template is no Liquid, or uses what Segment disables."""
 
 
 def parse(template: str) -> Template:
-    """The template, ready to render; raises `LiquidFault`."""
+    """The template, ready to render; raises `LiquidProblem`."""
     block, _ = _Parser(_tokens(template)).block()
     return Template(block)
 
@@ -78,7 +78,7 @@ def _tokens(source: str) -> Iterator[_Token]:
             continue
         end = _END_OF_RAW.search(source, position)
         if not end:
-            raise LiquidFault("the tag raw is not closed")
+            raise LiquidProblem("the tag raw is not closed")
         yield _Token("text", source[position : end.start()])
         position, trims = end.end(), bool(end.group(1))
 
@@ -90,13 +90,13 @@ def _end_of_output(source: str, start: int) -> int:
             return position + 2
         quoted = _QUOTED.match(source, position)
         position = quoted.end() if quoted else position + 1
-    raise LiquidFault("an output {{ is not closed")
+    raise LiquidProblem("an output {{ is not closed")
 
 
 def _end_of_tag(source: str, start: int) -> int:
     end = source.find("%}", start + 2)
     if end < 0:
-        raise LiquidFault("a tag {% is not closed")
+        raise LiquidProblem("a tag {% is not closed")
     return end + 2
 
 
@@ -104,7 +104,7 @@ def _tag(inside: str) -> _Token:
     text = inside.strip(_BLANKS)
     name = "#" if text.startswith("#") else _matched(_NAME, text, 0)
     if not name:
-        raise LiquidFault("a tag must have a name")
+        raise LiquidProblem("a tag must have a name")
     return _Token("tag", text[len(name) :].lstrip(_BLANKS), name)
 
 
@@ -123,50 +123,50 @@ class _Parser:
             "#": self._inline_comment,
             "assign": self._assign,
             "block": self._block,
-            "break": lambda _: nodes.End(),
+            "break": lambda _: syntax_tree.End(),
             "capture": self._capture,
             "comment": self._comment,
-            "continue": lambda _: nodes.End(),
+            "continue": lambda _: syntax_tree.End(),
             "cycle": self._cycle,
-            "decrement": lambda tag: nodes.Count(_Reader(tag.text).name(), -1),
-            "echo": lambda tag: nodes.Output(_Reader(tag.text).filtered()) if tag.text else Block(()),
+            "decrement": lambda tag: syntax_tree.Count(_Reader(tag.text).name(), -1),
+            "echo": lambda tag: syntax_tree.Output(_Reader(tag.text).filtered()) if tag.text else Block(()),
             "if": self._choice,
-            "increment": lambda tag: nodes.Count(_Reader(tag.text).name(), 1),
+            "increment": lambda tag: syntax_tree.Count(_Reader(tag.text).name(), 1),
             "liquid": self._liquid,
             "unless": self._choice,
         }
 
     def block(self, *ends: str) -> tuple[Block, _Token]:
-        """The nodes up to one of the ending tags, or, without any, to the end of the template; and that tag."""
+        """The syntax_tree up to one of the ending tags, or, without any, to the end of the template; and that tag."""
         block: list[Node] = []
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise LiquidFault(f"tags are nested more than {MAX_DEPTH} deep")
+            raise LiquidProblem(f"tags are nested more than {MAX_DEPTH} deep")
         for token in self._tokens:
             if token.kind == "tag" and token.name in ends:
                 self._depth -= 1
                 return Block(tuple(block)), token
             block.append(self._node(token))
         if ends:
-            raise LiquidFault(f"the tag {ends[-1]} is missing")
+            raise LiquidProblem(f"the tag {ends[-1]} is missing")
         return Block(tuple(block)), _Token("text", "")
 
     def _node(self, token: _Token) -> Node:
         if token.kind == "text":
-            return nodes.Text(token.text)
+            return syntax_tree.Text(token.text)
         if token.kind == "output":
-            return nodes.Output(_Reader(token.text).filtered())
+            return syntax_tree.Output(_Reader(token.text).filtered())
         if token.name in DISABLED_TAGS:
-            raise LiquidFault(f"the tag {token.name} is disabled")
+            raise LiquidProblem(f"the tag {token.name} is disabled")
         if token.name not in self._tags:
-            raise LiquidFault(f"there is no tag {token.name} here")
+            raise LiquidProblem(f"there is no tag {token.name} here")
         return self._tags[token.name](token)
 
     def _choice(self, tag: _Token) -> Node:
         end = f"end{tag.name}"
         condition = _Reader(tag.text).filtered()
         if tag.name == "unless":
-            condition = nodes.Not(condition)
+            condition = syntax_tree.Not(condition)
         block, closing = self.block("elsif", "else", end)
         branches = [(condition, block)]
         while closing.name == "elsif":
@@ -178,25 +178,25 @@ class _Parser:
             otherwise, closing = self.block("elsif", "else", end)
             words += closing.text
         if closing.name != end:
-            raise LiquidFault(f"{closing.name} cannot follow else")
+            raise LiquidProblem(f"{closing.name} cannot follow else")
         if words and tag.name == "if":
-            raise LiquidFault("else and endif stand alone")
-        return nodes.Choice(tuple(branches), otherwise)
+            raise LiquidProblem("else and endif stand alone")
+        return syntax_tree.Choice(tuple(branches), otherwise)
 
     def _assign(self, tag: _Token) -> Node:
         reader = _Reader(tag.text)
         name = reader.name()
         if not name or not reader.skip("="):
-            raise LiquidFault("assign must be written as {% assign name = value %}")
-        return nodes.Assign(name, reader.filtered())
+            raise LiquidProblem("assign must be written as {% assign name = value %}")
+        return syntax_tree.Assign(name, reader.filtered())
 
     def _capture(self, tag: _Token) -> Node:
         reader = _Reader(tag.text)
         name = reader.name() or reader.quoted()
         if name is None:
-            raise LiquidFault("capture must name a variable")
+            raise LiquidProblem("capture must name a variable")
         block, _ = self.block("endcapture")
-        return nodes.Capture(name, block)
+        return syntax_tree.Capture(name, block)
 
     def _cycle(self, tag: _Token) -> Node:
         reader = _Reader(tag.text)
@@ -205,8 +205,8 @@ class _Parser:
             group, reader = Literal(UNDEFINED), _Reader(tag.text)
         candidates, written = reader.candidates()
         if not candidates:
-            raise LiquidFault("cycle must have candidates")
-        return nodes.Cycle(group, tuple(candidates), written)
+            raise LiquidProblem("cycle must have candidates")
+        return syntax_tree.Cycle(group, tuple(candidates), written)
 
     def _block(self, _tag: _Token) -> Node:
         block, _ = self.block("endblock")
@@ -214,12 +214,12 @@ class _Parser:
 
     def _comment(self, _tag: _Token) -> Node:
         if not any(token.kind == "tag" and token.name == "endcomment" for token in self._tokens):
-            raise LiquidFault("the tag endcomment is missing")
+            raise LiquidProblem("the tag endcomment is missing")
         return Block(())
 
     def _inline_comment(self, tag: _Token) -> Node:
         if any(line.strip(_BLANKS)[:1] not in {"", "#"} for line in tag.text.split("\n")[1:]):
-            raise LiquidFault("every line of an inline comment must start with #")
+            raise LiquidProblem("every line of an inline comment must start with #")
         return Block(())
 
     def _liquid(self, tag: _Token) -> Node:
@@ -240,7 +240,7 @@ class _Reader:
         """An expression and its filters."""
         expression = self.expression()
         filters = tuple(self._filters())
-        return nodes.Filtered(expression, filters) if filters else expression
+        return syntax_tree.Filtered(expression, filters) if filters else expression
 
     def expression(self) -> Expression:
         """Operands and operators; as in LiquidJS `and` and `or` weigh the same, and the last binds first."""
@@ -258,18 +258,18 @@ class _Reader:
         while operators:
             _apply(operators.pop(), operands)
         if not operands:
-            raise LiquidFault(f"a value is missing {self._place()}")
+            raise LiquidProblem(f"a value is missing {self._place()}")
         return operands[0]
 
     def value(self) -> Expression | None:
         """A literal, a range or a path; None where nothing of that kind stands."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise LiquidFault(f"brackets are nested more than {MAX_DEPTH} deep")
+            raise LiquidProblem(f"brackets are nested more than {MAX_DEPTH} deep")
         base = self._literal() or self._range()
         keys = self._keys(starts=base is None)
         self._depth -= 1
-        return nodes.Path(base, keys) if keys else base
+        return syntax_tree.Path(base, keys) if keys else base
 
     def candidates(self) -> tuple[list[Expression], str]:
         """The candidates of a cycle, up to the end, and how they are written."""
@@ -329,8 +329,8 @@ class _Reader:
             self._position += 2
             last = self.value()
             if first is not None and last is not None and self.skip(")"):
-                return nodes.Range(first, last)
-        raise LiquidFault(f"a range must be written as (1..5) {self._place()}")
+                return syntax_tree.Range(first, last)
+        raise LiquidProblem(f"a range must be written as (1..5) {self._place()}")
 
     def _keys(self, *, starts: bool) -> tuple[Expression, ...]:
         keys: list[Expression] = []
@@ -340,7 +340,7 @@ class _Reader:
                 key = self.value()
                 end = self._text.find("]", self._position)
                 if end < 0:
-                    raise LiquidFault(f"a bracket is not closed {self._place()}")
+                    raise LiquidProblem(f"a bracket is not closed {self._place()}")
                 self._position = end + 1
                 keys.append(Literal("") if key is None else key)
             elif starts and not keys and (name := self.name()):
@@ -353,20 +353,20 @@ class _Reader:
             else:
                 return tuple(keys)
 
-    def _filters(self) -> Iterator[nodes.Filter]:
+    def _filters(self) -> Iterator[syntax_tree.Filter]:
         while not self._at_end() and self._next() not in {")", ","}:
             if not self.skip("|"):
-                raise LiquidFault(f"there must be a | before a filter {self._place()}")
+                raise LiquidProblem(f"there must be a | before a filter {self._place()}")
             name = self.name()
             if not name:
                 if self._at_end():
                     return
-                raise LiquidFault(f"a filter must have a name {self._place()}")
+                raise LiquidProblem(f"a filter must have a name {self._place()}")
             arguments = tuple(self._arguments(name))
             if name in DISABLED_FILTERS:
-                raise LiquidFault(f"the filter {name} is disabled")
+                raise LiquidProblem(f"the filter {name} is disabled")
             if name in FILTERS:  # LiquidJS leaves out a filter that it does not know
-                yield nodes.Filter(name, FILTERS[name], WORK.get(name, no_work), arguments)
+                yield syntax_tree.Filter(name, FILTERS[name], WORK.get(name, no_work), arguments)
 
     def _arguments(self, name: str) -> Iterator[Expression]:
         separator = ":"
@@ -376,7 +376,7 @@ class _Reader:
                 yield argument
             separator = ","
         if not self._at_end() and self._next() not in {"|", ")", ","}:
-            raise LiquidFault(f"the filter {name} cannot be followed by this {self._place()}")
+            raise LiquidProblem(f"the filter {name} cannot be followed by this {self._place()}")
 
     def _argument(self) -> Expression | None:
         self._take(_SKIPPED)
@@ -385,7 +385,7 @@ class _Reader:
         name = self._text[start : self._position]
         if value is None or not self.skip(":"):
             return value
-        return nodes.Pair(name, self.value() or Literal(UNDEFINED))
+        return syntax_tree.Pair(name, self.value() or Literal(UNDEFINED))
 
     def _place(self) -> str:
         rest = self._text[self._position :]
@@ -397,12 +397,12 @@ def _precedence(operator: str) -> int:
 
 
 def _apply(operator: str, operands: list[Expression]) -> None:
-    right = operands.pop() if operands else nodes.MISSING_OPERAND
+    right = operands.pop() if operands else syntax_tree.MISSING_OPERAND
     if operator == "not":
-        operands.append(nodes.Not(right))
+        operands.append(syntax_tree.Not(right))
         return
-    left = operands.pop() if operands else nodes.MISSING_OPERAND
-    operands.append(nodes.Operation(operator, left, right))
+    left = operands.pop() if operands else syntax_tree.MISSING_OPERAND
+    operands.append(syntax_tree.Operation(operator, left, right))
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""How a fault in a trigger is shown: the message, the line it is on, and a caret under its place."""
+"""How a problem in a trigger is shown: the message, the line it is on, and a caret under its place."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from loops_destination.errors import TriggerError
 REACH = 36
 
 
-def fault(expression: str, position: int, message: str) -> TriggerError:
-    """The error for a fault at this offset of the expression."""
+def problem(expression: str, position: int, message: str) -> TriggerError:
+    """The error for a problem at this offset of the expression."""
     return TriggerError(f"{message}\n{_pointed(expression, position)}", position)
 
 

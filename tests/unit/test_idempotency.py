@@ -3,7 +3,7 @@ from uuid import UUID
 
 import pytest
 
-from loops_destination.keys import idempotency_key
+from loops_destination.idempotency import idempotency_key
 
 EVENT = {"type": "track", "messageId": "m-1", "event": "Signed Up"}
 
