@@ -28,7 +28,7 @@ from loops_destination.pace import Pacer
 from loops_destination.redelivery import Record, Redelivery
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from loops_destination.webhook import Webhook
 from tests.fakes import CONTACT, EVENT, ManualClock
 
@@ -187,7 +187,7 @@ class Promise(RuleBasedStateMachine):
         return Webhook(
             action=None,
             subscriptions=[CONTACT, EVENT],
-            gatekeeper=Gatekeeper(self.secrets),
+            verifier=Verifier(self.secrets),
             deliverer=deliverer,
             breaker=Breaker(self.world.clock),
             storage=self.world,

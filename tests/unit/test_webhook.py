@@ -15,7 +15,7 @@ from loops_destination.observability import Telemetry
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from loops_destination.webhook import MAX_DELIVERIES, Webhook
 from tests.fakes import (
     CONTACT,
@@ -58,7 +58,7 @@ class Stand:
         self.webhook = Webhook(
             action=action,
             subscriptions=[CONTACT] if subscriptions is None else subscriptions,
-            gatekeeper=Gatekeeper(secrets),
+            verifier=Verifier(secrets),
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             storage=self.storage,

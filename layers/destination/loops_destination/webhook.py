@@ -19,7 +19,7 @@ from loops_destination.messages import Message, Parcel, QueueName, Storage, body
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Denial, Outcome, Reason, Result
 from loops_destination.subscriptions import Subscription
-from loops_destination.verification import Denied, Gatekeeper
+from loops_destination.verification import Denied, Verifier
 
 ANSWER_WITHIN_SECONDS = 4.0  # Segment's classic webhook hangs up after 5
 ANSWERING_SECONDS = 0.2  # of these, kept for the log and the answer
@@ -52,7 +52,7 @@ class Webhook:
 
     action: str | None
     subscriptions: Sequence[Subscription]
-    gatekeeper: Gatekeeper
+    verifier: Verifier
     deliverer: Deliverer
     breaker: Breaker
     storage: Storage
@@ -77,7 +77,7 @@ class Webhook:
         return Reply(answer_status(results), [result.as_json() for result in results])
 
     def _handle(self, request: WebhookRequest, now: float, answer_at: float) -> list[_Step]:
-        bodies = self.gatekeeper.admit(request)
+        bodies = self.verifier.trusted_bodies(request)
         try:
             arrivals = [arrival for body in bodies for arrival in parse_body(body)]
         except NotAnEvent as error:
