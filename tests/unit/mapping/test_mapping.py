@@ -83,7 +83,7 @@ def test_members_of_one_parent(parent: Any, resolved: dict[str, Any]) -> None:
     "definition",
     [
         {"traits": {"@path": "$.traits"}},
-        {"@merge": {"objects": [{"@path": "$."}, {"x": {"@path": "$.nope"}}], "direction": "right"}},
+        {"traits": {"@if": {"exists": {"@path": "$.traits"}, "then": {"@path": "$.traits"}}}},
         {"@flatten": {"value": {"@path": "$."}, "separator": ".", "omitArrays": True}},
     ],
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import is_falsy, length, type_name
-from loops_destination.mapping.registry import Registry, is_directive
 
 MAX_DEPTH = 64
 """Levels of a definition; Segment's app nests a handful."""
@@ -17,12 +16,21 @@ MAX_VALUES = 20_000
 """Values in a definition: far beyond any mapping that a person or an app writes."""
 
 
+Check = Callable[["Checker", Any, str], None]
+"""Reports the problems of a value at a place to the checker."""
+
+
+def is_directive(definition: Any) -> bool:
+    """Return True for an object with a key that starts with `@`, which Segment reserves for directives."""
+    return isinstance(definition, dict) and any(isinstance(key, str) and key[:1] == "@" for key in definition)
+
+
 class Checker:
     """Goes through one definition and gathers its `problems`."""
 
-    def __init__(self, directives: Registry) -> None:
+    def __init__(self, checks: Mapping[str, Check]) -> None:
         self.problems: list[Problem] = []
-        self._directives = directives
+        self._checks = checks
         self._depth = 0
         self._values = 0
 
@@ -57,14 +65,10 @@ class Checker:
         names = [key for key in definition if key != "_metadata"]
         if len(names) > 1:
             self.problem(place, f"a directive must stand alone, beside at most _metadata, not among {len(names)} keys")
-        elif names[0] not in self._directives:
-            self.problem(place, f"there is no directive {names[0]}; there are {', '.join(self._directives)}")
+        elif names[0] not in self._checks:
+            self.problem(place, f"there is no directive {names[0]}; there are {', '.join(self._checks)}")
         else:
-            self._directives[names[0]].check(self, definition[names[0]], f"{place}/{names[0]}")
-
-
-Check = Callable[[Checker, Any, str], None]
-"""What tells a checker the problems of a value at a place."""
+            self._checks[names[0]](self, definition[names[0]], f"{place}/{names[0]}")
 
 
 def any_value(checker: Checker, value: Any, place: str) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import UNDEFINED, type_name
-from loops_destination.mapping.builder import Builder
+from loops_destination.mapping.builder import Builder, Resolver
 from loops_destination.mapping.checker import Checker
 from loops_destination.mapping.directives import DIRECTIVES
-from loops_destination.mapping.registry import Resolver
 from loops_destination.mapping.work import begin
 
 
@@ -49,8 +48,8 @@ class Mapping:
 
 
 def _compiled(definition: Any) -> Resolver:
-    checker = Checker(DIRECTIVES)
+    checker = Checker(DIRECTIVES.checks)
     checker.value(definition, "")
     if checker.problems:
         raise MappingError(checker.problems)
-    return Builder(DIRECTIVES).value(definition, "")
+    return Builder(DIRECTIVES.builds).value(definition, "")

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from loops_destination.javascript import UNDEFINED, join_surrogates, json_text, scalar_text, trim
-from loops_destination.mapping.builder import Constant
-from loops_destination.mapping.registry import Resolver
+from loops_destination.mapping.builder import Resolver
 from loops_destination.mapping.work import LIMIT, Charge
 from loops_destination.paths import getter, split
 
@@ -16,7 +15,7 @@ def compile_template(template: str, charge: Charge) -> Resolver:
     """What fills in the tags; a value is never read as a template itself, whatever braces it holds."""
     *tags, (tail, _) = _tags(template)
     if not tags:
-        return Constant(tail)
+        return lambda _event: tail
     slots = [(text, getter(split(trim(name)))) for text, name in tags]
 
     def render(event: Any) -> str:
