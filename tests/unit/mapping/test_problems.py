@@ -34,7 +34,7 @@ FAULTS: list[tuple[Any, list[str]]] = [
         ["/x/@replace/replacement2: must have at most 10 characters, not 11"],
     ),
     ({"x": {"@replace": {"pattern": "a", "value": 1, "global": None}}}, ["/x/@replace/value: must be", "/x/@replace/global: must be true or false, not null"]),
-    ({"x": {"@arrayPath": []}}, ["/x/@arrayPath: must be an array of a path"]),
+    ({"x": {"@arrayPath": []}}, ["/x/@arrayPath: must be an array: a path"]),
     ({"x": {"@arrayPath": [None, {"a": {"@nope": 1}}]}}, ["/x/@arrayPath/0: must be a string", "/x/@arrayPath/1/a: there is no"]),
     ({"x": {"@merge": {"direction": "right"}}}, ["/x/@merge: must have objects"]),
     ({"x": {"@merge": {"objects": {"@path": "a"}, "direction": "LEFT"}}}, ["/x/@merge/objects: must be an array, not a directive", "/x/@merge/direction: must be right or left"]),
