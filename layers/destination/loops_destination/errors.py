@@ -13,7 +13,7 @@ DestinationError
     ├── SecretUnavailable      Secrets Manager does not give the secret: try again
     └── SecretNotSetUp         the secret is malformed or still holds a placeholder: a person must set it
 
-Two more are defined next to the code that raises them: `verification.Denied` and `received.UnreadableMessage`.
+An error that only one module raises and its caller catches is defined there.
 """
 
 from __future__ import annotations

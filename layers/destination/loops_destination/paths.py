@@ -42,7 +42,7 @@ def getter(keys: tuple[str, ...]) -> Getter:
 
     def get(value: Any) -> Any:
         for key in keys:
-            # Most values on the way are objects, which this test finds six times faster than `_step`.
+            # Most values on the way are objects; for them this test is three times faster than `_step` alone.
             value = value.get(key, UNDEFINED) if type(value) is dict else _step(value, key)
         return value
 

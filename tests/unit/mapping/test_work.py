@@ -18,7 +18,7 @@ from loops_destination.mapping.work import LIMIT
 LARGE = 256 * 1024
 """Bytes of the largest event."""
 SMALL = 8 * 1024
-"""Bytes of an event whose calls are counted: enough to tell a product of two lengths from a sum."""
+"""Bytes of an event whose calls are counted: enough to distinguish a product of two lengths from a sum."""
 
 
 def repeated(text: str, bytes_: int) -> str:

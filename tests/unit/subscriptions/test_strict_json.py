@@ -23,7 +23,7 @@ def test_json_is_read() -> None:
     ],
 )
 def test_other_text_is_refused(text: str, message: str, place: tuple[int | None, int | None]) -> None:
-    """What is not JSON, or repeats a key, is refused with a message and, where there is one, its place."""
+    """A text that is not JSON, or repeats a key, is refused with a message and, if known, its place."""
     with pytest.raises(InvalidJson) as refused:
         read_json(text)
     assert str(refused.value) == message

@@ -7,7 +7,7 @@ from loops_destination.trigger import Trigger
 from loops_destination.trigger.parser import KNOWN_FIELDS, MAX_DEPTH, MAX_LENGTH
 from loops_destination.trigger.tokenizer import MISTAKES
 
-# Faulty triggers, each with the offset of its problem and part of the message.
+# Invalid triggers, each with the offset of its problem and part of the message.
 PROBLEMS: list[tuple[str, int, str]] = [
     ("", 0, "empty"),
     (" \n", 2, "empty"),
@@ -93,7 +93,7 @@ PROBLEMS: list[tuple[str, int, str]] = [
 
 @pytest.mark.parametrize(("expression", "position", "advice"), PROBLEMS, ids=[problem[0][:40] for problem in PROBLEMS])
 def test_problem(expression: str, position: int, advice: str) -> None:
-    """A faulty trigger is refused with the position of its problem and advice on what to write instead."""
+    """An invalid trigger is refused with the position of its problem and advice on what to write instead."""
     with pytest.raises(TriggerError, match=re.escape(advice)) as error:
         Trigger(expression)
     assert error.value.position == position

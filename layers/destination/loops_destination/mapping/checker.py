@@ -43,7 +43,14 @@ class Checker:
         self._values += 1
         self._depth += 1
         if self._depth > MAX_DEPTH or self._values > MAX_VALUES:
-            raise MappingError([*self.problems, Problem(place, f"the mapping is deeper than {MAX_DEPTH} or too large")])
+            raise MappingError(
+                [
+                    *self.problems,
+                    Problem(
+                        place, f"the mapping is deeper than {MAX_DEPTH} levels or has more than {MAX_VALUES:,} values"
+                    ),
+                ]
+            )
         if is_directive(definition):
             self._directive(definition, place)
         elif isinstance(definition, dict):

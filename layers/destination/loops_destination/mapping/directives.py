@@ -104,7 +104,7 @@ def _exists(value: Any) -> bool:
 
 
 def _is_filled(value: Any) -> bool:
-    """Return JavaScript's `value && value != ""`, where an array equals its text: `[]` and `[null]` equal `""`."""
+    """Return False for a falsy value and for an array that equals `""` in JavaScript, such as `[]` and `[null]`."""
     if not isinstance(value, list):
         return not is_falsy(value)
     return len(value) > 1 or any(_is_filled(item) if isinstance(item, (list, str)) else _exists(item) for item in value)

@@ -99,17 +99,6 @@ class Equal(Condition):
     value: Scalar
     negated: bool
 
-    def predicate(self) -> Predicate:
-        """Compare a field of the event itself with text, as `type = "track"` does, in one step: most triggers are this."""
-        if len(self.field.path) > 1 or not isinstance(self.value, str):
-            return Condition.predicate(self)
-        name, text, wanted = self.field.root, self.value, not self.negated
-
-        def matches(event: Any) -> bool:
-            return ((event.get(name) if isinstance(event, dict) else None) == text) is wanted
-
-        return matches
-
     def test(self) -> Predicate:
         """Compare values of the same type. `!=` a number holds only for another number; `!=` anything else for all others."""
         expected, wanted = self.value, not self.negated

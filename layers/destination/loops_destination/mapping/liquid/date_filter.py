@@ -63,7 +63,7 @@ _PADDED_WITH_BLANKS = frozenset("aAbBceklpP")
 
 
 def read(value: Any, zone: Any = UNDEFINED) -> datetime | None:
-    """Return the moment of a value, in a time zone given as minutes west of Greenwich or by name; None if it is no date."""
+    """Return the moment of a value, in a time zone given as minutes west of Greenwich or by name; None if it is not a date."""
     moment = _moment(value)
     try:
         return moment.astimezone(_zone(zone)) if moment else None
