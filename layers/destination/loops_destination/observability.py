@@ -140,7 +140,7 @@ class Telemetry:
                     "status": letter.status,
                     "action": letter.action,
                     "subscription": letter.subscription,
-                    "key": letter.key,
+                    "key": letter.idempotency_key,
                     "attempt": letter.attempts,
                 }
             ),
