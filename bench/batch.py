@@ -31,7 +31,7 @@ from loops_destination.received import ReceivedMessage
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 
 SECRET = json.dumps({"apiKey": "key", "sharedSecret": "shared"})
 MAX_EVENT_AGE_SECONDS = 72 * 3600
@@ -99,7 +99,7 @@ def answer(  # noqa: PLR0913  # the parts of a case, named at each call
     webhook = Webhook(
         action="sendEvent",
         subscriptions=[subscription(f"events {number}", mapping) for number in range(subscriptions)],
-        gatekeeper=Gatekeeper(secrets),
+        verifier=Verifier(secrets),
         deliverer=Deliverer(Loops(loops_seconds), secrets, clock),
         breaker=Breaker(clock),
         store=Queues(dict.fromkeys(QueueName, "queue"), clock, lambda: sqs),

@@ -27,7 +27,7 @@ from loops_destination.pace import Pacer
 from loops_destination.received import ReceivedMessage
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from tests.fakes import CONTACT, EVENT, IDENTIFY, NOW, TOO_FAST, Keyring, ManualClock, OneByOne, ScriptedLoops
 from tests.virtual_time import VirtualThreads, VirtualTime
 
@@ -172,7 +172,7 @@ class Drain:
         return Webhook(
             action="sendEvent",
             subscriptions=[EVENT],
-            gatekeeper=Gatekeeper(secrets),
+            verifier=Verifier(secrets),
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             store=self.queue,

@@ -31,7 +31,7 @@ from loops_destination.pace import Pacer
 from loops_destination.received import ReceivedMessage
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from tests.fakes import CONTACT, EVENT, ManualClock
 
 SECRET = json.dumps({"apiKey": "key", "sharedSecret": "shared"})
@@ -195,7 +195,7 @@ class Promise(RuleBasedStateMachine):
         return Webhook(
             action=None,
             subscriptions=[CONTACT, EVENT],
-            gatekeeper=Gatekeeper(self.secrets),
+            verifier=Verifier(self.secrets),
             deliverer=deliverer,
             breaker=Breaker(self.world.clock),
             store=self.world,

@@ -17,7 +17,7 @@ from loops_destination.observability import Telemetry
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from tests.fakes import (
     CONTACT,
     DELETION,
@@ -59,7 +59,7 @@ class Stand:
         self.webhook = Webhook(
             action=action,
             subscriptions=[CONTACT] if subscriptions is None else subscriptions,
-            gatekeeper=Gatekeeper(secrets),
+            verifier=Verifier(secrets),
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             store=self.storage,

@@ -25,7 +25,7 @@ from loops_destination.messages import Message, MessageStore, QueueName, RoutedM
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Denial, Outcome, Reason, Result, answer_status
 from loops_destination.subscriptions import Subscription
-from loops_destination.verification import Denied, Gatekeeper
+from loops_destination.verification import Denied, Verifier
 
 ANSWER_WITHIN_SECONDS = 4.0  # Segment's classic webhook hangs up after 5
 ANSWERING_SECONDS = 0.2  # the last part of them, for the log and the answer
@@ -46,7 +46,7 @@ def webhook_handler(service: str, actions: Sequence[str]) -> LambdaHandler:
         webhook = Webhook(
             action=actions[0] if len(actions) == 1 else None,
             subscriptions=[each for each in parts.subscriptions if each.action.slug in actions],
-            gatekeeper=Gatekeeper(parts.secrets, parts.settings.trust_unsigned_batch_items),
+            verifier=Verifier(parts.secrets, parts.settings.trust_unsigned_batch_items),
             deliverer=parts.deliverer,
             breaker=Breaker(parts.clock),
             store=parts.queues,
@@ -114,7 +114,7 @@ class Webhook:
 
     action: str | None
     subscriptions: Sequence[Subscription]
-    gatekeeper: Gatekeeper
+    verifier: Verifier
     deliverer: Deliverer
     breaker: Breaker
     store: MessageStore
@@ -138,7 +138,7 @@ class Webhook:
         return Reply(answer_status(results), [result.as_json() for result in results])
 
     def _handle(self, request: WebhookRequest, schedule: Schedule) -> list[_PendingResult]:
-        bodies = self.gatekeeper.admit(request)
+        bodies = self.verifier.trusted_bodies(request)
         try:
             arrivals = [arrival for body in bodies for arrival in parse_body(body)]
         except NotAnEvent as error:
