@@ -55,7 +55,7 @@ class VirtualLoops:
     def __post_init__(self) -> None:
         self._limit = rate_limit(LIMIT, self.window)
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # Loops' face
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # the parameters of `Loops.send`
         self.clock.sleep(RESPONSE_SECONDS / 2)
         assert self._limit is not None
         allowance = self._limit.take(self.clock.time())

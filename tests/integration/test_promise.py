@@ -85,7 +85,7 @@ class World:
         """Set the faults that come next."""
         self.faults, self.sqs_down = list(trouble.faults), trouble.sqs_down
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # Loops' face
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # the parameters of `Loops.send`
         """Respond as Loops: take each idempotency key once in 24 hours, and refuse an unknown contact."""
         if self.dies_after_calls is not None:
             self.dies_after_calls -= 1

@@ -465,7 +465,7 @@ def test_an_event_with_any_text_can_be_stored() -> None:
 
 
 def test_a_large_element_that_is_not_an_event_is_kept() -> None:
-    """An element that is not an event becomes a dead letter whatever its size."""
+    """An element that is not an event becomes a dead letter, even if it is large."""
     stand = Stand()
     assert stand.post(["x" * MAX_EVENT_BYTES]).status == 400
     assert len(stand.storage.on("dead-letter")) == 1
