@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from loops_destination.actions import ACTIONS
 from loops_destination.clock import Clock, SystemClock
+from loops_destination.delivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 from loops_destination.events import first_seen
 from loops_destination.messages import Message, unpack
 from loops_destination.outcomes import Reason
 from loops_destination.queues import MESSAGES_A_CALL
 from loops_destination.received import UnreadableMessage, read_message
-from loops_destination.redelivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -103,7 +103,7 @@ class Letter:
     @property
     def key(self) -> str:
         """What tells the delivery: two letters with the same one are duplicates."""
-        return self._text("key") or self.id
+        return self._text("idempotencyKey") or self.id
 
     @property
     def reason(self) -> str:
@@ -374,9 +374,10 @@ def _body_to_send(letter: Letter, now: float) -> str:
         return letter.body
     delivery = replace(letter.delivery, received_at=now, old_is_accepted=True)
     if letter.needs_new_idempotency_key(now):
-        new_key = str(uuid.uuid5(_NEW_KEYS, delivery.key))
+        new_key = str(uuid.uuid5(_NEW_KEYS, delivery.idempotency_key))
         # A reason that tells of a refusal would speak of the old key.
-        delivery = replace(delivery.because(Reason.IDEMPOTENCY_KEY_EXPIRED), key=new_key, was_refused=False)
+        delivery = delivery.with_reason(Reason.IDEMPOTENCY_KEY_EXPIRED)
+        delivery = replace(delivery, idempotency_key=new_key, was_refused=False)
     return delivery.to_json()
 
 

@@ -99,6 +99,6 @@ def _compact(value: Any) -> str:
 
 def _fate(stack: LocalStack, body: str) -> str:
     message = json.loads(body)
-    buried = message["key"] in {json.loads(letter)["key"] for letter in stack.dead_letters()}
+    buried = message["idempotencyKey"] in {json.loads(letter)["idempotencyKey"] for letter in stack.dead_letters()}
     outcome = "still waiting" if body in stack.waiting() else "rejected" if buried else "delivered"
     return f"{message['action']} {outcome}"

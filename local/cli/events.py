@@ -34,7 +34,7 @@ def _bodies(body: bytes) -> list[bytes]:
         return [_event_text(str(record.get("body"))) for record in content["Records"] if isinstance(record, dict)]
     if isinstance(content.get("body"), str) and "type" not in content:
         return [decode_request(content).body]
-    if "event" in content and "receivedAt" in content and "key" in content:
+    if "event" in content and "receivedAt" in content and "idempotencyKey" in content:
         return [_event_text(body.decode())]
     return [body]
 

@@ -183,8 +183,8 @@ class Deliveries:
         is_seen = self._claim(delivery)
         delivery.attempts += int(is_seen or self._calls is None)
         # A message cannot be changed, so one that knows more takes the place of the one that is let go.
-        replaced = _of_key(message.key, (each for each in waiting if each != body))
-        buried = _of_key(message.key, letters)
+        replaced = _of_key(message.idempotency_key, (each for each in waiting if each != body))
+        buried = _of_key(message.idempotency_key, letters)
         if stays:
             delivery.outcome = Outcome.QUEUED
         elif replaced or buried:
@@ -197,13 +197,13 @@ class Deliveries:
     def _of(self, message: Message, arrival: Arrival, now: float) -> Delivery:
         """The latest delivery of this key; a new one for what was put on the queue by hand."""
         for delivery in reversed(self._kept):
-            if delivery.key == message.key:
+            if delivery.key == message.idempotency_key:
                 return delivery
         delivery = self._new(now, "RetryQueue")
         delivery.subscription, delivery.action = message.subscription, message.action
         delivery.reason, delivery.attempts = message.reason, message.attempts
-        self._describe(delivery, arrival, message.key)
-        delivery.key = message.key
+        self._describe(delivery, arrival, message.idempotency_key)
+        delivery.key = message.idempotency_key
         return delivery
 
     def _claim(self, delivery: Delivery) -> bool:
@@ -259,7 +259,7 @@ def _paired(
 
 def _of_key(key: str, bodies: Iterable[str]) -> dict[str, Any]:
     """The message of this key, empty when there is none."""
-    return next((content for content in map(_object, bodies) if content.get("key") == key), {})
+    return next((content for content in map(_object, bodies) if content.get("idempotencyKey") == key), {})
 
 
 def _object(text: str | bytes) -> dict[str, Any]:

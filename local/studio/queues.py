@@ -85,8 +85,9 @@ def _waiting_as_json(held: Held) -> dict[str, Any]:
     except NotAnEvent:
         content = {}
     event = content.get("event")
-    shown = {name: content.get(name) for name in ("key", "action", "subscription", "reason", "attempts", "receivedAt")}
+    shown = {name: content.get(name) for name in ("action", "subscription", "reason", "attempts", "receivedAt")}
     return shown | {
+        "key": content.get("idempotencyKey"),
         "id": held.id,
         "messageId": message_id(event) if isinstance(event, dict) else None,
         "nextAt": held.next_at,

@@ -11,11 +11,11 @@ import pytest
 
 from local.stack import LocalStack
 from loops_destination.clock import SystemClock
-from loops_destination.messages import Parcel, QueueName, body_message
+from loops_destination.delivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS
+from loops_destination.messages import QueueName, RoutedMessage, body_message
 from loops_destination.outcomes import Reason
 from loops_destination.queues import Queues as ProductQueues
 from loops_destination.received import read_message
-from loops_destination.redelivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 from tests.integration.cli.conftest import Cli, Queues, letter
 
 HOUR, DAY = 3600, 86400
@@ -33,7 +33,7 @@ def at(queues: Queues) -> tuple[str, ...]:
 
 
 def keys(bodies: list[str]) -> list[str]:
-    return sorted(json.loads(body)["key"] for body in bodies)
+    return sorted(json.loads(body)["idempotencyKey"] for body in bodies)
 
 
 def test_letters_are_counted(cli: Cli, queues: Queues, at: tuple[str, ...], now: float) -> None:
@@ -103,7 +103,7 @@ def test_letters_are_chosen(cli: Cli, queues: Queues, at: tuple[str, ...], now: 
     assert len(cli("dead-letters", "show", *at, *either, "--json").json) == 2
     every = ("--subscription", "Send an event", "--action", "sendEvent", "--key", "key-2", "--older-than", "90m")
     (chosen,) = cli("dead-letters", "show", *at, *either, *every, "--json").json
-    assert chosen["letter"]["key"] == "key-2"
+    assert chosen["letter"]["idempotencyKey"] == "key-2"
     nothing = cli("dead-letters", "show", *at, "--reason", "no-such-reason")
     assert nothing.out == "None of 3 dead letters fits.\n"
 
@@ -180,7 +180,7 @@ def test_an_event_whose_key_is_useless_waits_for_a_person(
     assert cli("dead-letters", "redrive", *at, "--repeat-expired").status == 0
     (body,) = queues.waiting()
     message, event = read_message(body)
-    assert message.key != "key-1"
+    assert message.idempotency_key != "key-1"
     assert message.received_at >= now - 1
     assert message.reason is Reason.IDEMPOTENCY_KEY_EXPIRED
     assert event["messageId"] == "m-1"
@@ -201,7 +201,7 @@ def test_an_old_event_goes_back_on_purpose_only(
     assert "1 of 1 delivery would go back" in cli("dead-letters", "redrive", *at, "--accept-old", "--dry-run").out
     assert cli("dead-letters", "redrive", *at, "--accept-old").status == 0
     (message, event) = read_message(*queues.waiting())
-    assert (message.key, message.old_is_accepted, event["messageId"]) == ("key-1", True, "m-1")
+    assert (message.idempotency_key, message.old_is_accepted, event["messageId"]) == ("key-1", True, "m-1")
     assert message.received_at >= now - 1
     assert queues.dead_letters() == []
 
@@ -214,7 +214,7 @@ def test_an_old_event_that_was_tried_needs_a_new_key_too(
     assert "--repeat-expired" in cli("dead-letters", "redrive", *at, "--accept-old").err
     assert cli("dead-letters", "redrive", *at, "--accept-old", "--repeat-expired").status == 0
     (message, _) = read_message(*queues.waiting())
-    assert (message.key != "key-1", message.old_is_accepted) == (True, True)
+    assert (message.idempotency_key != "key-1", message.old_is_accepted) == (True, True)
 
 
 def test_a_contact_is_repeated_whatever_its_age(cli: Cli, queues: Queues, at: tuple[str, ...], now: float) -> None:
@@ -256,7 +256,7 @@ def test_a_redriven_letter_is_what_redelivery_reads(cli: Cli, queues: Queues, at
     message = letter(1, received_at=now, detail="said Loops", status=404)
     clock = SystemClock()
     assert ProductQueues({QueueName.DEAD_LETTER: queues.dead_letter_queue_url}, clock).store(
-        [Parcel(QueueName.DEAD_LETTER, message)], clock.time() + 60
+        [RoutedMessage(QueueName.DEAD_LETTER, message)], clock.time() + 60
     ) == [True]
     cli("dead-letters", "redrive", *at)
     (body,) = queues.waiting()
@@ -284,7 +284,11 @@ def test_letters_are_exported(cli: Cli, queues: Queues, at: tuple[str, ...], now
     run = cli("dead-letters", "export", *at, "--reason", "refused", file)
     assert (run.status, run.err) == (0, "1 letter exported, none deleted.\n")
     (line,) = map(json.loads, file.read_text().splitlines())
-    assert (line["status"], line["letter"]["key"], line["letter"]["event"]["userId"]) == (400, "key-1", "u-1")
+    assert (line["status"], line["letter"]["idempotencyKey"], line["letter"]["event"]["userId"]) == (
+        400,
+        "key-1",
+        "u-1",
+    )
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(queues.dead_letters()) == 2
     assert "--force" in cli("dead-letters", "export", *at, file).err
@@ -338,7 +342,7 @@ def test_a_letter_that_sqs_moved_is_listed_with_a_reason_of_its_own(cli: Cli) ->
         (group,) = cli("dead-letters", "list", *at, "--json").json["groups"]
         (shown,) = cli("dead-letters", "show", *at, "--reason", "receives-exhausted", "--json").json
     assert (group["letters"], group["reason"], group["action"]) == (1, "receives-exhausted", "sendEvent")
-    assert (shown["reason"], shown["letter"]["key"]) == ("receives-exhausted", "key-1")
+    assert (shown["reason"], shown["letter"]["idempotencyKey"]) == ("receives-exhausted", "key-1")
 
 
 @pytest.mark.usefixtures("aws")

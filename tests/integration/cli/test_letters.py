@@ -30,8 +30,8 @@ def test_one_delivery_is_redriven_and_another_dropped(queues: Queues, letters: D
         (dropped,) = choose(found, Choice(keys={"key-1"}), NOW)
         assert letters.redrive(redriven) is Fate.REDRIVEN
         letters.drop(dropped)
-    assert [json.loads(body)["key"] for body in queues.waiting()] == ["key-0"]
-    assert [json.loads(body)["key"] for body in queues.dead_letters()] == ["key-2"]
+    assert [json.loads(body)["idempotencyKey"] for body in queues.waiting()] == ["key-0"]
+    assert [json.loads(body)["idempotencyKey"] for body in queues.dead_letters()] == ["key-2"]
 
 
 def test_a_look_that_fails_hides_nothing(queues: Queues, letters: DeadLetters) -> None:
@@ -68,7 +68,7 @@ def test_a_deletion_that_fails_is_told(queues: Queues, letters: DeadLetters) -> 
         letters._held[found[0].id] = "no-receipt"
         with pytest.raises(DeadLettersError):
             letters.redrive(found)
-    assert [json.loads(body)["key"] for body in queues.waiting()] == ["key-1"]
+    assert [json.loads(body)["idempotencyKey"] for body in queues.waiting()] == ["key-1"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_deletion_that_fails_is_told(queues: Queues, letters: DeadLetters) -> 
         "[]",
         "{",
         '{"event":{}}',
-        '{"key":5,"reason":[],"receivedAt":"then","event":{"userId":7}}',
+        '{"idempotencyKey":5,"reason":[],"receivedAt":"then","event":{"userId":7}}',
         '{"body":"YWJj"}',
     ],
 )
@@ -119,7 +119,8 @@ def test_letters_are_chosen_by_every_part(choice: Choice, chosen: set[str]) -> N
         letter(3, Reason.TIMEOUT, received_at=NOW - 10800, action="createOrUpdateContact", subscription="contacts"),
     ]
     letters = [
-        Letter.from_sqs({"MessageId": each.key, "ReceiptHandle": "", "Body": each.to_json()}) for each in messages
+        Letter.from_sqs({"MessageId": each.idempotency_key, "ReceiptHandle": "", "Body": each.to_json()})
+        for each in messages
     ]
     assert {each.key for each in letters if choice.takes(each, NOW)} == chosen
 
@@ -135,7 +136,7 @@ def test_a_replay_does_not_hide_the_letter_of_an_attempt(queues: Queues, letters
 
 def test_letters_are_told_apart_by_their_key(queues: Queues, letters: DeadLetters) -> None:
     """Letters with one key are one delivery, those without a key each their own."""
-    for body in ('{"key":"a"}', '{"key":"b"}', '{"key":"a"}', "x", "y"):
+    for body in ('{"idempotencyKey":"a"}', '{"idempotencyKey":"b"}', '{"idempotencyKey":"a"}', "x", "y"):
         queues.bury(body)
     with letters.opened() as found:
         sizes: list[Any] = sorted(len(delivery) for delivery in by_delivery(found))
@@ -154,5 +155,5 @@ def test_an_old_letter_on_a_local_stack_is_redriven() -> None:
             assert letters.redrive(letters.hold(found, 60), repeat=True) is Fate.REDRIVEN
         (body,) = stack.waiting()
     message, _ = read_message(body)
-    assert message.key != "key-1"
+    assert message.idempotency_key != "key-1"
     assert message.received_at == NOW + 48 * 3600

@@ -130,7 +130,7 @@ def test_a_message_whose_answer_is_lost_is_not_lost(stack: LocalStack, segment: 
     stack.loops.stop()
     stack.aws.faults["sqs"].add(Fault(kind="reset", processed=True))
     assert segment.identify(**ADAM).status == 202
-    assert len({json.loads(message)["key"] for message in stack.waiting()}) == 1
+    assert len({json.loads(message)["idempotencyKey"] for message in stack.waiting()}) == 1
 
 
 def test_with_secrets_manager_down_segment_keeps_the_event(stack: LocalStack, segment: Segment) -> None:
@@ -192,7 +192,7 @@ def test_the_poller_delivers_by_itself() -> None:
             "version": 1,
             "action": "createOrUpdateContact",
             "subscription": "create-or-update-a-contact",
-            "key": "k-1",
+            "idempotencyKey": "k-1",
             "event": event,
             "receivedAt": "2026-03-01T12:00:00.000Z",
             "reason": "timeout",

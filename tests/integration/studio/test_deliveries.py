@@ -108,7 +108,7 @@ def test_what_was_put_on_the_queue_is_told_too(client: Client) -> None:
         "version": 1,
         "action": "createOrUpdateContact",
         "subscription": "create-or-update-a-contact",
-        "key": "k-1",
+        "idempotencyKey": "k-1",
         "event": ADAM,
         "receivedAt": "2026-03-01T12:00:00.000Z",
         "reason": "timeout",
