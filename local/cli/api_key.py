@@ -14,7 +14,8 @@ from local.cli.loops import KEY_VARIABLE, REAL_LOOPS, answer_json, asked_key, ba
 from local.cli.terminal import Style, print_json, printable, say, tell
 from loops_destination.loops import Meaning, Response
 from loops_destination.loops.client import USER_AGENT
-from loops_destination.loops.connections import Connections, RawResponse
+from loops_destination.loops.connections import Connections
+from loops_destination.loops.exchange import RawResponse
 from loops_destination.loops.responses import read_response
 from loops_destination.loops_request import LoopsRequest
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from local.cli.errors import CommandError, UsageError
 from loops_destination.loops.client import Transport
-from loops_destination.loops.connections import RawResponse
+from loops_destination.loops.exchange import RawResponse
 from loops_destination.settings import Settings
 
 REAL_LOOPS = "https://app.loops.so/api"

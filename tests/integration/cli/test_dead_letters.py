@@ -254,8 +254,9 @@ def test_an_interrupted_redrive_loses_nothing(
 def test_a_redriven_letter_is_what_redelivery_reads(cli: Cli, queues: Queues, at: tuple[str, ...], now: float) -> None:
     """A letter that the product's own queues stored is redriven for the product's own reader."""
     message = letter(1, received_at=now, detail="said Loops", status=404)
-    assert ProductQueues({QueueName.DEAD_LETTER: queues.dead_letter_queue_url}).store(
-        [Parcel(QueueName.DEAD_LETTER, message)]
+    clock = SystemClock()
+    assert ProductQueues({QueueName.DEAD_LETTER: queues.dead_letter_queue_url}, clock).store(
+        [Parcel(QueueName.DEAD_LETTER, message)], clock.time() + 60
     ) == [True]
     cli("dead-letters", "redrive", *at)
     (body,) = queues.waiting()
