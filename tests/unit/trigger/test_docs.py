@@ -59,5 +59,5 @@ def explained() -> list[Finding]:
 def test_explanation() -> None:
     """The explanation on the page is that of its trigger and event."""
     expression = re.findall(r"^    (.+)$", EXPLANATION, re.MULTILINE)[0]
-    event = json.loads(re.findall(r"^over `(.+)` it tells:$", EXPLANATION, re.MULTILINE)[0])
+    event = json.loads(re.findall(r"^over `(.+)` it returns:$", EXPLANATION, re.MULTILINE)[0])
     assert Trigger(expression).explain(event) == tuple(explained())
