@@ -92,7 +92,7 @@ build: $(SAM_VENV)/.made ## what `sam deploy` uploads, in .aws-sam
 # Before the build, since CloudFormation would notice only after it has begun.
 .PHONY: stack-name
 stack-name:
-	@$(or $(PYTHON313),$(PYTHON)) -m local.samconfig --config-env $(CONFIG_ENV) $(ARGS)
+	@$(or $(PYTHON313),$(PYTHON)) -m segment_loops.samconfig --config-env $(CONFIG_ENV) $(ARGS)
 
 .PHONY: deploy
 deploy: stack-name build ## builds and deploys; CONFIG_ENV=production chooses a section of samconfig.toml

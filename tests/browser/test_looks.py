@@ -12,10 +12,10 @@ import pytest
 import urllib3
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from local import PROJECT
 from local.sandbox import Fault
 from local.stack import MAPPINGS, SHARED_SECRET
 from loops_destination.signature import sign
+from segment_loops import PROJECT
 from tests.browser.studio_page import StudioPage
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import boto3
 import pytest
 import urllib3
 
-from local import PROJECT, services
-from local.template import REGION, read_document
+from local.sam_template import read_document
+from segment_loops import PROJECT, services
+from segment_loops.local_addresses import REGION
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.samconfig import MAX_STACK_NAME, main
+from segment_loops.samconfig import MAX_STACK_NAME, main
 from tests.template.stack import ALARM, QUEUE, ROOT, Stack
 
 LONGEST_REGION = "ap-southeast-1"
@@ -121,6 +121,6 @@ def test_a_deployment_checks_the_name_before_it_builds() -> None:
     """`make deploy` looks at the stack's name first, with the options that it passes to `sam deploy`."""
     command = ["make", "--dry-run", "deploy", "CONFIG_ENV=staging", "ARGS=--stack-name other"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
-    lines = [line for line in done.stdout.splitlines() if "local.samconfig" in line or "/sam " in line]
-    assert ["local.samconfig" in line for line in lines] == [True, False, False]
-    assert lines[0].endswith("-m local.samconfig --config-env staging --stack-name other")
+    lines = [line for line in done.stdout.splitlines() if "segment_loops.samconfig" in line or "/sam " in line]
+    assert ["segment_loops.samconfig" in line for line in lines] == [True, False, False]
+    assert lines[0].endswith("-m segment_loops.samconfig --config-env staging --stack-name other")

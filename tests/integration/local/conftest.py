@@ -13,9 +13,9 @@ import urllib3
 
 from local.http_server import HttpServer
 from local.runtime import LambdaFunction
+from local.sam_template import Function
 from local.sandbox import Sandbox
 from local.stack import SHARED_SECRET, LocalStack
-from local.template import Function
 from loops_destination.signature import sign
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
-from local import PROJECT
 from local.aws import LocalAws
+from local.sam_template import Queue, SamTemplate
 from local.sandbox import Fault
 from local.stack import DEAD_LETTER_QUEUE, RETRY_QUEUE, LocalStack
-from local.template import Queue, Template
+from segment_loops import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_the_users_own_credentials_are_out_of_reach(clock: Clock, monkeypatch: p
 def test_the_queues_are_the_templates(stack: LocalStack) -> None:
     """The queues have the attributes that the template gives them, the redrive policy too."""
     values = {name: stack.aws.queue_values(name) for name in (RETRY_QUEUE, DEAD_LETTER_QUEUE)}
-    template = Template.read(PROJECT / "template.yaml")
+    template = SamTemplate.read(PROJECT / "template.yaml")
     application = template.resolve({**values, **{name: {"Ref": name} for name in ("Api", "Secret")}})
     assert set(application.queues) == set(values)
     for name, queue in application.queues.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.gateway import MAX_BODY_BYTES, Exchange, Gateway
-from local.template import Route
+from local.sam_template import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable

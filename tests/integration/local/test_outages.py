@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.dead_letters import DeadLetters, Fate, by_delivery
 from local.sandbox import Fault
 from local.stack import DEAD_LETTER_QUEUE, RETRY_QUEUE, SHARED_SECRET
+from segment_loops.dead_letter_queue import DeadLetters, Fate, by_delivery
 
 if TYPE_CHECKING:
     from local.stack import LocalStack

@@ -9,8 +9,8 @@ import pytest
 
 from local.aws import LocalAws
 from local.poller import Poller
+from local.sam_template import Queue, QueueSource
 from local.sandbox import Fault
-from local.template import Queue, QueueSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.dead_letters import DeadLetters, Fate
 from local.sandbox import Fault, Sandbox
 from local.stack import LocalStack
+from segment_loops.dead_letter_queue import DeadLetters, Fate
 from tests.integration.local.conftest import Clock, Segment
 
 if TYPE_CHECKING:

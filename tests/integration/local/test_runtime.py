@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.runtime import MAX_PAYLOAD_BYTES, Invocation, LambdaFunction, PayloadTooLarge
-from local.template import Function
+from local.sam_template import Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,18 +8,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from local.table import COLUMNS, Table
 
-from local.reports import Call, LoopsCalls, Report, outcomes
+from local.reports import CallSummary, NewCalls, Report, result_lines
 from local.samples import EVENTS, EXPECTED, send_samples
 from local.sandbox import Fault, Sandbox
 from local.stack import LocalStack
-from local.table import COLUMNS, Table
 from tests.integration.local.conftest import Clock
 
 if TYPE_CHECKING:
     from tests.integration.local.conftest import Segment
 
-REPORT = Report("identify", "POST /contacts", "200", ["delivered"], [Call("PUT /contacts/update", "a@b.co", 200)])
+REPORT = Report(
+    "identify", "POST /contacts", "200", ["delivered"], [CallSummary("PUT /contacts/update", "a@b.co", 200)]
+)
 
 
 class Terminal(io.StringIO):
@@ -36,11 +38,11 @@ def test_every_sample_comes_out_as_expected() -> None:
     """Sent one after the other, the samples are answered and reach Loops as expected."""
     sandbox = Sandbox(limit=None)
     with LocalStack(sandbox=sandbox) as stack:
-        reports = list(send_samples(stack, LoopsCalls(sandbox)))
+        reports = list(send_samples(stack, NewCalls(sandbox)))
     assert [report.name for report in reports] == list(EXPECTED)
     for report in reports:
         assert EXPECTED[report.name].is_met_by(report, calls_are_seen=True), report
-        unseen = Report(report.name, report.request, report.answer, report.outcomes, [])
+        unseen = Report(report.name, report.request, report.answer, report.results, [])
         assert EXPECTED[report.name].is_met_by(unseen, calls_are_seen=False)
 
 
@@ -48,7 +50,7 @@ def test_samples_are_sent_with_todays_dates() -> None:
     """However old the files are, their events are of now, and signed anew: none is too old, whatever the limit."""
     sandbox = Sandbox(limit=None)
     with LocalStack(sandbox=sandbox, clock=Clock(), parameters={"MaxEventAgeHours": "5"}) as stack:
-        reports = {report.name: report for report in send_samples(stack, LoopsCalls(sandbox))}
+        reports = {report.name: report for report in send_samples(stack, NewCalls(sandbox))}
     assert (reports["track"].answer, reports["track"].outcomes) == ("200", ["sendEvent delivered"])
     assert (reports["batch"].answer, reports["batch"].outcomes[1]) == ("200", "sendEvent delivered")
 
@@ -73,8 +75,8 @@ def test_another_outcome_is_not_as_expected(stack: LocalStack, segment: Segment)
     """Another status, another outcome, a call that Loops refused and a call too many are each unexpected."""
     stack.sandbox.faults.add(Fault(kind="status", status=503))
     segment.identify(userId="u", traits={"email": "adam@loops.so"})
-    (refused,) = LoopsCalls(stack.sandbox).new()
-    good = Call("PUT /contacts/update", "adam@loops.so", 200)
+    (refused,) = NewCalls(stack.sandbox).take()
+    good = CallSummary("PUT /contacts/update", "adam@loops.so", 200)
     expected = EXPECTED["identify"]
     for answer, lines, calls in [
         ("200", expected.outcomes, [refused]),
@@ -105,17 +107,17 @@ def test_another_outcome_is_not_as_expected(stack: LocalStack, segment: Segment)
 )
 def test_an_answer_is_told_in_words(body: bytes, lines: list[str]) -> None:
     """Every delivery has its line, with the reason under it; a refusal is told by its reason."""
-    assert outcomes(body) == lines
+    assert result_lines(body) == lines
 
 
 def test_calls_are_told_once(stack: LocalStack, segment: Segment) -> None:
     """Each call of Loops is told of once, by its path and by whom or what it was about."""
-    calls = LoopsCalls(stack.sandbox)
+    calls = NewCalls(stack.sandbox)
     segment.identify(userId="u", traits={"email": "adam@loops.so"})
-    assert list(map(str, calls.new())) == ["PUT /contacts/update adam@loops.so"]
+    assert list(map(str, calls.take())) == ["PUT /contacts/update adam@loops.so"]
     segment.track("User Registered", userId="u", properties={"email": "adam@loops.so"})
-    assert list(map(str, calls.new())) == ["POST /events/send User Registered"]
-    assert calls.new() == LoopsCalls(None).new() == []
+    assert list(map(str, calls.take())) == ["POST /events/send User Registered"]
+    assert calls.take() == NewCalls(None).take() == []
 
 
 def test_a_table_fits_its_columns() -> None:
@@ -123,7 +125,7 @@ def test_a_table_fits_its_columns() -> None:
     stream = io.StringIO()
     table = Table(stream)
     table.head()
-    long = Report("n" * 99, "r" * 99, "a" * 99, ["o" * 99], [Call("c" * 99, "s" * 99, None)])
+    long = Report("n" * 99, "r" * 99, "a" * 99, ["o" * 99], [CallSummary("c" * 99, "s" * 99, None)])
     table.row(long, as_expected=False)
     table.row(REPORT)
     head, row, plain = stream.getvalue().splitlines()

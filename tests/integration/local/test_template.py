@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from local import PROJECT
-from local.template import Application, QueueSource, Route, Template, TemplateError
+from local.sam_template import Application, QueueSource, Route, SamTemplate, TemplateError
+from segment_loops import PROJECT
 
 SAMPLE = """
 Parameters:
@@ -69,19 +69,19 @@ VALUES = {
 @pytest.fixture
 def application(tmp_path: Path) -> Application:
     (tmp_path / "template.yaml").write_text(SAMPLE)
-    return Template.read(tmp_path / "template.yaml", {"Place": "here"}).resolve(VALUES)
+    return SamTemplate.read(tmp_path / "template.yaml", {"Place": "here"}).resolve(VALUES)
 
 
 def _output(tmp_path: Path, value: str, **document: Any) -> Any:
     """What an output of this value, written in YAML, resolves to."""
     text = f"{yaml.safe_dump({'Description': 'A sample'} | document)}\nOutputs:\n  It:\n    Value: {value}\n"
     (tmp_path / "template.yaml").write_text(text)
-    return Template.read(tmp_path / "template.yaml").resolve({"Queue": {"Ref": "url", "Arn": "arn"}}).outputs["It"]
+    return SamTemplate.read(tmp_path / "template.yaml").resolve({"Queue": {"Ref": "url", "Arn": "arn"}}).outputs["It"]
 
 
 def test_the_projects_own_template_is_understood() -> None:
     """The template of this project resolves without its parameters being given, and every handler is there."""
-    template = Template.read(PROJECT / "template.yaml")
+    template = SamTemplate.read(PROJECT / "template.yaml")
     named = {name: {"Ref": name, "Arn": f"arn:{name}"} for name in template.logical_ids("AWS::SQS::Queue")}
     application = template.resolve({**named, "Secret": {"Ref": "arn:secret"}})
     assert {function.code.name for function in application.functions.values()} == {
@@ -116,7 +116,7 @@ def test_a_function_has_its_routes_and_queues(application: Application) -> None:
 
 def test_folders_are_those_of_functions_and_layers(application: Application, tmp_path: Path) -> None:
     """What is uploaded is known by the names of its resources."""
-    template = Template.read(tmp_path / "template.yaml")
+    template = SamTemplate.read(tmp_path / "template.yaml")
     folders = {name: str(folder.relative_to(tmp_path)) for name, folder in template.folders().items()}
     assert folders == {"Web": "functions/web", "Worker": "functions/worker", "Shared": "layers/shared"}
     assert application.functions["Worker"].layers == [template.folders()["Shared"]]
@@ -187,7 +187,7 @@ def test_absent_things_are_absent() -> None:
             "Gone": {"Type": "AWS::SQS::Queue", "Condition": "Never"},
         },
     }
-    template = Template(document)
+    template = SamTemplate(document)
     assert template.logical_ids("AWS::SQS::Queue") == ["Kept"]
     queues = template.resolve({}).queues
     assert {name: queue.attributes for name, queue in queues.items()} == {"Kept": {}}
@@ -204,7 +204,7 @@ def test_lists_in_globals_are_joined_to_the_functions_own() -> None:
             }
         },
     }
-    function = Template(document).resolve({}).functions["It"]
+    function = SamTemplate(document).resolve({}).functions["It"]
     assert function.environment == {"A": "1", "B": "own", "C": "true"}
     assert (function.timeout, function.memory) == (3, 128)
 
@@ -219,7 +219,7 @@ def test_a_path_that_is_never_routed_is_an_error(path: str, message: str) -> Non
     properties = {"CodeUri": "it", "Handler": "app.handler", "Events": {"Post": event}}
     document = {"Resources": {"It": {"Type": "AWS::Serverless::Function", "Properties": properties}}}
     with pytest.raises(TemplateError, match=f"Resources/It/Properties/Events/Post: .*{re.escape(message)}"):
-        Template(document).resolve({})
+        SamTemplate(document).resolve({})
 
 
 def test_events_that_cannot_come_are_an_error() -> None:
@@ -227,7 +227,7 @@ def test_events_that_cannot_come_are_an_error() -> None:
     properties = {"CodeUri": "it", "Handler": "app.handler", "Events": {"Nightly": {"Type": "Schedule"}}}
     document = {"Resources": {"It": {"Type": "AWS::Serverless::Function", "Properties": properties}}}
     with pytest.raises(TemplateError, match="Resources/It/Properties/Events/Nightly: events of type Schedule"):
-        Template(document).resolve({})
+        SamTemplate(document).resolve({})
 
 
 @pytest.mark.parametrize(
@@ -242,4 +242,4 @@ def test_parameters_must_be_declared_and_have_values(
 ) -> None:
     """A parameter that the template does not have, or that has no value, is an error."""
     with pytest.raises(TemplateError, match=message):
-        Template({"Parameters": declared}, given)
+        SamTemplate({"Parameters": declared}, given)

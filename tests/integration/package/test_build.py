@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local import PROJECT
 from local.package.build import Architecture, BuildFailed, Sam, copy_for
-from local.template import read_document
+from local.sam_template import read_document
+from segment_loops import PROJECT
 
 TEMPLATE = (PROJECT / "template.yaml").read_text("utf-8")
 

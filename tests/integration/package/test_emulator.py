@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local import PROJECT
 from local.package.emulator import EmulatedFunction, FunctionFailed, Runtime
-from local.template import Function
+from local.sam_template import Function
+from segment_loops import PROJECT
 
 EMULATOR = f"""#!{sys.executable}
 import http.server, json, os, sys

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from local import PROJECT
 from local.package.modules import module_problems
+from segment_loops import PROJECT
 
 CODE = Path("/build/Function")
 OPT = Path("/run/opt")

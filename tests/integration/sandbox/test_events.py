@@ -126,7 +126,7 @@ def test_a_refused_attempt_uses_its_key_as_assumed(
     client: Client, sandbox: Sandbox, status: int, *, used: bool
 ) -> None:
     """After a 400 the key is free by default, and used up under the other assumption."""
-    sandbox.assumptions = Assumptions(key_after_refusal=used)
+    sandbox.assumptions = Assumptions(idempotency_key_after_refusal=used)
     assert client.send({"userId": "u1", "eventName": "login"}, key="k1").status == 400
     client.update(email="ada@example.com", userId="u1")
     assert client.send({"userId": "u1", "eventName": "login"}, key="k1").status == status
@@ -145,7 +145,7 @@ def test_a_failed_attempt_uses_its_key_as_assumed(
     processed: bool,
 ) -> None:
     """After a 5xx the key is used up if the event took effect, always, or never; a second sending is counted."""
-    sandbox.assumptions = Assumptions(key_after_failure=assumed)
+    sandbox.assumptions = Assumptions(idempotency_key_after_failure=assumed)
     sandbox.faults.add(Fault(kind="status", status=502, processed=processed))
     assert client.send(EVENT, key="k1").status == 502
     assert client.send(EVENT, key="k1").status == statuses[processed]
@@ -156,7 +156,7 @@ def test_a_failed_attempt_uses_its_key_as_assumed(
 @pytest.mark.parametrize("status", [401, 429])
 def test_an_attempt_that_never_got_in_leaves_its_key(client: Client, sandbox: Sandbox, status: int) -> None:
     """A refused API key or a limit uses up no idempotency key, whatever is assumed."""
-    sandbox.assumptions = Assumptions(key_after_refusal=True, key_after_failure="always")
+    sandbox.assumptions = Assumptions(idempotency_key_after_refusal=True, idempotency_key_after_failure="always")
     sandbox.faults.add(Fault(kind="status", status=status))
     assert client.send(EVENT, key="k1").status == status
     assert client.send(EVENT, key="k1").status == 200
@@ -164,7 +164,7 @@ def test_an_attempt_that_never_got_in_leaves_its_key(client: Client, sandbox: Sa
 
 def test_a_strangers_attempt_leaves_the_key(client: Client, sandbox: Sandbox) -> None:
     """Who lacks the API key uses up no idempotency key, even under a fault."""
-    sandbox.assumptions = Assumptions(key_after_failure="always")
+    sandbox.assumptions = Assumptions(idempotency_key_after_failure="always")
     sandbox.faults.add(Fault(kind="status", status=500))
     answer = client.call("POST", "/api/v1/events/send", EVENT, Idempotency_Key="k1", Authorization="Bearer other")
     assert answer.status == 500
