@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -58,6 +58,17 @@ def say(text: str | Text = "", style: str = "") -> None:
 def tell(text: str | Text = "", style: str = "") -> None:
     """Print a message for the person to standard error."""
     console(sys.stderr).print(Text.assemble((text, style)) if isinstance(text, str) else text, soft_wrap=True)
+
+
+def show(renderable: RenderableType) -> None:
+    """Print a table to standard output; without the padding at line ends where it is not a terminal."""
+    out = console(sys.stdout)
+    if out.is_terminal:
+        out.print(renderable)
+        return
+    with out.capture() as captured:
+        out.print(renderable)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def wrapped(text: str, indent: int) -> str:

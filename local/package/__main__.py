@@ -28,7 +28,7 @@ from local.reports import ReportTable
 from local.sam_template import SamTemplate
 from segment_loops import PROJECT
 from segment_loops.commands.program import run_program
-from segment_loops.console import add_row, console, number, printable, say, table
+from segment_loops.console import add_row, number, printable, say, show, table
 
 LAYER = "DestinationLayer"
 MAPPINGS = "MappingsLayer"
@@ -107,7 +107,7 @@ def _inspected(build: Path, architecture: Architecture) -> list[str]:
         artifact = Artifact(name, folder.resolve())
         add_row(sizes, [artifact.name, _size(artifact.unzipped), _size(artifact.zipped)])
         problems += [f"{artifact.name}: {problem}" for problem in _problems(artifact, architecture)]
-    console(sys.stdout).print(sizes)
+    show(sizes)
     return problems
 
 

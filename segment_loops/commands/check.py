@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import click
 from loops_destination.errors import Problem, SubscriptionsError
 from segment_loops.command_errors import FAILED
 from segment_loops.commands.options import json_option
-from segment_loops.console import add_row, console, number, print_json, printable, say, table, tell, wrapped
+from segment_loops.console import add_row, number, print_json, printable, say, show, table, tell, wrapped
 from segment_loops.mappings_file import (
     MAPPINGS,
     Entry,
@@ -87,7 +86,7 @@ def _show(file: Path, entries: Sequence[Entry]) -> None:
         disabled = "" if subscription.enabled else "  (disabled)"
         cells = [entry.name, subscription.id, subscription.action.slug, f"{entry.trigger}{disabled}"]
         add_row(rows, cells, "" if subscription.enabled else "dim")
-    console(sys.stdout).print(rows)
+    show(rows)
 
 
 def _entry_as_json(entry: Entry) -> dict[str, Any]:

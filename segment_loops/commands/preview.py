@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from segment_loops.api_key import VARIABLE, api_key_from_environment
 from segment_loops.command_errors import FAILED, CommandError
 from segment_loops.commands.check import tell_problems
 from segment_loops.commands.options import json_option, mappings_option
-from segment_loops.console import confirmed, console, labelled, number, pretty, print_json, printable, say
+from segment_loops.console import confirmed, labelled, number, pretty, print_json, printable, say, show
 from segment_loops.event_files import read_events
 from segment_loops.event_preview import Preview, Sender, preview_event
 from segment_loops.json_values import json_or_text
@@ -104,7 +103,7 @@ def _show(arrival: Arrival, previews: Sequence[Preview], title: str) -> None:
     for each in previews:
         say()
         say(_headline(each))
-        console(sys.stdout).print(Padding(labelled(list(_steps(each))), (0, 0, 0, 4), expand=False))
+        show(Padding(labelled(list(_steps(each))), (0, 0, 0, 4), expand=False))
     if not any(each.matches for each in previews):
         say("\n  No subscription matches: the event is filtered, and answered 200.")
     say()

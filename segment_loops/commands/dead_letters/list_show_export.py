@@ -19,7 +19,6 @@ from segment_loops.commands.dead_letters.selection import CLOCK, Place, Selected
 from segment_loops.console import (
     add_row,
     age,
-    console,
     labelled,
     number,
     pretty,
@@ -27,6 +26,7 @@ from segment_loops.console import (
     printable,
     progress,
     say,
+    show,
     table,
     tell,
 )
@@ -105,7 +105,7 @@ def _show_groups(groups: Sequence[Sequence[DeadLetter]], now: float) -> None:
         first = group[0]
         cells = [f"{len(group):,}", age(now - _oldest(group)), first.reason]
         add_row(rows, [*cells, first.action or NOTHING, first.subscription or NOTHING])
-    console(sys.stdout).print(rows)
+    show(rows)
 
 
 def _group_as_json(group: Sequence[DeadLetter], now: float) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _show(dead_letter: DeadLetter, now: float, prefix: str) -> None:
     }
     rows = [(label, printable(str(value))) for label, value in values.items() if value is not None]
     rows.append(("Event" if dead_letter.event is not None else "Body", _content(dead_letter)))
-    console(sys.stdout).print(Padding(labelled(rows), (0, 0, 1, 2), expand=False))
+    show(Padding(labelled(rows), (0, 0, 1, 2), expand=False))
 
 
 def _content(dead_letter: DeadLetter) -> str:

@@ -78,7 +78,7 @@ function table(headings, rows) {
 const nothing = (words) => h("p", { class: "empty" }, words);
 const message = (kind, words) => h("p", { class: `message ${kind}` }, words);
 
-const KINDS = { delivered: "good", queued: "wait", rejected: "bad", refused: "bad" };
+const KINDS = { delivered: "good", queued: "wait", rejected: "bad", denied: "bad" };
 const tag = (word, kind = KINDS[word] ?? "") => h("span", { class: `tag ${kind}` }, word);
 
 /* Times: the program's clock counts, which may not be this machine's. */
@@ -232,9 +232,9 @@ function takeMappings(mappings) {
   work.saved = JSON.stringify(work.drafts);
   work.selected = Math.min(work.selected, Math.max(work.drafts.length - 1, 0));
   $("file").textContent = mappings.file;
-  $("mappings-fault").hidden = !mappings.fault;
-  $("workbench").hidden = Boolean(mappings.fault);
-  $("mappings-fault").textContent = mappings.fault ? `The file must be mended in an editor first:\n${mappings.fault}` : "";
+  $("mappings-fault").hidden = !mappings.problem;
+  $("workbench").hidden = Boolean(mappings.problem);
+  $("mappings-fault").textContent = mappings.problem ? `The file must be mended in an editor first:\n${mappings.problem}` : "";
   $("action").replaceChildren(...work.actions.map((each) => h("option", { value: each.slug }, each.title)));
   fillEditor();
 }
@@ -519,7 +519,7 @@ function wholeDelivery(each) {
     ["Subscription", each.name],
     ["Action", each.action],
     ["Attempts", each.attempts ? String(each.attempts) : null],
-    ["Key", each.key && h("span", { class: "mono" }, each.key)],
+    ["Key", each.idempotencyKey && h("span", { class: "mono" }, each.idempotencyKey)],
   ].filter(([, value]) => value);
   return [
     h("div", { class: "card" }, h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]).flat())),
@@ -605,14 +605,14 @@ async function lookAtEvents() {
     : table([["Time", "tight"], ["Event"], ["Triggered by"], ["Properties"], ["Key", "id"], ["Repeats", "tight"]],
       events.map((each) => [
         clockTime(each.time), each.name, h("div", {}, each.email, each.userId ? h("span", { class: "soft" }, ` ${each.userId}`) : null),
-        values(each.properties), each.key ?? "", each.occurrence > 1 ? tag(`sent ${each.occurrence} times`, "bad") : "",
+        values(each.properties), each.idempotencyKey ?? "", each.occurrence > 1 ? tag(`sent ${each.occurrence} times`, "bad") : "",
       ]))));
 }
 
 /* Queues */
 
 async function lookAtQueues() {
-  const { waiting, letters } = await get("/queues");
+  const { waiting, deadLetters: letters } = await get("/queues");
   show("waiting", waiting, () => (waiting.length === 0
     ? nothing("Nothing waits.")
     : table([["Next try", "tight"], ["messageId", "id"], ["Subscription"], ["Reason"], ["Attempts", "tight"], ["Received", "tight"]],

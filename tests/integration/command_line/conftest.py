@@ -1,4 +1,4 @@
-"""A stack in AWS, a Loops to send to, and the command line called in this process."""
+"""A stack on moto, a sandbox to send to, and the command line called in this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from segment_loops.commands.main import main
 
 
 class Run(NamedTuple):
-    """What came of a command."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -30,7 +30,7 @@ class Run(NamedTuple):
         return json.loads(self.out)
 
 
-class Cli:
+class CommandLine:
     """Calls the command line as its script does."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,17 +38,14 @@ class Cli:
 
     def __call__(self, *arguments: str | Path) -> Run:
         self._capsys.readouterr()
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as exit_:
-            status = int(str(exit_.code))
+        status = main([str(argument) for argument in arguments])
         return Run(status, *self._capsys.readouterr())
 
 
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     monkeypatch.delenv("LOOPS_API_KEY", raising=False)
-    return Cli(capsys)
+    return CommandLine(capsys)
 
 
 @pytest.fixture
@@ -58,29 +55,29 @@ def sandbox() -> Iterator[SandboxServer]:
 
 
 @dataclass
-class Queues:
-    """The two queues, and what is on them."""
+class QueuePair:
+    """Two queues, and the messages on them."""
 
     sqs: Any
     retry_queue_url: str
     dead_letter_queue_url: str
 
     def bury(self, message: Message | str) -> None:
-        """Puts a dead letter there, as the functions do."""
+        """Put a message on the DeadLetterQueue, as the functions do."""
         body = message if isinstance(message, str) else message.to_json()
-        told: Mapping[str, str] = {} if isinstance(message, str) else message.attributes
+        attributes: Mapping[str, str] = {} if isinstance(message, str) else message.attributes
         self.sqs.send_message(
             QueueUrl=self.dead_letter_queue_url,
             MessageBody=body,
-            MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in told.items()},
+            MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
         )
 
     def waiting(self) -> list[str]:
-        """What can be received from the RetryQueue."""
+        """Return the messages that can be received from the RetryQueue."""
         return self._bodies(self.retry_queue_url)
 
     def dead_letters(self) -> list[str]:
-        """What can be received from the DeadLetterQueue, so without what is hidden."""
+        """Return the messages that can be received from the DeadLetterQueue, and so none that is hidden."""
         return self._bodies(self.dead_letter_queue_url)
 
     def _bodies(self, url: str) -> list[str]:
@@ -97,14 +94,14 @@ class Queues:
 
 
 @pytest.fixture
-def queues(aws: str) -> Queues:  # noqa: ARG001  # the client talks to it
+def queues(aws: str) -> QueuePair:  # noqa: ARG001  # the client talks to it
     sqs = boto3.client("sqs")
-    return Queues(sqs, *(sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("retry", "dead")))
+    return QueuePair(sqs, *(sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("retry", "dead")))
 
 
 @pytest.fixture
-def stack(queues: Queues, sandbox: SandboxServer) -> str:
-    """The name of a stack that CloudFormation knows, with these queues and the key of this Loops."""
+def stack(queues: QueuePair, sandbox: SandboxServer) -> str:
+    """The name of a stack with these queues, and with the sandbox's API key in its secret."""
     secret = boto3.client("secretsmanager").create_secret(
         Name="secret", SecretString=json.dumps({"apiKey": sandbox.sandbox.api_key, "sharedSecret": "s"})
     )
@@ -129,10 +126,10 @@ def stack(queues: Queues, sandbox: SandboxServer) -> str:
     return "team-loops"
 
 
-def letter(
+def dead_letter(
     number: int, reason: Reason = Reason.REFUSED, *, received_at: float, action: str = "sendEvent", **parts: Any
 ) -> Message:
-    """A dead letter for an event of the user of this number."""
+    """Return the message of a dead letter, for an event of the user with this number."""
     event = {"type": "track", "messageId": f"m-{number}", "userId": f"u-{number}", "event": "Signed Up"}
     given: dict[str, Any] = {"subscription": "Send an event", "attempts": 3, **parts}
     return Message(f"key-{number}", received_at, reason, event=json.dumps(event), action=action, **given)
@@ -140,6 +137,6 @@ def letter(
 
 @pytest.fixture
 def free_port() -> int:
-    """A port on which nothing listens."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.command_line.conftest import Cli
+from tests.integration.command_line.conftest import CommandLine
 
 
 def written(path: Path, *subscriptions: Any) -> Path:
@@ -16,20 +16,20 @@ def written(path: Path, *subscriptions: Any) -> Path:
     return path
 
 
-def test_the_mappings_of_this_project_are_right(cli: Cli) -> None:
-    """Without a file the project's own is checked: a line for each subscription, with its action and its trigger."""
+def test_the_mappings_of_this_project_are_valid(cli: CommandLine) -> None:
+    """Without a file the project's own is checked; each subscription has a row with its id, action and trigger."""
     run = cli("check")
     assert run.status == 0
     assert run.err == ""
-    heading, *lines = run.out.splitlines()
-    assert heading.endswith("mappings.json is right: 3 subscriptions")
+    summary, _headings, *lines = run.out.splitlines()
+    assert summary.endswith("mappings.json is valid: 3 subscriptions")
     assert [line.split() for line in lines][1] == [
         "Send", "an", "event", "send-an-event", "sendEvent", "type", "=", '"track"',
     ]  # fmt: skip
 
 
-def test_every_fault_has_its_place(cli: Cli, tmp_path: Path) -> None:
-    """All problems are told on standard error, a trigger's with a caret below its place."""
+def test_every_problem_has_its_place(cli: CommandLine, tmp_path: Path) -> None:
+    """All problems are printed to standard error with their paths; a caret points into a trigger."""
     wrong = {"name": "a", "action": "sendEvent", "trigger": "type = track", "mapping": {"userId": {"@pth": "$.x"}}}
     run = cli("check", written(tmp_path / "m.json", wrong, {"name": "b", "action": "nothing"}))
     assert run.status == 1
@@ -40,15 +40,15 @@ def test_every_fault_has_its_place(cli: Cli, tmp_path: Path) -> None:
     assert trigger[caret.index("^") :] == "track"
 
 
-def test_a_disabled_subscription_is_marked(cli: Cli, tmp_path: Path) -> None:
-    """A subscription that takes no events says so, and is shown under its id where it has one."""
+def test_a_disabled_subscription_is_marked(cli: CommandLine, tmp_path: Path) -> None:
+    """A disabled subscription is marked as such."""
     disabled = {"id": "x-1", "name": "a", "action": "sendEvent", "enabled": False}
     run = cli("check", written(tmp_path / "m.json", disabled))
-    assert run.out.splitlines()[1].split() == ["a", "x-1", "sendEvent", "type", "=", '"track"', "(disabled)"]
+    assert run.out.splitlines()[2].split() == ["a", "x-1", "sendEvent", "type", "=", '"track"', "(disabled)"]
 
 
 @pytest.mark.parametrize(
-    ("given", "words", "known_by"),
+    ("given", "words", "identity"),
     [
         ({"name": "a", "action": "sendEvent"}, "so its name identifies it. Renaming it sends", "a"),
         ({"action": "sendEvent"}, "so its action identifies it. Naming it sends", "sendEvent"),
@@ -59,32 +59,34 @@ def test_a_disabled_subscription_is_marked(cli: Cli, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_missing_id_is_a_warning(cli: Cli, tmp_path: Path, given: dict[str, Any], words: str, known_by: str) -> None:
-    """Without an id the file is right, with a warning that says what happens, and which id changes nothing."""
+def test_a_missing_id_is_a_warning(
+    cli: CommandLine, tmp_path: Path, given: dict[str, Any], words: str, identity: str
+) -> None:
+    """A file with a missing id is valid; a warning says what a new name would do, and which id prevents it."""
     run = cli("check", written(tmp_path / "m.json", given, {"id": "x", "action": "sendEvent"}))
     assert run.status == 0
-    told = " ".join(run.err.split())
-    assert told.startswith("warning: /subscriptions/0 has no id,")
-    assert words in told
-    assert told.endswith(f'Add "id": "{known_by}".')
+    warning = " ".join(run.err.split())
+    assert warning.startswith("Warning: /subscriptions/0 has no id,")
+    assert words in warning
+    assert warning.endswith(f'Add "id": "{identity}".')
     machine = cli("check", tmp_path / "m.json", "--json")
     assert (machine.status, [each["path"] for each in machine.json["warnings"]]) == (0, ["/subscriptions/0"])
 
 
-def test_what_is_hardly_meant_is_a_warning(cli: Cli, tmp_path: Path) -> None:
-    """A field that the action does not have, and a required one without a value, are told; the file is right."""
+def test_a_probable_mistake_is_a_warning(cli: CommandLine, tmp_path: Path) -> None:
+    """An unknown field, and a required one without a value, are warnings; the file is valid."""
     mapping = {"userId": {"@path": "$.userId"}, "emial": {"@path": "$.traits.email"}}
     run = cli("check", written(tmp_path / "m.json", {"id": "a", "action": "sendEvent", "mapping": mapping}))
     assert run.status == 0
-    assert "warning: /subscriptions/0/mapping/emial" in run.err
-    assert "rejects every event: it gives eventName no value" in run.err
+    assert "Warning: /subscriptions/0/mapping/emial" in run.err
+    assert "rejects every event, because eventName is required and has no value" in run.err
 
 
-def test_machines_get_json(cli: Cli, tmp_path: Path) -> None:
-    """With --json the result is one JSON document, of a right file and of a faulty one."""
-    right = cli("check", "--json").json
-    assert right["ok"] is True
-    assert right["subscriptions"][0] == {
+def test_programs_get_json(cli: CommandLine, tmp_path: Path) -> None:
+    """With --json the result is one JSON document, for a valid file and for an invalid one."""
+    valid = cli("check", "--json").json
+    assert valid["ok"] is True
+    assert valid["subscriptions"][0] == {
         "id": "create-or-update-a-contact",
         "name": "Create or update a contact",
         "enabled": True,
@@ -95,16 +97,17 @@ def test_machines_get_json(cli: Cli, tmp_path: Path) -> None:
     assert (run.status, run.json["ok"], run.json["problems"][0]["path"]) == (1, False, "/subscriptions/0")
 
 
-def test_a_missing_file_is_told_in_one_line(cli: Cli, tmp_path: Path) -> None:
-    """A file that is not there is no traceback."""
+def test_a_missing_file_is_an_error_in_one_line(cli: CommandLine, tmp_path: Path) -> None:
+    """A missing file ends with status 1 and one line on standard error, without a traceback."""
     run = cli("check", tmp_path / "none.json")
     assert run.status == 1
     assert run.err.count("\n") == 1
     assert "No such file" in run.err
 
 
-def test_nothing_in_a_file_steers_the_terminal(cli: Cli, tmp_path: Path) -> None:
-    """Characters that a terminal would obey are shown instead."""
-    run = cli("check", written(tmp_path / "m.json", {"id": "x", "name": "a\u009b2J", "action": "sendEvent"}))
+def test_a_file_cannot_control_the_terminal(cli: CommandLine, tmp_path: Path) -> None:
+    """Control characters are escaped, and rich markup is printed as it is."""
+    run = cli("check", written(tmp_path / "m.json", {"id": "x", "name": "[red]a\u009b2J[/red]", "action": "sendEvent"}))
     assert run.status == 0
     assert "\u009b" not in run.out
+    assert r"[red]a\u009b2J[/red]" in run.out

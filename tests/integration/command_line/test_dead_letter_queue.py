@@ -1,4 +1,4 @@
-"""`segment_loops.dead_letter_queue`, as a page or a program uses it."""
+"""The DeadLetterQueue as the commands and the studio use it."""
 
 from __future__ import annotations
 
@@ -12,71 +12,71 @@ from loops_destination.outcomes import Reason
 from loops_destination.received import read_message
 from segment_loops.dead_letter_queue import (
     HOLD_SECONDS,
-    Choice,
-    DeadLetters,
-    DeadLettersError,
-    Fate,
-    Letter,
+    DeadLetter,
+    DeadLetterQueue,
+    RedriveResult,
+    Selection,
+    SqsFailed,
     by_delivery,
-    choose,
+    select,
 )
 from tests.fakes import NOW, ManualClock
-from tests.integration.command_line.conftest import Queues, letter
+from tests.integration.command_line.conftest import QueuePair, dead_letter
 
 
 @pytest.fixture
-def letters(queues: Queues) -> DeadLetters:
-    return DeadLetters(queues.sqs, queues.dead_letter_queue_url, queues.retry_queue_url, ManualClock())
+def queue(queues: QueuePair) -> DeadLetterQueue:
+    return DeadLetterQueue(queues.sqs, queues.dead_letter_queue_url, queues.retry_queue_url, ManualClock())
 
 
-def test_one_delivery_is_redriven_and_another_dropped(queues: Queues, letters: DeadLetters) -> None:
-    """A delivery is chosen by its key; what is left is visible when the look is over, and hidden during it."""
+def test_one_delivery_is_redriven_and_another_dropped(queues: QueuePair, queue: DeadLetterQueue) -> None:
+    """Dead letters are hidden while the queue is open; those left are visible afterwards."""
     for number in range(3):
-        queues.bury(letter(number, received_at=NOW))
-    with letters.opened() as found:
+        queues.bury(dead_letter(number, received_at=NOW))
+    with queue.opened() as found:
         assert queues.dead_letters() == []
-        (redriven,) = choose(found, Choice(keys={"key-0"}), NOW)
-        (dropped,) = choose(found, Choice(keys={"key-1"}), NOW)
-        assert letters.redrive(redriven) is Fate.REDRIVEN
-        letters.drop(dropped)
+        (redriven,) = select(found, Selection(idempotency_keys={"key-0"}), NOW)
+        (dropped,) = select(found, Selection(idempotency_keys={"key-1"}), NOW)
+        assert queue.redrive(redriven) is RedriveResult.REDRIVEN
+        queue.drop(dropped)
     assert [json.loads(body)["key"] for body in queues.waiting()] == ["key-0"]
     assert [json.loads(body)["key"] for body in queues.dead_letters()] == ["key-2"]
 
 
-def test_a_look_that_fails_hides_nothing(queues: Queues, letters: DeadLetters) -> None:
-    """Whatever ends the look, the letters are visible again."""
-    queues.bury(letter(1, received_at=NOW))
-    with pytest.raises(KeyboardInterrupt), letters.opened():
+def test_an_error_while_reading_hides_nothing(queues: QueuePair, queue: DeadLetterQueue) -> None:
+    """Dead letters are visible again however the context ends."""
+    queues.bury(dead_letter(1, received_at=NOW))
+    with pytest.raises(KeyboardInterrupt), queue.opened():
         raise KeyboardInterrupt
     assert len(queues.dead_letters()) == 1
 
 
-def test_a_letter_that_another_holds_is_not_sent(queues: Queues, letters: DeadLetters) -> None:
-    """A letter that is not this look's any more, another having let go of it, is not sent once more."""
-    queues.bury(letter(1, received_at=NOW))
-    with letters.opened() as found:
+def test_a_dead_letter_held_elsewhere_is_not_sent(queues: QueuePair, queue: DeadLetterQueue) -> None:
+    """A dead letter that another program has deleted meanwhile is not put back."""
+    queues.bury(dead_letter(1, received_at=NOW))
+    with queue.opened() as found:
         queues.sqs.delete_message(QueueUrl=queues.dead_letter_queue_url, ReceiptHandle=found[0].receipt)
-        assert letters.hold(found, HOLD_SECONDS + 1) == []
-        assert letters.redrive(found) is Fate.HELD_ELSEWHERE
+        assert queue.hold(found, HOLD_SECONDS + 1) == []
+        assert queue.redrive(found) is RedriveResult.HELD_ELSEWHERE
     assert queues.waiting() == []
 
 
-def test_a_letter_stays_until_the_other_queue_has_it(queues: Queues) -> None:
-    """When the RetryQueue does not take it, the letter is where it was."""
-    queues.bury(letter(1, received_at=NOW))
-    nowhere = DeadLetters(queues.sqs, queues.dead_letter_queue_url, f"{queues.retry_queue_url}-none", ManualClock())
+def test_a_dead_letter_stays_until_it_is_on_the_retry_queue(queues: QueuePair) -> None:
+    """If the RetryQueue does not accept the message, the dead letter stays."""
+    queues.bury(dead_letter(1, received_at=NOW))
+    nowhere = DeadLetterQueue(queues.sqs, queues.dead_letter_queue_url, f"{queues.retry_queue_url}-none", ManualClock())
     with pytest.raises(queues.sqs.exceptions.ClientError), nowhere.opened() as found:
         nowhere.redrive(found)
     assert len(queues.dead_letters()) == 1
 
 
-def test_a_deletion_that_fails_is_told(queues: Queues, letters: DeadLetters) -> None:
-    """A letter that SQS keeps is no success: the next redrive recognises it by its key."""
-    queues.bury(letter(1, received_at=NOW))
-    with letters.opened() as found:
-        letters._held[found[0].id] = "no-receipt"
-        with pytest.raises(DeadLettersError):
-            letters.redrive(found)
+def test_a_failed_deletion_is_an_error(queues: QueuePair, queue: DeadLetterQueue) -> None:
+    """A redrive raises if SQS does not delete the dead letter, although its message has been put back."""
+    queues.bury(dead_letter(1, received_at=NOW))
+    with queue.opened() as found:
+        queue._held[found[0].id] = "no-receipt"
+        with pytest.raises(SqsFailed):
+            queue.redrive(found)
     assert [json.loads(body)["key"] for body in queues.waiting()] == ["key-1"]
 
 
@@ -92,75 +92,77 @@ def test_a_deletion_that_fails_is_told(queues: Queues, letters: DeadLetters) -> 
         '{"body":"YWJj"}',
     ],
 )
-def test_no_letter_is_too_strange(queues: Queues, letters: DeadLetters, body: str) -> None:
-    """Whatever lies on the queue is a letter, told as what it is and left by a redrive."""
+def test_any_message_is_a_dead_letter(queues: QueuePair, queue: DeadLetterQueue, body: str) -> None:
+    """Any message on the queue is a dead letter; one that cannot be read is left by a redrive."""
     queues.bury(body or " ")
-    with letters.opened() as found:
+    with queue.opened() as found:
         (strange,) = found
         assert strange.reason == Reason.UNREADABLE_MESSAGE
-        assert strange.key == strange.id
+        assert strange.idempotency_key == strange.id
         assert strange.problem
         assert strange.kept_body is None
         assert strange.received_at == strange.buried_at
-        assert letters.redrive(found) is Fate.NO_EVENT
+        assert queue.redrive(found) is RedriveResult.NO_EVENT
 
 
 @pytest.mark.parametrize(
-    ("choice", "chosen"),
+    ("selection", "selected"),
     [
-        (Choice(), {"key-1", "key-2", "key-3"}),
-        (Choice(reasons={"refused"}), {"key-1", "key-2"}),
-        (Choice(reasons={"refused", "timeout"}), {"key-1", "key-2", "key-3"}),
-        (Choice(user_ids={"u-2"}), {"key-2"}),
-        (Choice(subscriptions={"contacts"}), {"key-3"}),
-        (Choice(actions={"createOrUpdateContact"}), {"key-3"}),
-        (Choice(keys={"key-1"}), {"key-1"}),
-        (Choice(older_than=5400), {"key-2", "key-3"}),
-        (Choice(older_than=5400, reasons={"refused"}), {"key-2"}),
-        (Choice(user_ids={"nobody"}), set()),
+        (Selection(), {"key-1", "key-2", "key-3"}),
+        (Selection(reasons={"refused"}), {"key-1", "key-2"}),
+        (Selection(reasons={"refused", "timeout"}), {"key-1", "key-2", "key-3"}),
+        (Selection(user_ids={"u-2"}), {"key-2"}),
+        (Selection(subscriptions={"contacts"}), {"key-3"}),
+        (Selection(actions={"createOrUpdateContact"}), {"key-3"}),
+        (Selection(idempotency_keys={"key-1"}), {"key-1"}),
+        (Selection(older_than=5400), {"key-2", "key-3"}),
+        (Selection(older_than=5400, reasons={"refused"}), {"key-2"}),
+        (Selection(user_ids={"nobody"}), set()),
     ],
 )
-def test_letters_are_chosen_by_every_part(choice: Choice, chosen: set[str]) -> None:
-    """A letter is meant when each part that is given fits it; its age is that of the event."""
+def test_a_selection_matches_every_criterion(selection: Selection, selected: set[str]) -> None:
+    """A dead letter is selected if it matches every criterion; its age is that of its event."""
     messages = [
-        letter(1, received_at=NOW),
-        letter(2, received_at=NOW - 7200),
-        letter(3, Reason.TIMEOUT, received_at=NOW - 10800, action="createOrUpdateContact", subscription="contacts"),
+        dead_letter(1, received_at=NOW),
+        dead_letter(2, received_at=NOW - 7200),
+        dead_letter(
+            3, Reason.TIMEOUT, received_at=NOW - 10800, action="createOrUpdateContact", subscription="contacts"
+        ),
     ]
     letters = [
-        Letter.from_sqs({"MessageId": each.key, "ReceiptHandle": "", "Body": each.to_json()}) for each in messages
+        DeadLetter.from_sqs({"MessageId": each.key, "ReceiptHandle": "", "Body": each.to_json()}) for each in messages
     ]
-    assert {each.key for each in letters if choice.takes(each, NOW)} == chosen
+    assert {each.idempotency_key for each in letters if selection.includes(each, NOW)} == selected
 
 
-def test_a_replay_does_not_hide_the_letter_of_an_attempt(queues: Queues, letters: DeadLetters) -> None:
-    """Of an event that was tried and its replay, the tried one decides: Loops may have taken it under a key of then."""
-    queues.bury(letter(1, Reason.RETRIES_EXHAUSTED, received_at=NOW - 5 * 86400))
-    queues.bury(letter(1, Reason.TOO_OLD, received_at=NOW, attempts=0))
-    with letters.opened() as found:
+def test_a_replay_does_not_hide_an_earlier_attempt(queues: QueuePair, queue: DeadLetterQueue) -> None:
+    """Of duplicates, the one that was sent decides: Loops may have processed it and forgotten its idempotency key."""
+    queues.bury(dead_letter(1, Reason.RETRIES_EXHAUSTED, received_at=NOW - 5 * 86400))
+    queues.bury(dead_letter(1, Reason.TOO_OLD, received_at=NOW, attempts=0))
+    with queue.opened() as found:
         (delivery,) = by_delivery(found)
-        assert DeadLetters.fate(delivery, NOW, accept_old=True) is Fate.NEEDS_NEW_IDEMPOTENCY_KEY
+        assert DeadLetterQueue.redrive_result(delivery, NOW, accept_old=True) is RedriveResult.NEEDS_NEW_IDEMPOTENCY_KEY
 
 
-def test_letters_are_told_apart_by_their_key(queues: Queues, letters: DeadLetters) -> None:
-    """Letters with one key are one delivery, those without a key each their own."""
+def test_duplicates_share_an_idempotency_key(queues: QueuePair, queue: DeadLetterQueue) -> None:
+    """Dead letters with the same idempotency key are one delivery; each without one is its own."""
     for body in ('{"key":"a"}', '{"key":"b"}', '{"key":"a"}', "x", "y"):
         queues.bury(body)
-    with letters.opened() as found:
+    with queue.opened() as found:
         sizes: list[Any] = sorted(len(delivery) for delivery in by_delivery(found))
     assert sizes == [1, 1, 1, 2]
 
 
-def test_an_old_letter_on_a_local_stack_is_redriven() -> None:
-    """On the queues of this machine a letter of two days ago goes back like any other."""
+def test_an_old_dead_letter_of_the_local_stack_is_redriven() -> None:
+    """A two-day-old dead letter of the local stack can be held and redriven, although moto limits its visibility."""
     clock = ManualClock()
     with LocalStack(clock=clock, polling=False) as stack:
         dead, retry = stack.outputs["DeadLetterQueueUrl"], stack.outputs["RetryQueueUrl"]
-        stack.sqs.send_message(QueueUrl=dead, MessageBody=letter(1, received_at=NOW).to_json())
+        stack.sqs.send_message(QueueUrl=dead, MessageBody=dead_letter(1, received_at=NOW).to_json())
         clock.sleep(48 * 3600)
-        letters = DeadLetters(stack.sqs, dead, retry, clock)
-        with letters.opened() as found:
-            assert letters.redrive(letters.hold(found, 60), repeat=True) is Fate.REDRIVEN
+        queue = DeadLetterQueue(stack.sqs, dead, retry, clock)
+        with queue.opened() as found:
+            assert queue.redrive(queue.hold(found, 60), repeat=True) is RedriveResult.REDRIVEN
         (body,) = stack.waiting()
     message, _ = read_message(body)
     assert message.key != "key-1"

@@ -10,7 +10,7 @@ import pytest
 
 from loops_destination.actions import ACTIONS
 from loops_destination.subscriptions import load_subscriptions
-from tests.integration.command_line.conftest import Cli
+from tests.integration.command_line.conftest import CommandLine
 
 EXPORTED = {"actionId": "a", "destinationId": "d", "modelId": None, "enabled": True, "actionSlug": "sendEvent"}
 FIELDS = {"userId": {"@path": "$.userId"}, "eventName": {"@path": "$.event"}}
@@ -22,14 +22,14 @@ def export(path: Path, *subscriptions: dict[str, Any]) -> Path:
     return path
 
 
-def told(cli: Cli, path: Path, **subscription: Any) -> dict[str, str]:
-    """The differences by their places."""
+def differences(cli: CommandLine, path: Path, **subscription: Any) -> dict[str, str]:
+    """Return the messages of `import` about a subscription, by their paths."""
     file = export(path, {"name": "s", "trigger": 'type = "track"', "settings": FIELDS, **subscription})
     return {each["path"]: each["message"] for each in cli("import", file, "--json").json["differences"]}
 
 
-def test_what_is_imported_passes_check(cli: Cli, tmp_path: Path) -> None:
-    """The file holds each subscription with its defaults written out, and `check` finds nothing wrong with it."""
+def test_an_imported_file_passes_check(cli: CommandLine, tmp_path: Path) -> None:
+    """The file contains each subscription with its defaults written out, and `check` finds no problem in it."""
     file = export(
         tmp_path / "export.json", {"name": "Österreich", "settings": FIELDS}, {"actionSlug": "createOrUpdateContact"}
     )
@@ -51,42 +51,42 @@ def test_what_is_imported_passes_check(cli: Cli, tmp_path: Path) -> None:
     assert (check.status, check.err) == (0, "")
 
 
-def test_every_subscription_gets_an_id(cli: Cli, tmp_path: Path) -> None:
-    """What was known by its name, or by its action, has that for an id from then on, so it stays the same one."""
+def test_every_subscription_gets_an_id(cli: CommandLine, tmp_path: Path) -> None:
+    """A subscription that was identified by its name or action gets that as its id, and so stays the same one."""
     file = tmp_path / "ours.json"
     file.write_text(json.dumps([{"name": "Welcome", "action": "sendEvent"}, {"action": "createOrUpdateContact"}]))
     definitions = json.loads(cli("import", file).out)["subscriptions"]
     assert [each["id"] for each in definitions] == ["Welcome", "createOrUpdateContact", "delete-a-contact"]
 
 
-def test_a_made_id_is_nobody_elses(cli: Cli, tmp_path: Path) -> None:
-    """The subscription that is added for deletions gets an id that the export does not have."""
+def test_a_new_id_is_unique(cli: CommandLine, tmp_path: Path) -> None:
+    """The added subscription for deletions gets an id that the export does not contain."""
     run = cli("import", export(tmp_path / "export.json", {"id": "delete-a-contact"}, {"id": "delete-a-contact-2"}))
     assert json.loads(run.out)["subscriptions"][2]["id"] == "delete-a-contact-3"
 
 
-def test_the_bare_list_is_taken(cli: Cli, tmp_path: Path) -> None:
-    """The list in the answer of Segment's API is as good as the answer."""
+def test_a_bare_list_is_imported(cli: CommandLine, tmp_path: Path) -> None:
+    """The list in the answer of Segment's API can be imported by itself."""
     (tmp_path / "list.json").write_text(json.dumps([{"id": "x", **EXPORTED}]))
     assert cli("import", tmp_path / "list.json").status == 0
 
 
-def test_deletions_stay(cli: Cli, tmp_path: Path) -> None:
-    """Segment deletes contacts by itself; so a subscription that does is added and told of, unless there is one."""
+def test_a_subscription_for_deletions_is_added(cli: CommandLine, tmp_path: Path) -> None:
+    """A subscription that deletes contacts is added with a note, unless there is one."""
     first = cli("import", export(tmp_path / "export.json", {}))
-    assert "deleteContact was added" in first.err
+    assert "with deleteContact was added" in first.err
     (tmp_path / "ours.json").write_text(first.out)
     again = cli("import", tmp_path / "ours.json")
-    assert "deleteContact was added" not in again.err
+    assert "with deleteContact was added" not in again.err
     assert json.loads(again.out) == json.loads(first.out)
 
 
-def test_a_full_export_has_no_room_for_deletions(cli: Cli, tmp_path: Path) -> None:
-    """Fifty subscriptions are imported as they are, with a word on what is missing."""
+def test_a_full_export_gets_no_subscription_for_deletions(cli: CommandLine, tmp_path: Path) -> None:
+    """Fifty subscriptions are imported as they are, with a note that no contact will be deleted."""
     run = cli("import", export(tmp_path / "export.json", *[{}] * 50))
     assert run.status == 0
     assert len(json.loads(run.out)["subscriptions"]) == 50
-    assert "no contact will be deleted" in run.err.replace("\n", " ")
+    assert "No contact will be deleted" in run.err.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
@@ -94,19 +94,21 @@ def test_a_full_export_has_no_room_for_deletions(cli: Cli, tmp_path: Path) -> No
     [
         ('type = "track" and (contains(event, "a") or userId = "x")', "Segment ends a group at its first"),
         ('type = "track" and ((event = "a" or event = "b") and userId = "x")', "Segment ends a group at its first"),
-        ('type = "track" and userId != null', "null asks whether the field is there"),
-        ('type = "track" and properties.trial != true', "holds for all but that boolean"),
-        ("type = 'track'", "meant without its quotes"),
+        ('type = "track" and userId != null', "null tests whether the field exists"),
+        ('type = "track" and properties.trial != true', "matches everything but this boolean"),
+        ("type = 'track'", "compared without its quotes"),
         (r'traits.plan\.name = "x"', "is a dot in a name"),
-        ("properties.products[0].price > 5", "finds an element of a list"),
-        ("properties.products.0.price > 5", "finds an element of a list"),
-        ('userId!="x"', "blanks around an operator"),
-        ('contains(type, "tr")', "know `type`"),
+        ("properties.products[0].price > 5", "selects an element of a list"),
+        ("properties.products.0.price > 5", "selects an element of a list"),
+        ('userId!="x"', "spaces around an operator"),
+        ('contains(type, "tr")', "can test `type`"),
     ],
 )
-def test_triggers_that_segment_misreads_are_told(cli: Cli, tmp_path: Path, trigger: str, words: str) -> None:
-    """A trigger that means something else at Segment is imported as it reads, with a word on the difference."""
-    assert words in told(cli, tmp_path / "export.json", trigger=trigger)["/data/subscriptions/0/trigger"]
+def test_a_trigger_that_segment_reads_differently_has_a_note(
+    cli: CommandLine, tmp_path: Path, trigger: str, words: str
+) -> None:
+    """A trigger that Segment reads differently is imported unchanged, with a note about the difference."""
+    assert words in differences(cli, tmp_path / "export.json", trigger=trigger)["/data/subscriptions/0/trigger"]
 
 
 @pytest.mark.parametrize(
@@ -117,13 +119,13 @@ def test_triggers_that_segment_misreads_are_told(cli: Cli, tmp_path: Path, trigg
         r"properties.products\[0\].price >= 5",
     ],
 )
-def test_a_trigger_that_means_the_same_is_not_told_of(cli: Cli, tmp_path: Path, trigger: str) -> None:
-    """Nothing is said of what Segment reads as it is written."""
-    assert "/data/subscriptions/0/trigger" not in told(cli, tmp_path / "export.json", trigger=trigger)
+def test_a_trigger_that_segment_reads_alike_has_no_note(cli: CommandLine, tmp_path: Path, trigger: str) -> None:
+    """A trigger that works alike at Segment has no note."""
+    assert "/data/subscriptions/0/trigger" not in differences(cli, tmp_path / "export.json", trigger=trigger)
 
 
-def test_mappings_that_do_otherwise_are_told(cli: Cli, tmp_path: Path) -> None:
-    """Overwritten identities, `$` in replacements, and Liquid are named with their places."""
+def test_a_mapping_that_works_differently_has_notes(cli: CommandLine, tmp_path: Path) -> None:
+    """Contact properties that overwrite fields, `$` in replacements, and Liquid have notes with their paths."""
     replace = {"pattern": "a", "value": {"@path": "$.x"}, "replacement": "$&"}
     settings = FIELDS | {
         "email": "y",
@@ -131,11 +133,11 @@ def test_mappings_that_do_otherwise_are_told(cli: Cli, tmp_path: Path) -> None:
         "eventProperties": {"hello": {"@liquid": "{{ userId }}"}},
     }
     place = "/data/subscriptions/0/settings"
-    found = told(cli, tmp_path / "export.json", settings=settings)
+    found = differences(cli, tmp_path / "export.json", settings=settings)
     assert "does not overwrite" in found[f"{place}/contactProperties/email"]
-    assert "plain $" in found[f"{place}/contactProperties/plan/0/@replace/replacement"]
-    assert "engine of this project" in found[f"{place}/eventProperties/hello/@liquid"]
-    spread = told(cli, tmp_path / "export.json", settings=FIELDS | {"contactProperties": {"@path": "$.traits"}})
+    assert "literal $" in found[f"{place}/contactProperties/plan/0/@replace/replacement"]
+    assert "this project's own engine" in found[f"{place}/eventProperties/hello/@liquid"]
+    spread = differences(cli, tmp_path / "export.json", settings=FIELDS | {"contactProperties": {"@path": "$.traits"}})
     assert "never overwrite email, userId, eventName" in spread[f"{place}/contactProperties"]
 
 
@@ -147,26 +149,28 @@ def test_mappings_that_do_otherwise_are_told(cli: Cli, tmp_path: Path) -> None:
         ("sendEvent", {"contactProperties": {"subscribed": True}}, "contactProperties"),
     ],
 )
-def test_guarded_consent_is_told(cli: Cli, tmp_path: Path, action: str, settings: dict[str, Any], place: str) -> None:
-    """Attributes that may bring `subscribed: true` are named, unless the mapping fills the field for it; events have none."""
+def test_guarded_consent_has_a_note(
+    cli: CommandLine, tmp_path: Path, action: str, settings: dict[str, Any], place: str
+) -> None:
+    """Attributes that may contain `subscribed: true` have a note, unless the action's field `subscribed` is mapped."""
     settings = FIELDS | settings
-    found = told(cli, tmp_path / "export.json", actionSlug=action, settings=settings)
+    found = differences(cli, tmp_path / "export.json", actionSlug=action, settings=settings)
     assert "never send `subscribed: true` here" in found[f"/data/subscriptions/0/settings/{place}"]
     mapped = settings | {"subscribed": {"@path": "$.traits.subscribed"}}
-    found = told(cli, tmp_path / "export.json", actionSlug=action, settings=mapped)
+    found = differences(cli, tmp_path / "export.json", actionSlug=action, settings=mapped)
     assert (f"/data/subscriptions/0/settings/{place}" in found) is (action == "sendEvent")
 
 
-def test_defaults_and_disabled_subscriptions_are_told(cli: Cli, tmp_path: Path) -> None:
-    """What is disabled stays so, and what was missing takes the action's default; both are said."""
+def test_defaults_and_disabled_subscriptions_have_notes(cli: CommandLine, tmp_path: Path) -> None:
+    """A disabled subscription stays disabled, and missing parts get the action's defaults; both have notes."""
     run = cli("import", export(tmp_path / "export.json", {"name": "Old", "enabled": False}))
     assert json.loads(run.out)["subscriptions"][0]["enabled"] is False
     for words in ("Old\n", "- is disabled", "- trigger: was missing", "- settings: was missing"):
         assert words in run.err
 
 
-def test_a_faulty_export_is_not_imported(cli: Cli, tmp_path: Path) -> None:
-    """A trigger that Segment silently misreads beyond repair, and an action that is not ours, are problems: no file."""
+def test_an_export_with_problems_is_not_imported(cli: CommandLine, tmp_path: Path) -> None:
+    """An ambiguous trigger and an action of another destination are problems, and no file is written."""
     mixed = {"trigger": 'type = "track" and userId = "a" or userId = "b"'}
     output = tmp_path / "ours.json"
     run = cli("import", export(tmp_path / "export.json", mixed, {"actionSlug": "postSale"}), "--output", output)
@@ -178,8 +182,8 @@ def test_a_faulty_export_is_not_imported(cli: Cli, tmp_path: Path) -> None:
     assert (machine.status, len(machine.json["problems"])) == (1, 2)
 
 
-def test_a_file_is_overwritten_by_force_only(cli: Cli, tmp_path: Path) -> None:
-    """The output file is created, kept when it is there already, and replaced with --force."""
+def test_a_file_is_overwritten_with_force_only(cli: CommandLine, tmp_path: Path) -> None:
+    """An existing output file is kept, and overwritten only with --force."""
     file, output = export(tmp_path / "export.json", {}), tmp_path / "ours.json"
     assert cli("import", file, "--output", output).out == ""
     before = output.read_bytes()
@@ -191,14 +195,14 @@ def test_a_file_is_overwritten_by_force_only(cli: Cli, tmp_path: Path) -> None:
     assert b"other" in output.read_bytes()
 
 
-def test_an_output_that_cannot_be_written_is_told(cli: Cli, tmp_path: Path) -> None:
-    """A folder that does not exist is one line on standard error."""
+def test_an_output_that_cannot_be_written_is_an_error(cli: CommandLine, tmp_path: Path) -> None:
+    """If the output's folder does not exist, the error says that the file cannot be written."""
     run = cli("import", export(tmp_path / "export.json", {}), "--output", tmp_path / "none" / "ours.json")
     assert run.status == 1
     assert "cannot be written" in run.err
 
 
-def test_a_lone_surrogate_survives(cli: Cli, tmp_path: Path) -> None:
-    """Half a character, which UTF-8 cannot hold, stays escaped."""
+def test_a_lone_surrogate_survives(cli: CommandLine, tmp_path: Path) -> None:
+    """A lone surrogate, which UTF-8 cannot encode, is written escaped."""
     run = cli("import", export(tmp_path / "export.json", {"settings": FIELDS | {"email": "\ud83d"}}))
     assert json.loads(run.out)["subscriptions"][0]["mapping"]["email"] == "\ud83d"
