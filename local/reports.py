@@ -87,10 +87,9 @@ class ReportTable:
 
     def _print(self, cells: Sequence[str], style: str) -> None:
         row = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
-        *fixed, last = WIDTHS.values()
-        for width in fixed:
-            row.add_column(width=width, overflow="fold")
-        row.add_column(max_width=last if self._console.is_terminal else None, overflow="fold")
+        for width in WIDTHS.values():
+            limit = width if self._console.is_terminal else None
+            row.add_column(min_width=width, max_width=limit, overflow="fold")
         row.add_row(*(Text(printable(cell)) for cell in cells), style=style)
         self._console.print(row)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ class JournalEntry:
     fault: FaultKind | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return all fields, under the same names."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return all fields under the same names, in camel case."""
+        shown = asdict(self)
+        shown["idempotencyKey"] = shown.pop("idempotency_key")
+        return shown
 
 
 class Journal:

@@ -34,9 +34,9 @@ def test_requests_are_told_in_order_with_their_end(client: Client, clock: Clock)
         "path": "/api/v1/events/send",
         "query": "",
         "body": EVENT,
-        "key": "k1",
+        "idempotencyKey": "k1",
         "status": 200,
-        "answer": {"success": True},
+        "response": {"success": True},
         "effect": True,
         "fault": None,
     }
@@ -77,7 +77,7 @@ def test_events_are_told_as_often_as_they_were_processed(client: Client, clock: 
     clock.now += 25 * 3600
     client.send(EVENT, key="k1")
     told = client.call("GET", "/sandbox/events").json
-    assert [(each["key"], each["occurrence"]) for each in told] == [("k1", 1), ("k1", 2)]
+    assert [(each["idempotencyKey"], each["occurrence"]) for each in told] == [("k1", 1), ("k1", 2)]
     assert (told[0]["name"], told[0]["properties"], told[0]["email"]) == ("signup", {"plan": "pro"}, "ada@example.com")
 
 

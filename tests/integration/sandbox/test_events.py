@@ -30,7 +30,7 @@ def test_an_event_is_kept_with_who_triggered_it(client: Client, sandbox: Sandbox
             "contactId": "contact-1",
             "email": "ada@example.com",
             "userId": "u1",
-            "key": "k1",
+            "idempotencyKey": "k1",
             "occurrence": 1,
             "time": clock.now,
         }
