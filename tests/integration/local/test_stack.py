@@ -104,7 +104,7 @@ def test_an_invalid_payload_is_a_dead_letter(stack: LocalStack, segment: Segment
     """An event with an invalid payload is answered 400, and is on the DeadLetterQueue."""
     answer = segment.identify(userId="test-user-a5h7xb", traits={"email": "no address"})
     assert (answer.status, answer.outcomes) == (400, ["rejected"])
-    assert [json.loads(letter)["reason"] for letter in stack.dead_letters()] == ["invalid-payload"]
+    assert [json.loads(dead_letter)["reason"] for dead_letter in stack.dead_letters()] == ["invalid-payload"]
 
 
 def test_with_loops_and_sqs_down_segment_keeps_the_event(stack: LocalStack, segment: Segment) -> None:
