@@ -48,7 +48,7 @@ class ConnectionReset(CutOff):
 class HttpServer(Running):
     """Serves `app` in a background thread.
 
-    Port 0 stands for a free port, which is chosen at the first start and kept, so that a restart is an outage.
+    Port 0 means any free port, which is chosen at the first start and kept, so that a restart is an outage.
     """
 
     def __init__(self, app: WSGIApplication, port: int = 0, name: str = "http", *, host: str = LOOPBACK) -> None:

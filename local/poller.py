@@ -149,7 +149,7 @@ def _batches(messages: Iterable[MessageTypeDef]) -> Iterator[list[MessageTypeDef
 def _failed(payload: Any) -> set[str] | None:
     """Return the failed message ids in a partial batch response.
 
-    None stands for a malformed response, which Lambda treats as a failure of the whole batch.
+    None means a malformed response, which Lambda treats as a failure of the whole batch.
     """
     if not payload:
         return set()

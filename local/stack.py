@@ -39,7 +39,7 @@ class LocalStack(Running):
     """template.yaml, running. A context manager; a process can run one stack at a time.
 
     Loops is `sandbox`, unless `loops_url` names another. `secret` holds the initial values of the stack's secret, and
-    `parameters` are the template's. Port 0 stands for any free port. With `polling` false, messages leave the RetryQueue
+    `parameters` are the template's. Port 0 means any free port. With `polling` false, messages leave the RetryQueue
     only by `redeliver()`. Everything that waits or needs the time uses `clock`.
 
     `on_exchange` and `on_invocation` hold functions that are called after every request at the gateway and after every

@@ -1,4 +1,4 @@
-"""Where `make run` serves the parts of its stack."""
+"""The ports and the AWS account of the stack that `make run` serves."""
 
 from __future__ import annotations
 

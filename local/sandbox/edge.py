@@ -1,4 +1,4 @@
-"""What a request passes before Loops' endpoints: the journal, the API key, the rate limit and the faults."""
+"""The stages that a request passes before Loops' endpoints: the journal, the API key, the rate limit and the faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a subscription exported from Segment works differently here; docs/decisions.md explains each difference."""
+"""The ways in which a subscription exported from Segment works differently here; docs/decisions.md explains each difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the studio looks: on a phone, in light and dark, and in the pictures of the documentation."""
+"""The looks of the studio: on a phone, in light and dark, and in the pictures of the documentation."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def pictured(browser: Browser, busy: LocalStack, scheme: Any) -> Iterator[Page]:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Where the pictures go: into PICTURES, as the documentation's did, or nowhere that stays."""
+    """The folder for the pictures: PICTURES, or a temporary one."""
     return Path(os.environ.get("PICTURES") or tmp_path).absolute()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def elsewhere() -> Iterator[SandboxServer]:
-    """What the stack takes for the real Loops."""
+    """A Loops in place of the real one."""
     with SandboxServer(Sandbox("real-key", limit=None)) as server:
         yield server
 

@@ -72,10 +72,10 @@ def test_queues_have_the_templates_attributes(stack: LocalStack) -> None:
     for name, queue in application.queues.items():
         url = values[name]["Ref"]
         held = stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        told = {
+        found = {
             name: value for name, value in queue.attributes.items() if name != "RedriveAllowPolicy"
         }  # moto keeps it
-        assert dict(held) | told == dict(held)
+        assert dict(held) | found == dict(held)
         assert held["QueueArn"] == values[name]["Arn"]
     assert values[DEAD_LETTER_QUEUE]["Arn"] in application.queues[RETRY_QUEUE].attributes["RedrivePolicy"]
 
@@ -123,8 +123,8 @@ def test_a_moved_message_names_its_source(aws: LocalAws, sqs: SQSClient, clock: 
     assert "Messages" not in sqs.receive_message(QueueUrl=source["Ref"])
     url, names = aws.queue_values("Sample")["Ref"], ["DeadLetterQueueSourceArn"]
     answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=names)  # type: ignore[arg-type]  # the stubs list the names
-    told = {message["Body"]: message.get("Attributes", {}) for message in answer["Messages"]}
-    assert told == {"hello": {}, "moved": {"DeadLetterQueueSourceArn": source["Arn"]}}
+    found = {message["Body"]: message.get("Attributes", {}) for message in answer["Messages"]}
+    assert found == {"hello": {}, "moved": {"DeadLetterQueueSourceArn": source["Arn"]}}
     assert {held.body: held.source_arn for held in aws.queued("Sample")} == {"hello": None, "moved": source["Arn"]}
 
 

@@ -155,7 +155,7 @@ def test_a_batch_stays_within_lambdas_payload_limit(bench: Bench) -> None:
 
 
 class Gauge:
-    """How many are inside at once; each waits there until there are so many, and `enough` is when twice as many were."""
+    """Counts the calls in progress: each waits until the expected number is, and `enough` is set after twice as many."""
 
     def __init__(self, together: int) -> None:
         self.most = 0
@@ -196,13 +196,13 @@ def test_polling_continues_after_an_outage(bench: Bench, capsys: pytest.CaptureF
     bench.send("hello")
     bench.aws.outage("sqs")
     with bench.poller("return None"):
-        told = ""
+        printed = ""
         for _ in range(500):
-            told += capsys.readouterr().out
-            if "503" in told:
+            printed += capsys.readouterr().out
+            if "503" in printed:
                 break
             threading.Event().wait(0.01)
-        assert told.startswith("[ERROR] ")
+        assert printed.startswith("[ERROR] ")
         assert bench.left == ["hello"]
         bench.aws.recover()
         assert bench.arrived.wait(10)

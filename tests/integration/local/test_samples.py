@@ -143,7 +143,7 @@ def test_the_table_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_table_is_whole_in_a_pipe() -> None:
-    """Where the output is not a terminal, results and calls are not cut."""
+    """Results and calls are not cut if the output is not a terminal."""
     _, row, call = printed(REPORT, io.StringIO())
     assert row.split() == ["identify", "POST", "/contacts", "200", "createOrUpdateContact", "delivered"]
     assert call.strip() == "→ PUT /contacts/update a@b.co"

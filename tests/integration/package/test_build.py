@@ -39,7 +39,7 @@ def test_the_layer_is_built_for_the_templates_processor(tmp_path: Path, architec
 
 
 def test_in_a_container_the_layer_is_built_for_the_containers_processor(tmp_path: Path) -> None:
-    """Where the template is not available, the layer is built for the machine's processor."""
+    """Without the template, the layer is built for the machine's processor."""
     shutil.copy(PROJECT / "layers" / "destination" / "Makefile", tmp_path)
     assert f"--platform manylinux2014_{Architecture.of_this_machine().linux} " in _commands(tmp_path)
 

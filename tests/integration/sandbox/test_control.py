@@ -26,8 +26,8 @@ def test_the_journal_shows_requests_in_order(client: Client, clock: Clock) -> No
     client.send(EVENT, key="k1")
     client.call("PUT", "/api/v1/contacts/update", b"{broken")
     client.call("GET", "/api/v1/contacts/find?email=a@b.c", Authorization="")
-    told = client.call("GET", "/sandbox/requests").json
-    assert told[0] == {
+    shown = client.call("GET", "/sandbox/requests").json
+    assert shown[0] == {
         "number": 1,
         "time": clock.now - 2,
         "method": "POST",
@@ -40,9 +40,9 @@ def test_the_journal_shows_requests_in_order(client: Client, clock: Clock) -> No
         "effect": True,
         "fault": None,
     }
-    assert [each["number"] for each in told] == [1, 2, 3, 4]
-    assert [(each["status"], each["effect"]) for each in told[1:]] == [(409, False), (400, False), (401, False)]
-    assert [(each["query"], each["body"]) for each in told[2:]] == [("", "{broken"), ("email=a@b.c", None)]
+    assert [each["number"] for each in shown] == [1, 2, 3, 4]
+    assert [(each["status"], each["effect"]) for each in shown[1:]] == [(409, False), (400, False), (401, False)]
+    assert [(each["query"], each["body"]) for each in shown[2:]] == [("", "{broken"), ("email=a@b.c", None)]
 
 
 def test_the_api_key_is_never_shown(client: Client) -> None:
@@ -76,9 +76,13 @@ def test_events_are_shown_once_for_each_processing(client: Client, clock: Clock)
     client.send(EVENT, key="k1")
     clock.now += 25 * 3600
     client.send(EVENT, key="k1")
-    told = client.call("GET", "/sandbox/events").json
-    assert [(each["idempotencyKey"], each["occurrence"]) for each in told] == [("k1", 1), ("k1", 2)]
-    assert (told[0]["name"], told[0]["properties"], told[0]["email"]) == ("signup", {"plan": "pro"}, "ada@example.com")
+    shown = client.call("GET", "/sandbox/events").json
+    assert [(each["idempotencyKey"], each["occurrence"]) for each in shown] == [("k1", 1), ("k1", 2)]
+    assert (shown[0]["name"], shown[0]["properties"], shown[0]["email"]) == (
+        "signup",
+        {"plan": "pro"},
+        "ada@example.com",
+    )
 
 
 def test_faults_are_set_listed_and_cleared(client: Client) -> None:
