@@ -30,7 +30,7 @@ from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
 from loops_destination.trigger import Trigger
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 
 SECRET = json.dumps({"apiKey": API_KEY, "sharedSecret": SHARED_SECRET})
 HANDLERS = {"createOrUpdateContact": contact_upsert.handler, "sendEvent": send_event.handler}
@@ -90,13 +90,13 @@ def requesting(case: Case) -> Run:
     """C: the raw body, its signature verified, to what the network is given."""
     clock = SystemClock()
     secrets = SecretStore({"AWSCURRENT": SECRET}.get, clock)
-    gatekeeper, client = Gatekeeper(secrets), LoopsClient("https://app.loops.so/api", clock)
+    verifier, client = Verifier(secrets), LoopsClient("https://app.loops.so/api", clock)
     subscription = Subscription.from_json(case.subscription)
     body = body_of([case.event])
     request = WebhookRequest(body, sign(body, SHARED_SECRET))
 
     def run() -> HttpCall | None:
-        (trusted,) = gatekeeper.admit(request)
+        (trusted,) = verifier.trusted_bodies(request)
         (arrival,) = parse_body(trusted)
         event = arrival.event
         if event is None or not subscription.matches(event):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from loops_destination.loops.client import Transport
-from loops_destination.loops.connections import RawResponse
+from loops_destination.loops.exchange import RawResponse
 from loops_destination.settings import Settings
 from segment_loops.command_errors import MisusedError
 

@@ -44,6 +44,26 @@ class ManualClock:
         self.now += seconds
 
 
+class SlowSubscription:
+    """`events`, with a trigger and a mapping that take so many seconds of a clock; counts both."""
+
+    def __init__(self, clock: ManualClock, *, matching: float = 0.0, mapping: float = 0.0) -> None:
+        self.id, self.action, self.enabled = EVENT.id, EVENT.action, True
+        self.matched = 0
+        self.mapped = 0
+        self._clock, self._matching, self._mapping = clock, matching, mapping
+
+    def matches(self, event: dict[str, Any]) -> bool:
+        self.matched += 1
+        self._clock.sleep(self._matching)
+        return EVENT.matches(event)
+
+    def request(self, event: dict[str, Any], key: str | None = None) -> LoopsRequest:
+        self.mapped += 1
+        self._clock.sleep(self._mapping)
+        return EVENT.request(event, key)
+
+
 class ScriptedLoops:
     """Gives the answers it was told, the last one for ever; a call takes `seconds`."""
 
@@ -86,20 +106,33 @@ class Keyring:
 
 
 class Storage:
-    """Keeps parcels, unless it is down."""
+    """Keeps parcels; while it is down or hangs it keeps none, and hanging it returns at its deadline by the clock."""
 
     def __init__(self, *, down: bool = False) -> None:
         self.down = down
         self.parcels: list[Parcel] = []
         self.postponed: dict[str, int] = {}
+        self.deadlines: list[float] = []
+        self._hangs: ManualClock | None = None
 
-    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
+    def hang(self, clock: ManualClock) -> None:
+        """Take nothing from now on, and return at the deadline."""
+        self.down, self._hangs = True, clock
+
+    def store(self, parcels: Sequence[Parcel], deadline: float) -> list[bool]:
+        self._wait_until(deadline)
         if not self.down:
             self.parcels.extend(parcels)
         return [not self.down for _ in parcels]
 
-    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
+    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:
+        self._wait_until(deadline)
         self.postponed.update(seconds_by_receipt)
+
+    def _wait_until(self, deadline: float) -> None:
+        self.deadlines.append(deadline)
+        if self._hangs is not None:
+            self._hangs.now = max(self._hangs.now, deadline)
 
     def on(self, queue: str) -> list[dict[str, Any]]:
         """The messages on a queue, as they would be read."""

@@ -24,7 +24,7 @@ from loops_destination.pace import Pacer
 from loops_destination.redelivery import Record, Redelivery
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from loops_destination.webhook import Webhook
 from tests.fakes import CONTACT, EVENT, IDENTIFY, NOW, TOO_FAST, Keyring, ManualClock, OneByOne, ScriptedLoops
 from tests.virtual_time import VirtualThreads, VirtualTime
@@ -72,7 +72,7 @@ class VirtualQueue:
     records: dict[str, Record] = field(default_factory=dict)
     visible_at: dict[str, float] = field(default_factory=dict)
 
-    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
+    def store(self, parcels: Sequence[Parcel], deadline: float) -> list[bool]:  # noqa: ARG002  # it stores at once
         for parcel in parcels:
             assert parcel.queue is QueueName.RETRY
             name = str(len(self.visible_at))
@@ -80,7 +80,7 @@ class VirtualQueue:
             self.visible_at[name] = self.clock.time() + 5
         return [True] * len(parcels)
 
-    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
+    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:  # noqa: ARG002  # it hides at once
         for name, seconds in seconds_by_receipt.items():
             self.visible_at[name] = self.clock.time() + seconds
 
@@ -114,7 +114,7 @@ class Drain:
                 action="sendEvent",
                 subscription="events",
             )
-            self.queue.store([Parcel(QueueName.RETRY, message)])
+            self.queue.store([Parcel(QueueName.RETRY, message)], NOW)
             self.queue.visible_at[str(number)] = NOW
         self.backlog = {str(number) for number in range(BACKLOG)}
 
@@ -164,7 +164,7 @@ class Drain:
         return Webhook(
             action="sendEvent",
             subscriptions=[EVENT],
-            gatekeeper=Gatekeeper(secrets),
+            verifier=Verifier(secrets),
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             storage=self.queue,
@@ -249,11 +249,11 @@ class HeldBack:
             self.receives[name] += 1
             yield Record(name, name, self._body, NOW, self.receives[name])
 
-    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
+    def store(self, parcels: Sequence[Parcel], deadline: float) -> list[bool]:  # noqa: ARG002  # it stores at once
         self.letters += [(parcel.message.reason, self.clock.now - NOW) for parcel in parcels]
         return [True] * len(parcels)
 
-    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
+    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:  # noqa: ARG002  # it hides at once
         for name, seconds in seconds_by_receipt.items():
             heapq.heappush(self._agenda, (self.clock.now + seconds, name))
 

@@ -28,7 +28,7 @@ from loops_destination.pace import Pacer
 from loops_destination.redelivery import Record, Redelivery
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from loops_destination.webhook import Webhook
 from tests.fakes import CONTACT, EVENT, ManualClock
 
@@ -124,7 +124,7 @@ class World:
             self.processed[user] = 1  # written again, a contact is the same contact
         return 200
 
-    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
+    def store(self, parcels: Sequence[Parcel], deadline: float) -> list[bool]:  # noqa: ARG002  # it stores at once
         """SQS takes every message, or none while it is down."""
         if self.sqs_down:
             return [False] * len(parcels)
@@ -142,7 +142,7 @@ class World:
             raise Killed
         return [True] * len(parcels)
 
-    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
+    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:  # noqa: ARG002  # it hides at once
         """Hides messages."""
         for name, seconds in seconds_by_receipt.items():
             self.visible_at[name] = self.clock.now + seconds
@@ -187,7 +187,7 @@ class Promise(RuleBasedStateMachine):
         return Webhook(
             action=None,
             subscriptions=[CONTACT, EVENT],
-            gatekeeper=Gatekeeper(self.secrets),
+            verifier=Verifier(self.secrets),
             deliverer=deliverer,
             breaker=Breaker(self.world.clock),
             storage=self.world,

@@ -1,4 +1,4 @@
-"""CloudWatch's evaluation of an alarm, by its documentation: pure functions of the samples that metrics hold.
+"""The evaluation of alarms as CloudWatch documents it: pure functions of the samples of metrics.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html
@@ -15,7 +15,7 @@ from typing import Any
 from tests.template.stack import references
 
 Samples = Mapping[str, Sequence[tuple[float, float]]]
-"""Times in seconds with values, in order, by the metric's name and what it is of: `Errors RedeliveryFunction`."""
+"""Samples (time in seconds, value) in order, by metric and resource, such as `Errors RedeliveryFunction`."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 SUM_OF_ALL = "SUM(METRICS())"
@@ -30,10 +30,10 @@ def fires(
     threshold: float,
     missing_breaches: bool = False,
 ) -> bool:
-    """Decide whether an alarm of `to_alarm` out of `evaluated` datapoints fires.
+    """Return whether an alarm fires for which `to_alarm` out of `evaluated` datapoints must breach.
 
-    The datapoints are those of the evaluation range, the latest last, None where one is missing. The range is longer
-    than what is evaluated; missing datapoints count only where the range has too few others.
+    The datapoints are those of the evaluation range, the latest last, None where one is missing. The range is longer than
+    `evaluated`, and missing datapoints count only if too few others exist in it.
     """
     existing = [value for value in datapoints if value is not None][-evaluated:]
     breaching = sum(value >= threshold for value in existing)
@@ -43,7 +43,7 @@ def fires(
 
 
 class Alarm:
-    """An alarm of the template; `looks_back` is how many periods its range is longer than what it evaluates."""
+    """An alarm of the template; its evaluation range is `looks_back` periods longer than what it evaluates."""
 
     def __init__(self, properties: Mapping[str, Any], *, looks_back: int = 0) -> None:
         assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
@@ -54,7 +54,7 @@ class Alarm:
         (self._period,) = {query["Period"] for query in _periods(properties)}
 
     def fires(self, samples: Samples) -> bool:
-        """Decide whether the alarm fires while the samples come in; its window moves on every minute."""
+        """Return whether the alarm fires at any time. It is evaluated every minute, or every hour if its period is a day."""
         ends = max((values[-1][0] for values in samples.values() if values), default=0.0) + self._period
         step = HOUR if self._period >= DAY else MINUTE
         return any(self._fires_at(samples, time) for time in range(step, ceil(ends) + step, step))
@@ -66,7 +66,7 @@ class Alarm:
         return fires(datapoints, evaluated=self._evaluated, to_alarm=to_alarm, threshold=threshold)
 
     def _datapoint(self, samples: Samples, until: float) -> float | None:
-        """Return the datapoint of the period that ends then."""
+        """Return the datapoint of the period that ends at `until`."""
         if "MetricName" in self._properties:
             statistic = self._properties.get("Statistic") or self._properties["ExtendedStatistic"]
             values = _within(samples, _name(self._properties), until - self._period, until)

@@ -1,4 +1,4 @@
-"""Each alarm fires in the situation that it is for, and is silent in one that resembles it."""
+"""Each alarm fires in a situation for which it exists, and stays silent in a similar one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -41,28 +42,28 @@ VISIBLE = "ApproximateNumberOfMessagesVisible"
 HIDDEN = "ApproximateNumberOfMessagesNotVisible"
 AGE = "ApproximateAgeOfOldestMessage"
 IGNORED_BY_AGE = 3
-"""Receives of a message that SQS leaves out of the age of the oldest message."""
+"""Receives after which SQS leaves a message out of the age of the oldest message."""
 POLL_SECONDS = 10
 RANGES = (0, 2)
-"""Periods beyond those evaluated: CloudWatch's documentation has two in its example, and names no number."""
+"""Periods of the evaluation range beyond those evaluated: the example in CloudWatch's documentation has two."""
 
 
 def retry_queue(
-    *answers: Response,
+    *responses: Response,
     arrivals: Sequence[float],
     until: float,
     stops_at: float = float("inf"),
     received: float = NOW,
 ) -> Samples:
-    """Return what the metrics of redelivery and of the RetryQueue hold while contacts wait for a Loops of these answers.
+    """Return the metrics of redelivery and the RetryQueue while contacts wait for a Loops that gives these responses.
 
-    From `stops_at` on nothing is received. `received` is when the events came to the webhook.
+    Redelivery stops at `stops_at`. `received` is when the events came to the webhook.
     """
     random.seed(7)
     clock, storage, telemetry = ManualClock(), Storage(), Telemetry("redelivery", lambda: "")
     redelivery = Redelivery(
         subscriptions=[CONTACT],
-        deliverer=Deliverer(ScriptedLoops(*answers), Keyring("key"), clock),
+        deliverer=Deliverer(ScriptedLoops(*responses), Keyring("key"), clock),
         storage=storage,
         telemetry=telemetry,
         clock=clock,
@@ -99,8 +100,8 @@ def retry_queue(
                     del waiting[record.message_id]
             _note(samples, time, output.getvalue())
         if time % MINUTE == 0:
-            there = [record for record in waiting.values() if record.sent_at <= clock.now]
-            counted = [record for record in there if record.receives < IGNORED_BY_AGE]
+            queued = [record for record in waiting.values() if record.sent_at <= clock.now]
+            counted = [record for record in queued if record.receives < IGNORED_BY_AGE]
             if counted:
                 samples[f"{AGE} RetryQueue"].append((time, clock.now - min(record.sent_at for record in counted)))
     return samples
@@ -118,29 +119,29 @@ def _note(samples: dict[str, list[tuple[float, float]]], time: float, output: st
 
 
 def each(seconds: float, of: str, value: float, *, since: float = 0, until: float = HOUR) -> Samples:
-    """Return a metric with this value at regular times."""
+    """Return a metric with one value at regular times."""
     return {of: [(time, value) for time in range(round(since), round(until), round(seconds))]}
 
 
 def dead_letters(days: float, *there: tuple[float, float], held: tuple[float, float] = (0, 0)) -> Samples:
-    """Return the counts of the DeadLetterQueue with a letter from day to day.
+    """Return the counts of a DeadLetterQueue that has a dead letter during the periods `there`, in days.
 
-    Somebody looks at it daily at noon, which hides it for ten minutes, and a program hides it for the days `held`.
+    A person reads it daily at noon, which hides it for ten minutes, and a program hides it during the period `held`.
     """
     visible: list[tuple[float, float]] = []
     hidden: list[tuple[float, float]] = []
     for time in range(0, round(days * DAY), MINUTE):
         letter = any(start * DAY <= time < end * DAY for start, end in there)
         at_noon = DAY / 2 <= time % DAY < DAY / 2 + 10 * MINUTE
-        looked_at = letter and (at_noon or held[0] * DAY <= time < held[1] * DAY)
-        visible.append((time, letter and not looked_at))
-        if looked_at:
-            hidden.append((time, 1))  # SQS reports it only while there are such messages
+        is_hidden = letter and (at_noon or held[0] * DAY <= time < held[1] * DAY)
+        visible.append((time, letter and not is_hidden))
+        if is_hidden:
+            hidden.append((time, 1))  # SQS reports this count only while it is not zero
     return {f"{VISIBLE} DeadLetterQueue": visible, f"{HIDDEN} DeadLetterQueue": hidden}
 
 
 def latency(seconds: Callable[[int], float]) -> Samples:
-    """Return the answer times at one request a second, by the request's number."""
+    """Return the response times at one request per second, by the number of the request."""
     return {"Latency Api": [(number, seconds(number) * 1000) for number in range(30 * MINUTE)]}
 
 
@@ -149,26 +150,30 @@ EVERY_MINUTE = range(0, 3 * HOUR, MINUTE)
 
 @dataclass(frozen=True)
 class Situation:
-    """What happens, what the metrics then hold, and whether the alarm fires."""
+    """A situation, the samples that metrics then have, and whether the alarm fires."""
 
     alarm: str
     text: str
     fires: bool
-    samples: Callable[[], Samples]
+    make_samples: Callable[[], Samples]
+
+    @cached_property
+    def samples(self) -> Samples:
+        return self.make_samples()
 
 
 SITUATIONS = [
-    Situation("DeadLettersAlarm", "a letter arrives", True, lambda: dead_letters(1, (0.1, 1))),
-    Situation("DeadLettersAlarm", "there is none", False, lambda: dead_letters(1)),
+    Situation("DeadLettersAlarm", "a dead letter arrives", True, lambda: dead_letters(1, (0.1, 1))),
+    Situation("DeadLettersAlarm", "there is no dead letter", False, lambda: dead_letters(1)),
     Situation(
         "DeadLettersExpiringAlarm",
-        "a letter lies there, looked at daily, and hidden by a program for two days",
+        "a dead letter stays, is read daily, and is hidden by a program for two days",
         True,
         lambda: dead_letters(8, (0.3, 8), held=(2, 4)),
     ),
     Situation(
         "DeadLettersExpiringAlarm",
-        "each letter is dealt with in three days",
+        "each dead letter stays for three days at most",
         False,
         lambda: dead_letters(9, (0.3, 3), (5, 8)),
     ),
@@ -186,7 +191,7 @@ SITUATIONS = [
     ),
     Situation(
         "OldestDeliveryAlarm",
-        "Loops is down for some attempts while deliveries come in",
+        "Loops is down for ten attempts while deliveries come in",
         False,
         lambda: retry_queue(*[DOWN] * 10, DONE, arrivals=EVERY_MINUTE, until=3 * HOUR),
     ),
@@ -220,23 +225,35 @@ SITUATIONS = [
         False,
         lambda: retry_queue(DOWN, arrivals=range(25, 6 * HOUR, 10 * MINUTE), until=6 * HOUR),
     ),
-    Situation("ApiErrorsAlarm", "each event is answered 503", True, lambda: each(MINUTE, "5xx Api", 1)),
-    Situation("ApiErrorsAlarm", "one in ten minutes is", False, lambda: each(10 * MINUTE, "5xx Api", 1)),
-    Situation("LatencyAlarm", "one in fifty takes 3.9 s", True, lambda: latency(lambda n: 3.9 if n % 50 == 0 else 0.2)),
-    Situation("LatencyAlarm", "one in 250 does", False, lambda: latency(lambda n: 3.9 if n % 250 == 0 else 0.2)),
+    Situation("ApiErrorsAlarm", "every request is answered 503", True, lambda: each(MINUTE, "5xx Api", 1)),
+    Situation(
+        "ApiErrorsAlarm", "one request in ten minutes is answered 503", False, lambda: each(10 * MINUTE, "5xx Api", 1)
+    ),
+    Situation(
+        "LatencyAlarm",
+        "one response in fifty takes 3.9 s",
+        True,
+        lambda: latency(lambda n: 3.9 if n % 50 == 0 else 0.2),
+    ),
+    Situation(
+        "LatencyAlarm",
+        "one response in 250 takes 3.9 s",
+        False,
+        lambda: latency(lambda n: 3.9 if n % 250 == 0 else 0.2),
+    ),
     *(
         situation
         for function in ("ContactUpsert", "SendEvent", "SegmentWebhook", "Redelivery")
         for situation in (
             Situation(
                 f"{function}ErrorsAlarm",
-                "it raises once",
+                "the function raises once",
                 True,
                 lambda function=function: {f"Errors {function}Function": [(60, 0), (120, 1), (180, 0)]},
             ),
             Situation(
                 f"{function}ErrorsAlarm",
-                "it raises nothing",
+                "the function raises nothing",
                 False,
                 lambda function=function: each(MINUTE, f"Errors {function}Function", 0),
             ),
@@ -258,19 +275,22 @@ SITUATIONS = [
     Situation("ApiKeyRefusedAlarm", "Loops answers 503", False, lambda: {"Queued send_event": [(60, 1)]}),
     Situation(
         "RateLimitedAlarm",
-        "others use all of the limit, and an event a minute comes in",
+        "others use the whole limit, and an event comes in every minute",
         True,
         lambda: retry_queue(TOO_FAST, arrivals=EVERY_MINUTE, until=HOUR),
     ),
     Situation(
-        "RateLimitedAlarm", "one answer a minute is 429", False, lambda: each(MINUTE, "RateLimited redelivery", 1)
-    ),
-    Situation(
-        "BadSignatureAlarm", "no event of Segment's verifies", True, lambda: each(MINUTE, "BadSignature send_event", 1)
+        "RateLimitedAlarm", "one response a minute is 429", False, lambda: each(MINUTE, "RateLimited redelivery", 1)
     ),
     Situation(
         "BadSignatureAlarm",
-        "a stranger tries now and then",
+        "no request from Segment verifies",
+        True,
+        lambda: each(MINUTE, "BadSignature send_event", 1),
+    ),
+    Situation(
+        "BadSignatureAlarm",
+        "a stranger sends a request now and then",
         False,
         lambda: each(10 * MINUTE, "BadSignature send_event", 1),
     ),
@@ -284,7 +304,9 @@ SITUATIONS = [
                 True,
                 lambda metric=metric: {f"{metric} segment_webhook": [(60, 1)]},
             ),
-            Situation(f"{metric}Alarm", "all goes well", False, lambda: each(MINUTE, "Delivered segment_webhook", 1)),
+            Situation(
+                f"{metric}Alarm", "every delivery succeeds", False, lambda: each(MINUTE, "Delivered segment_webhook", 1)
+            ),
         )
     ),
 ]
@@ -300,13 +322,13 @@ def stack() -> Stack:
 )
 @pytest.mark.parametrize("looks_back", RANGES)
 def test_each_alarm_fires_when_it_should_and_only_then(situation: Situation, looks_back: int, stack: Stack) -> None:
-    """With the datapoints that exist in the situation, CloudWatch's rules make the alarm fire, or leave it silent."""
+    """By CloudWatch's rules the alarm fires in the situation, or stays silent."""
     alarm = Alarm(stack.properties(situation.alarm), looks_back=looks_back)
-    assert alarm.fires(situation.samples()) is situation.fires
+    assert alarm.fires(situation.samples) is situation.fires
 
 
 def test_every_alarm_has_its_situations(stack: Stack) -> None:
-    """No alarm is without a situation in which it fires, and one in which it does not."""
+    """Every alarm has a situation in which it fires, and one in which it does not."""
     alarms = set(stack.of_type(ALARM))
     for fires_there in (True, False):
         assert {each.alarm for each in SITUATIONS if each.fires is fires_there} == alarms
@@ -333,7 +355,7 @@ BAD, GOOD, MISSING = 1.0, 0.0, None
 def test_missing_datapoints_are_treated_as_cloudwatch_documents(
     datapoints: list[float | None], to_alarm: int, if_breaching: bool, if_not_breaching: bool
 ) -> None:
-    """The evaluator gives the answers of the two tables in CloudWatch's documentation."""
+    """The evaluation agrees with both tables in CloudWatch's documentation."""
     settings: dict[str, Any] = {"evaluated": 3, "to_alarm": to_alarm, "threshold": 1}
     assert fires(datapoints, **settings, missing_breaches=True) is if_breaching
     assert fires(datapoints, **settings) is if_not_breaching

@@ -1,4 +1,4 @@
-"""A name that CloudFormation takes for a stack can be too long for what is named after the stack."""
+"""The length of a stack's name, which is limited by the names that begin with it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ IN_CHARACTERS = {
     ("AWS::Lambda::Function", "Environment"): 255,  # the namespace of the metrics
     (ALARM, "Namespace"): 255,
     (ALARM, "Metrics"): 255,  # the same namespace, in a query
-    ("AWS::ApiGatewayV2::Api", "Body"): 128,  # the API's name is the stack's
+    ("AWS::ApiGatewayV2::Api", "Body"): 128,  # the API has the stack's name
 }
-"""The limits of AWS for what is named after the stack, as each service's API reference gives them."""
+"""The longest names that each service's API reference allows, for properties that contain the stack's name."""
 WITHOUT_A_LIMIT_OF_THEIR_OWN = {(QUEUE, "RedriveAllowPolicy"), ("AWS::CloudWatch::Dashboard", "DashboardBody")}
-"""These repeat the queue's name and the namespace."""
-# All other names are CloudFormation's, which shortens the stack's name in them.
+"""Properties that repeat the name of a queue or the namespace."""
+# CloudFormation makes all other names, and shortens the stack's name in them.
 
 
 def _named_after_the_stack(stack: Stack) -> Iterator[tuple[tuple[str, str], str]]:
-    """Each property that holds the stack's name, with the text around it."""
+    """Yield each property that contains the stack's name, with the text around the name."""
     for resource in stack.translated["Resources"].values():
         for name, value in resource.get("Properties", {}).items():
             yield from (((resource["Type"], name), text) for text in _texts(value))
@@ -50,8 +50,8 @@ def _texts(value: Any) -> Iterator[str]:
         yield text.replace("${AWS::StackName}", "").replace("${AWS::Region}", LONGEST_REGION)
 
 
-def test_the_limit_is_that_of_the_longest_name_after_the_stack() -> None:
-    """A stack's name of 64 characters fits into all names that begin with it, and one more does not."""
+def test_the_limit_follows_from_the_longest_name() -> None:
+    """A stack's name of 64 characters fits into every name that contains it, and a longer one does not."""
     left = [
         IN_CHARACTERS[place] - len(text)
         for place, text in _named_after_the_stack(Stack.read())
@@ -60,15 +60,15 @@ def test_the_limit_is_that_of_the_longest_name_after_the_stack() -> None:
     assert min(left) == MAX_STACK_NAME
 
 
-def test_every_name_after_the_stack_has_its_limit() -> None:
-    """No property takes the stack's name without a known limit."""
+def test_the_limit_of_every_name_is_known() -> None:
+    """Every property that contains the stack's name has a known limit."""
     found = {place for place, _ in _named_after_the_stack(Stack.read())}
     assert found == IN_CHARACTERS.keys() | WITHOUT_A_LIMIT_OF_THEIR_OWN
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A samconfig.toml whose stacks have the longest name, and one that is longer by a character."""
+    """A samconfig.toml with stacks whose names are as long as allowed, and one character longer."""
     path = tmp_path / "samconfig.toml"
     path.write_text(
         f"""
@@ -92,19 +92,19 @@ def config(tmp_path: Path) -> Path:
 def test_a_name_that_is_too_long_is_reported_with_its_limit(
     config: Path, capsys: pytest.CaptureFixture[str], section: str
 ) -> None:
-    """A deployer learns the length, the limit and its reason, and the deployment ends."""
+    """A name that is too long ends the deployment with its length, the limit and the reason."""
     assert main(["--config-env", section], config) == 1
     assert "has 65 characters. Choose one of at most 64: the names of the queues" in capsys.readouterr().err
 
 
-def test_a_name_that_fits_is_let_pass(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is said of a name of 64 characters."""
+def test_a_name_that_fits_is_accepted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name of 64 characters is accepted without a message."""
     assert main(["--config-env", "fits"], config) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_name_on_the_command_line_wins(config: Path) -> None:
-    """The name that `sam deploy` would use is checked, among whatever else is passed to it."""
+def test_a_name_on_the_command_line_takes_precedence(config: Path) -> None:
+    """The name that `sam deploy` would use is checked, wherever it stands among the options."""
     options = ["--no-confirm-changeset", "--parameter-overrides", "LogLevel=INFO"]
     assert main(["--config-env", "long", *options, "--stack-name", "short"], config) == 0
     assert main(["--config-env", "fits", f"--stack-name={'s' * 65}", *options], config) == 1
@@ -112,13 +112,13 @@ def test_a_name_on_the_command_line_wins(config: Path) -> None:
 
 @pytest.mark.parametrize("section", ["nameless", "unknown"])
 def test_a_section_without_a_name_is_reported(config: Path, capsys: pytest.CaptureFixture[str], section: str) -> None:
-    """A section that names no stack, or does not exist, is an error that says how to name one."""
+    """A section without a stack name, or that does not exist, is an error that says how to name a stack."""
     assert main(["--config-env", section], config) == 1
     assert f"names no stack for {section}: add it there, or name one with --stack-name" in capsys.readouterr().err
 
 
 def test_a_deployment_checks_the_name_before_it_builds() -> None:
-    """`make deploy` looks at the stack's name first, with the options that it passes to `sam deploy`."""
+    """`make deploy` first checks the name, with the options that it passes to `sam deploy`."""
     command = ["make", "--dry-run", "deploy", "CONFIG_ENV=staging", "ARGS=--stack-name other"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
     lines = [line for line in done.stdout.splitlines() if "segment_loops.samconfig" in line or "/sam " in line]

@@ -35,6 +35,18 @@ from tests.fakes import (
 )
 
 
+class SlowKeyring(Keyring):
+    """Takes a second to give its key."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__("api-key")
+        self._clock = clock
+
+    def api_key(self) -> str:
+        self._clock.sleep(1)
+        return super().api_key()
+
+
 def attempt(
     *answers: Response, delivery: Delivery | None = None, keys: Keyring | None = None, clock: ManualClock | None = None
 ) -> Result:
@@ -123,6 +135,28 @@ def test_a_repeat_needs_time() -> None:
     assert isinstance(request, LoopsRequest)
     assert Deliverer(loops, Keyring("old", "new"), clock).attempt(delivery, request, 2).outcome is Outcome.QUEUED
     assert len(loops.calls) == 1
+
+
+@pytest.mark.parametrize(("seconds", "refreshes"), [(2.5, 1), (1.5, 0)])
+def test_a_refresh_needs_time(seconds: float, refreshes: int) -> None:
+    """The secret is read again only when there is time for it, so that a slow Secrets Manager delays no answer."""
+    keys = Keyring("old", "new")
+    delivery = Delivery(CONTACT, IDENTIFY, "key", NOW)
+    request = prepare(delivery)
+    assert isinstance(request, LoopsRequest)
+    Deliverer(ScriptedLoops(API_KEY_REFUSED), keys, ManualClock()).attempt(delivery, request, seconds)
+    assert keys.refreshes == refreshes
+
+
+def test_reading_the_api_key_counts_towards_the_time_of_an_attempt() -> None:
+    """A call of Loops is given only the time that reading the API key has left."""
+    clock = ManualClock()
+    loops = ScriptedLoops(DONE)
+    delivery = Delivery(CONTACT, IDENTIFY, "key", NOW)
+    request = prepare(delivery)
+    assert isinstance(request, LoopsRequest)
+    Deliverer(loops, SlowKeyring(clock), clock).attempt(delivery, request, 2.5)
+    assert [seconds for _, _, seconds in loops.calls] == [1.5]
 
 
 def test_without_a_key_the_event_waits() -> None:

@@ -1,4 +1,4 @@
-"""What arrives."""
+"""The events in a request's body."""
 
 import json
 from contextlib import suppress
@@ -21,22 +21,22 @@ from tests.fakes import NOW
 
 
 def test_an_event_keeps_its_text() -> None:
-    """The text of an event is what came, digit for digit."""
+    """The text of an event is what was sent, digit for digit."""
     text = '{"type":"track", "n": 1.10, "big": 12345678901234567890}'
     (arrival,) = parse_body(f" {text}\n".encode())
     assert arrival.text == text
     assert arrival.event == {"type": "track", "n": 1.1, "big": 12345678901234567890}
 
 
-def test_a_batch_gives_each_element_with_its_text() -> None:
-    """A batch is taken apart in order, wrapped elements are unwrapped, and what is no event stays in its place."""
+def test_a_batch_is_parsed_item_by_item() -> None:
+    """The items of a batch come in order with their text, wrapped ones unwrapped, and those that are not events in place."""
     arrivals = parse_body(b'[{"type":"page"}, {"json": {"type": "track"}} ,5]')
     assert [arrival.text for arrival in arrivals] == ['{"type":"page"}', '{"type": "track"}', "5"]
     assert [arrival.event for arrival in arrivals] == [{"type": "page"}, {"type": "track"}, None]
 
 
-def test_an_empty_batch_holds_nothing() -> None:
-    """`[]` is a batch without events, and so is one of Segment's HTTP API."""
+def test_an_empty_batch_has_no_items() -> None:
+    """An empty array and an empty `batch` have no items."""
     assert parse_body(b" [ ] ") == []
     assert parse_body(b' { "batch" : [ ] } ') == []
 
@@ -49,38 +49,38 @@ def test_an_empty_batch_holds_nothing() -> None:
         '{"\\u0062atch":[%s,%s,5],"type":null}',
     ],
 )
-def test_a_batch_of_segments_http_api_is_unwrapped(body: str) -> None:
-    """`{"batch": […]}` gives each of its elements with the text as it came, whatever stands beside them."""
+def test_a_batch_of_segments_http_api_is_parsed(body: str) -> None:
+    """`{"batch": […]}` is parsed into its items, each with its text, whatever other keys the object has."""
     first, second = '{"type":"track","n":1.10}', '{"type": "page"}'
     arrivals = parse_body((body % (first, second)).encode())
     assert [arrival.text for arrival in arrivals] == [first, second, "5"]
     assert [arrival.event for arrival in arrivals] == [json.loads(first), json.loads(second), None]
 
 
-def test_an_event_may_have_a_member_called_batch() -> None:
-    """An event with a type is an event, whatever else it holds."""
+def test_an_event_may_have_a_key_batch() -> None:
+    """An object with a type is an event, even with a key `batch`."""
     (arrival,) = parse_body(b'{"type":"track","batch":[{"type":"track"}]}')
     assert arrival.event == {"type": "track", "batch": [{"type": "track"}]}
 
 
 @pytest.mark.parametrize("batch", ["null", "{}", '"x"', "5"])
-def test_a_batch_of_segments_http_api_is_an_array(batch: str) -> None:
-    """A `batch` that is no array is no batch."""
+def test_a_batch_that_is_not_an_array_is_not_a_batch(batch: str) -> None:
+    """An object whose `batch` is not an array is not a batch."""
     with pytest.raises(NotAnEvent, match="no type"):
         parse_body(f'{{"batch":{batch}}}'.encode())
 
 
 def test_batches_do_not_nest() -> None:
-    """A batch within a batch is no event: one level is unwrapped, so no body is walked over again and again."""
+    """A batch within a batch is not an event, so no body is scanned again and again."""
     (inner, event) = parse_body(b'{"batch":[{"batch":[{"type":"track"}]},{"type":"track"}]}')
     assert (inner.event, inner.text) == (None, '{"batch":[{"type":"track"}]}')
     assert event.event is not None
-    (element,) = parse_body(b'[{"batch":[{"type":"track"}]}]')
-    assert element.event is None
+    (item,) = parse_body(b'[{"batch":[{"type":"track"}]}]')
+    assert item.event is None
 
 
-def test_one_of_two_batches_is_not_chosen() -> None:
-    """A body with two batches could mean either, so it is no event."""
+def test_a_body_with_two_batches_is_not_an_event() -> None:
+    """A body with the key `batch` twice is not an event, because either could be meant."""
     with pytest.raises(NotAnEvent, match="batch more than once"):
         parse_body(b'{"batch":[{"type":"track"}],"batch":[]}')
 
@@ -88,8 +88,8 @@ def test_one_of_two_batches_is_not_chosen() -> None:
 @pytest.mark.parametrize(
     "event", ["{}", '{"email":"a@b.co"}', '{"type":null}', '{"type":""}', '{"type":5}', '{"type":[]}']
 )
-def test_an_object_without_a_type_is_no_event(event: str) -> None:
-    """An object whose type is no text is no event, alone, in a batch and wrapped, and what to look at is said."""
+def test_an_object_without_a_type_is_not_an_event(event: str) -> None:
+    """An object whose type is not text is not an event, alone, in a batch or wrapped, and the problem says where to look."""
     with pytest.raises(NotAnEvent, match="data mapping in Segment"):
         parse_body(event.encode())
     arrivals = parse_body(f'[{event},{{"json":{event}}}]'.encode())
@@ -98,15 +98,15 @@ def test_an_object_without_a_type_is_no_event(event: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (b"", "character 0"),
         (b"not json", "character 0"),
         (b"5", "JSON object"),
         (b'"text"', "JSON object"),
         (b'{"a":1} x', "character 7"),
-        (b"[1", "comma or bracket"),
-        (b"[1 2]", "comma or bracket"),
+        (b"[1", "comma or closing bracket"),
+        (b"[1 2]", "comma or closing bracket"),
         (b"[1,]", "character 3"),
         (b"[1] 2", "goes on"),
         (b'{"a":NaN}', "NaN"),
@@ -117,14 +117,14 @@ def test_an_object_without_a_type_is_no_event(event: str) -> None:
         (b'{"a":' * 100_000, "deep"),
     ],
 )
-def test_what_is_no_json_of_an_event_is_told(body: bytes, told: str) -> None:
-    """A body that is neither an event nor a batch is refused with what is wrong and where."""
-    with pytest.raises(NotAnEvent, match=told):
+def test_a_body_that_is_not_an_event_is_rejected_with_its_problem(body: bytes, message: str) -> None:
+    """A body that is neither an event nor a batch raises `NotAnEvent`, which says what is wrong and where."""
+    with pytest.raises(NotAnEvent, match=message):
         parse_body(body)
 
 
 @pytest.mark.parametrize(
-    "element",
+    "item",
     [
         b'{"json":{"type":"a"},"json":{"type":"b"}}',
         b'{"json":5}',
@@ -134,29 +134,29 @@ def test_what_is_no_json_of_an_event_is_told(body: bytes, told: str) -> None:
         b"null",
     ],
 )
-def test_an_odd_wrapper_is_no_event(element: bytes) -> None:
-    """A wrapper holds one event under one key; anything else could mean two things."""
-    (arrival,) = parse_body(b"[%s]" % element)
+def test_a_malformed_wrapper_is_not_an_event(item: bytes) -> None:
+    """A wrapper contains one event under one key; any other is not an event, because it could mean two things."""
+    (arrival,) = parse_body(b"[%s]" % item)
     assert arrival.event is None
     assert arrival.problem
 
 
-def test_nesting_has_a_limit() -> None:
-    """An event nested deeper than the limit is no event; at the limit it is one."""
+def test_nesting_is_limited() -> None:
+    """An event nested as deep as the limit is an event, and one nested deeper is not."""
     fits = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
     (arrival, deeper) = parse_body(f'[{{"type":"track","a":{fits}}},{{"type":"track","a":[{fits}]}}]'.encode())
     assert arrival.event is not None
     assert (deeper.event, deeper.problem) == (None, f"objects and arrays are nested more than {MAX_DEPTH} deep")
 
 
-def test_many_brackets_side_by_side_are_not_deep() -> None:
-    """A long list of objects is no deep one."""
+def test_a_long_list_is_not_deep() -> None:
+    """A long list of objects is not nested deeply."""
     (arrival,) = parse_body(json.dumps({"type": "track", "list": [{}] * 1000}).encode())
     assert arrival.event is not None
 
 
-def test_a_number_of_any_length_is_read() -> None:
-    """A number with more digits than Python converts is infinite, as JavaScript reads it."""
+def test_an_integer_of_any_length_is_read() -> None:
+    """An integer with more digits than Python converts is infinite, as JavaScript reads it."""
     (arrival,) = parse_body(b'{"type":"track","n":1%s,"m":-1%s,"i":7}' % (b"0" * 5000, b"0" * 5000))
     assert arrival.event == {"type": "track", "n": float("inf"), "m": float("-inf"), "i": 7}
 
@@ -164,8 +164,8 @@ def test_a_number_of_any_length_is_read() -> None:
 @pytest.mark.parametrize(
     "value", ["1e400", "-0", "0.1e1", '"\\ud800"', '"\\ude00\\ud83d"', '"\\ud83d\\ude00\\/"', str(10**400)]
 )
-def test_an_event_is_read_as_json_reads_it(value: str) -> None:
-    """Whichever parser reads a value, it is the one that Python's own gives; half a surrogate pair is kept."""
+def test_an_event_is_parsed_as_python_parses_json(value: str) -> None:
+    """Both parsers return what Python's `json` returns, half a surrogate pair included."""
     text = f'{{"type":"track","a":{value},"a":[{value}]}}'
     (arrival,) = parse_body(text.encode())
     assert repr(arrival.event) == repr(json.loads(text))
@@ -182,21 +182,21 @@ def test_an_event_is_measured_in_bytes(character: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, "", {"a": 1}])
-def test_a_message_id_is_a_text(value: object) -> None:
-    """What is no text cannot tell one event from another, so it is no messageId."""
+def test_a_message_id_is_text(value: object) -> None:
+    """A messageId that is not text, or empty, counts as missing."""
     (arrival,) = parse_body(json.dumps({"type": "track", "messageId": value}).encode())
     assert arrival.message_id is None
 
 
-def test_segments_test_events_are_known() -> None:
-    """An event of Segment's event tester is told by its messageId."""
+def test_test_events_are_recognised() -> None:
+    """An event of Segment's event tester is recognised by its messageId."""
     assert is_test_event({"messageId": "segment-test-message-abc"})
     assert not is_test_event({"messageId": "m-1"})
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
-def test_any_json_is_read_or_refused(value: object) -> None:
-    """Every JSON value has an answer; only an object or a batch is accepted."""
+def test_any_json_is_parsed_or_rejected(value: object) -> None:
+    """Every JSON array is parsed as a batch, and every other value without a type raises `NotAnEvent`."""
     body = json.dumps(value).encode()
     if isinstance(value, list):
         assert len(parse_body(body)) == len(value)
@@ -206,14 +206,14 @@ def test_any_json_is_read_or_refused(value: object) -> None:
 
 
 @given(st.binary(max_size=100))
-def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+def test_any_bytes_are_parsed_or_rejected(body: bytes) -> None:
     """No bytes raise anything but `NotAnEvent`."""
     with suppress(NotAnEvent):
         assert isinstance(parse_body(body), list)
 
 
-def test_an_object_is_read_whole() -> None:
-    """A message's text is one object and nothing else."""
+def test_parse_object_accepts_one_object_only() -> None:
+    """A text that is not one JSON object raises `NotAnEvent`."""
     assert parse_object(' {"a":1} ') == {"a": 1}
     for text in ("[]", "1", '{"a":1}{"b":2}', ""):
         with pytest.raises(NotAnEvent):
@@ -233,8 +233,8 @@ def test_an_object_is_read_whole() -> None:
         (5, NOW - 4 * 3600),
     ],
 )
-def test_a_delivery_may_first_have_been_tried_when_segment_got_the_event(received: object, seen: float) -> None:
-    """Segment repeats an event for four hours; without a credible `receivedAt` any arrival may be the last repeat."""
+def test_an_event_is_first_seen_when_segment_received_it(received: object, seen: float) -> None:
+    """An event is first seen at its `receivedAt`, at most four hours before its arrival; without a credible one, four hours before."""
     assert first_seen({"receivedAt": received}, NOW) == seen
 
 
@@ -251,6 +251,6 @@ def test_a_delivery_may_first_have_been_tried_when_segment_got_the_event(receive
         ({}, 0),
     ],
 )
-def test_the_age_of_an_event_counts_from_when_segment_got_it(event: dict[str, object], age: float) -> None:
-    """An event is as old as its `receivedAt`, else its `timestamp`, in UTC where no zone is named; else it has no age."""
+def test_the_age_of_an_event_counts_from_when_segment_received_it(event: dict[str, object], age: float) -> None:
+    """The age counts from `receivedAt`, or else from `timestamp`, in UTC if neither has a zone; without both it is 0."""
     assert age_on_arrival(event, NOW) == age

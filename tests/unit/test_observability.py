@@ -18,7 +18,7 @@ RESULT = Result(
 
 @pytest.fixture
 def service() -> str:
-    """A name of its own, since loggers live as long as the process."""
+    """A name for this test alone, since loggers live as long as the process."""
     return f"service-{uuid4()}"
 
 
@@ -27,8 +27,8 @@ def telemetry(service: str) -> Telemetry:
     return Telemetry(service, lambda: "hash-key", "Sample/stack")
 
 
-def test_a_line_says_what_became_of_a_delivery(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line carries what it takes to follow a delivery, and nothing of the person."""
+def test_a_line_describes_a_delivery(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line has the fields that are needed to follow a delivery, and no personal data."""
     telemetry.result(RESULT, IDENTIFY, 2, 0.25)
     output = capsys.readouterr().out
     (line,) = lines(output)
@@ -47,10 +47,10 @@ def test_a_line_says_what_became_of_a_delivery(telemetry: Telemetry, capsys: pyt
     assert "u-1" not in output
 
 
-def test_a_line_has_what_log_tools_look_for(
+def test_a_line_has_the_keys_of_powertools(
     telemetry: Telemetry, service: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Level, time, service and, where Lambda tells one, the trace stand under Powertools' names; what is not known, nowhere."""
+    """Level, message, time, service and the trace, if there is one, have the names that Powertools gives them; empty fields are left out."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-67891233-abcdef012345678912345678;Sampled=0")
     telemetry.denied(Denial.BAD_SIGNATURE, "bad-signature")
     telemetry.result(Result(Outcome.DELIVERED), None, 1)
@@ -62,17 +62,19 @@ def test_a_line_has_what_log_tools_look_for(
     assert not {"reason", "status", "subscription", "user"} & info.keys()
 
 
-def test_a_line_can_always_be_written(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
-    """A name that UTF-8 cannot hold does not keep the line from the log."""
+def test_any_name_can_be_logged(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that UTF-8 cannot encode is logged as escaped JSON."""
     telemetry.result(Result(Outcome.DELIVERED, subscription="half a \ud83d"), None, 1)
     (line,) = lines(capsys.readouterr().out)
     assert line["subscription"] == "half a \ud83d"
 
 
-def test_a_user_is_followed_by_a_hash(telemetry: Telemetry, service: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same user has the same hash under one key, another under another, and none without a key."""
-    for of in (telemetry, telemetry, Telemetry(service, lambda: "other"), Telemetry(service, lambda: "")):
-        of.result(RESULT, IDENTIFY, 1)
+def test_a_user_is_logged_as_a_keyed_hash(
+    telemetry: Telemetry, service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A user has the same hash under the same key, another hash under another key, and none without a key."""
+    for each in (telemetry, telemetry, Telemetry(service, lambda: "other"), Telemetry(service, lambda: "")):
+        each.result(RESULT, IDENTIFY, 1)
     first, again, other, without = lines(capsys.readouterr().out)
     assert first["user"] == again["user"] != other["user"]
     assert "user" not in without
@@ -102,10 +104,10 @@ SEGMENT_IDS = {
 
 
 @pytest.mark.parametrize("message_id", SEGMENT_IDS.values(), ids=SEGMENT_IDS.keys())
-def test_an_id_that_segment_generated_is_shown(
+def test_a_message_id_that_segment_generated_is_logged(
     telemetry: Telemetry, capsys: pytest.CaptureFixture[str], message_id: str
 ) -> None:
-    """A messageId in one of Segment's forms stands in the log, so that an event can be found by it."""
+    """A messageId in one of the forms that Segment generates is logged, so that the event can be found by it."""
     telemetry.result(RESULT, IDENTIFY | {"messageId": message_id}, 1)
     (line,) = lines(capsys.readouterr().out)
     assert line["messageId"] == message_id
@@ -151,10 +153,10 @@ OTHER_IDS = [
 
 
 @pytest.mark.parametrize("message_id", OTHER_IDS, ids=str)
-def test_an_id_that_may_name_a_person_is_hashed(
+def test_any_other_message_id_is_hashed(
     telemetry: Telemetry, capsys: pytest.CaptureFixture[str], message_id: object
 ) -> None:
-    """A messageId in any other form could hold a name, an address or a phone number, so only its hash is logged."""
+    """A messageId in any other form may be a name, an address or a phone number, so only its hash is logged."""
     telemetry.result(RESULT, IDENTIFY | {"messageId": message_id}, 1)
     output = capsys.readouterr().out
     (line,) = lines(output)
@@ -165,8 +167,10 @@ def test_an_id_that_may_name_a_person_is_hashed(
     assert "john" not in output.lower()
 
 
-def test_the_same_id_has_the_same_hash(telemetry: Telemetry, service: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """An event whose id is hashed can still be followed; without the hash key nobody can compute its hash."""
+def test_the_hash_of_a_message_id_is_keyed(
+    telemetry: Telemetry, service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same messageId has the same hash under the same key, and another hash under another key."""
     other = Telemetry(service, lambda: "other")
     for each, message_id in (
         (telemetry, "john.doe"),
@@ -180,8 +184,8 @@ def test_the_same_id_has_the_same_hash(telemetry: Telemetry, service: str, capsy
     assert len({first, another_id, another_key}) == 3
 
 
-def test_an_unknown_type_is_not_quoted(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
-    """A type that Segment does not know could hold anything, so the log says `other`."""
+def test_an_unknown_type_is_not_logged(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    """A type that Segment does not define is logged as `other`, because it may contain anything."""
     telemetry.result(RESULT, IDENTIFY | {"type": "adam@loops.so"}, 1)
     output = capsys.readouterr().out
     (line,) = lines(output)
@@ -189,10 +193,10 @@ def test_an_unknown_type_is_not_quoted(telemetry: Telemetry, capsys: pytest.Capt
     assert "adam" not in output
 
 
-def test_metrics_are_written_once_an_invocation(
+def test_metrics_are_one_line_for_each_invocation(
     telemetry: Telemetry, service: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was counted is one line of EMF with one dimension, and the counts start anew after it."""
+    """The counts of an invocation are one line of EMF with one dimension, and the next invocation starts at zero."""
     telemetry.result(RESULT, IDENTIFY, 1, 0.5)
     telemetry.result(RESULT, IDENTIFY, 1, 0.5)
     telemetry.result(Result(Outcome.DELIVERED, status=200), None, 1, 0.1)
@@ -212,7 +216,7 @@ def test_metrics_are_written_once_an_invocation(
 
 
 def test_a_batch_of_any_size_is_one_line_of_metrics(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
-    """A thousand results are counted, not listed."""
+    """A thousand results are one count and at most 99 latencies, in one line."""
     for _ in range(1000):
         telemetry.result(RESULT, None, 1, 0.1)
     capsys.readouterr()
@@ -222,15 +226,37 @@ def test_a_batch_of_any_size_is_one_line_of_metrics(telemetry: Telemetry, capsys
     assert len(line["LoopsLatency"]) == 99
 
 
-def test_every_outcome_and_refusal_is_counted(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
-    """No outcome, and no cause to refuse a request, is without its metric."""
+def test_every_outcome_and_denial_has_a_metric(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every outcome and every denial is counted in a metric of its own."""
     for outcome in [*Outcome, None]:
         telemetry.result(Result(outcome), None, 1)
-    for refusal in Denial:
-        telemetry.denied(refusal, "")
+    for denial in Denial:
+        telemetry.denied(denial, "")
     capsys.readouterr()
     telemetry.flush()
     (line,) = lines(capsys.readouterr().out)
-    told = {metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
-    assert len(told) == len(Outcome) + 1 + len(Denial)
-    assert told <= {metric.title for metric in Metric}
+    names = {metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert len(names) == len(Outcome) + 1 + len(Denial)
+    assert names <= {metric.title for metric in Metric}
+
+
+def test_a_dead_letter_is_logged_with_its_idempotency_key(
+    telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line of a dead letter has its idempotency key, and not its detail, which may quote the event."""
+    telemetry.buried(Message("key-of-m-1", NOW, Reason.REFUSED, detail="adam@loops.so", status=400))
+    output = capsys.readouterr().out
+    (line,) = lines(output)
+    assert (line["message"], line["reason"], line["idempotency_key"]) == ("dead letter", "refused", "key-of-m-1")
+    assert "adam" not in output
+
+
+def test_the_longest_wait_of_an_invocation_is_a_metric(
+    telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of all waits on the RetryQueue that an invocation notes, the longest is written."""
+    for seconds in (5.0, 90.0, 7.0):
+        telemetry.waited(seconds)
+    telemetry.flush()
+    (line,) = lines(capsys.readouterr().out)
+    assert line["OldestDeliverySeconds"] == [90.0]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,7 @@ from tests.fakes import (
     Keyring,
     ManualClock,
     ScriptedLoops,
+    SlowSubscription,
     Storage,
     lines,
 )
@@ -61,8 +63,17 @@ class Stand:
         self.loops = ScriptedLoops(*(answers or (DONE,)), clock=self.clock, seconds=seconds)
         self.storage = storage or Storage()
         self.telemetry = Telemetry("test", lambda: "hash-key")
-        self.redelivery = Redelivery(
-            subscriptions=[CONTACT, EVENT, DISABLED],
+        self.redelivery = self._redelivery(EVENT, max_event_age)
+
+    def slow_down_events(self, *, mapping: float) -> SlowSubscription:
+        """Make the mapping of every sendEvent take so many seconds."""
+        slow = SlowSubscription(self.clock, mapping=mapping)
+        self.redelivery = self._redelivery(slow)
+        return slow
+
+    def _redelivery(self, events: Any, max_event_age: float = MAX_EVENT_AGE) -> Redelivery:
+        return Redelivery(
+            subscriptions=[CONTACT, events, DISABLED],
             deliverer=Deliverer(self.loops, Keyring("api-key"), self.clock),
             storage=self.storage,
             telemetry=self.telemetry,
@@ -304,6 +315,31 @@ def test_no_call_begins_without_time_to_end() -> None:
     assert len(stand.deliver(*[IDENTIFY_MESSAGE] * 10)) == 10
     assert stand.clock.now - began <= 25
     assert 0 < len(stand.loops.calls) < 10
+
+
+def test_what_cannot_begin_in_time_stays_unmapped() -> None:
+    """However slow the mappings are, no message is mapped after the time for beginning; the rest stays and is hidden."""
+    stand = Stand()
+    began = stand.clock.now
+    slow = stand.slow_down_events(mapping=3)
+    assert len(stand.deliver(*[TRACK_MESSAGE] * 10, seconds=20)) == 8
+    assert slow.mapped == 3
+    assert len(stand.loops.calls) == 2
+    assert len(stand.storage.postponed) == 8
+    assert stand.clock.now <= began + 20
+
+
+@pytest.mark.parametrize("seconds", [60, 20, 13, 5])
+def test_an_invocation_ends_in_its_time(seconds: float) -> None:
+    """With mappings slow, and Loops and SQS hanging, mapping, attempts, storing and hiding fit the time that remains."""
+    stand = Stand(REFUSED, seconds=60)
+    stand.storage.hang(stand.clock)
+    began = stand.clock.now
+    stand.slow_down_events(mapping=1)
+    assert len(stand.deliver(*[TRACK_MESSAGE] * 10, seconds=seconds)) == 10
+    assert stand.clock.now <= began + seconds
+    storing, hiding = stand.storage.deadlines
+    assert storing < hiding < began + seconds
 
 
 def test_an_empty_batch_is_nothing() -> None:

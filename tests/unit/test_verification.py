@@ -1,4 +1,4 @@
-"""Who is trusted with what."""
+"""The parts of a request that are trusted, and the denials of the others."""
 
 import json
 
@@ -10,7 +10,7 @@ from loops_destination.http_api import WebhookRequest
 from loops_destination.outcomes import Denial
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.verification import Denied, Gatekeeper
+from loops_destination.verification import Denied, Verifier
 from tests.fakes import ManualClock
 
 EVENT = b'{"type":"identify","userId":"u"}'
@@ -18,8 +18,8 @@ FORGED = b'{"type":"identify","userId":"forged"}'
 CURRENT = {"apiKey": "key-1", "sharedSecret": "shared-1"}
 
 
-class Manager:
-    """Stands for Secrets Manager, with versions that a test may change."""
+class SecretsManager:
+    """A Secrets Manager whose versions a test may change."""
 
     def __init__(self, current: dict[str, str], previous: dict[str, str] | None = None) -> None:
         self.versions: dict[str, dict[str, str] | None] = {"AWSCURRENT": current, "AWSPREVIOUS": previous}
@@ -29,54 +29,54 @@ class Manager:
         return json.dumps(version) if version is not None else None
 
 
-def gatekeeper(
+def verifier_with(
     current: dict[str, str] = CURRENT, previous: dict[str, str] | None = None, *, trusting: bool = False
-) -> Gatekeeper:
-    return Gatekeeper(SecretStore(Manager(current, previous), ManualClock()), trusting)
+) -> Verifier:
+    return Verifier(SecretStore(SecretsManager(current, previous), ManualClock()), trusting)
 
 
 def signed(body: bytes, by: bytes | None = None, secret: str = "shared-1") -> WebhookRequest:
     return WebhookRequest(body, signature=sign(by if by is not None else body, secret))
 
 
-def refusal(keeper: Gatekeeper, request: WebhookRequest) -> Denial:
-    with pytest.raises(Denied) as refused:
-        keeper.admit(request)
-    return refused.value.denial
+def denial(verifier: Verifier, request: WebhookRequest) -> Denial:
+    with pytest.raises(Denied) as denied:
+        verifier.trusted_bodies(request)
+    return denied.value.denial
 
 
-def test_a_signed_body_is_trusted_whole() -> None:
-    """A signature over all bytes lets in a single event and a batch alike."""
+def test_a_signed_body_is_trusted() -> None:
+    """A signature over the whole body makes it trusted, be it an event or a batch."""
     for body in (EVENT, b"[%s,%s]" % (EVENT, EVENT)):
-        assert gatekeeper().admit(signed(body)) == [body]
+        assert verifier_with().trusted_bodies(signed(body)) == [body]
 
 
-def test_a_batch_of_one_is_trusted_by_its_element() -> None:
-    """A signature over the only element is enough, and what is parsed are the very bytes it covers."""
-    assert gatekeeper().admit(signed(b"[ %s ]" % EVENT, by=EVENT)) == [EVENT]
-    assert gatekeeper().admit(signed(b'[{"json":%s}]' % EVENT, by=EVENT)) == [EVENT]
+def test_a_batch_of_one_is_trusted_by_its_signed_item() -> None:
+    """A signature over the only item is enough, and the trusted body is exactly the signed bytes."""
+    assert verifier_with().trusted_bodies(signed(b"[ %s ]" % EVENT, by=EVENT)) == [EVENT]
+    assert verifier_with().trusted_bodies(signed(b'[{"json":%s}]' % EVENT, by=EVENT)) == [EVENT]
 
 
-def test_the_rest_of_a_batch_is_not_trusted() -> None:
-    """Events that nobody signed are kept by Segment while the deployer decides."""
+def test_a_batch_with_unsigned_items_is_denied() -> None:
+    """A batch of which only the first item is signed is denied with 503, so Segment keeps it while the deployer decides."""
     request = signed(b"[%s,%s]" % (EVENT, FORGED), by=EVENT)
-    assert refusal(gatekeeper(), request) is Denial.UNSIGNED_BATCH_ITEMS
+    assert denial(verifier_with(), request) is Denial.UNSIGNED_BATCH_ITEMS
     assert Denial.UNSIGNED_BATCH_ITEMS.status == 503
 
 
-def test_a_deployer_may_trust_the_rest() -> None:
-    """With TrustUnsignedBatchItems the signed element and the others are let in, each from its own bytes."""
+def test_unsigned_items_can_be_trusted() -> None:
+    """With `trust_unsigned_batch_items` the signed item and the items after it are trusted, as two bodies."""
     request = signed(b"[%s, %s]" % (EVENT, FORGED), by=EVENT)
-    assert gatekeeper(trusting=True).admit(request) == [EVENT, b"[ %s]" % FORGED]
+    assert verifier_with(trusting=True).trusted_bodies(request) == [EVENT, b"[ %s]" % FORGED]
 
 
-def test_a_bearer_token_is_trusted_with_everything() -> None:
-    """The token of the custom header vouches for a whole batch, signed or not."""
-    keeper = gatekeeper(CURRENT | {"bearerToken": "token-1"})
+def test_a_bearer_token_makes_the_whole_body_trusted() -> None:
+    """The bearer token verifies a whole batch, signed or not."""
+    verifier = verifier_with(CURRENT | {"bearerToken": "token-1"})
     body = b"[%s,%s]" % (EVENT, EVENT)
-    assert keeper.admit(WebhookRequest(body, authorization="Bearer token-1")) == [body]
-    assert keeper.admit(WebhookRequest(body, sign(EVENT, "shared-1"), "Bearer token-1")) == [body]
-    assert refusal(keeper, WebhookRequest(body, authorization="Bearer token-2")) is Denial.BAD_SIGNATURE
+    assert verifier.trusted_bodies(WebhookRequest(body, authorization="Bearer token-1")) == [body]
+    assert verifier.trusted_bodies(WebhookRequest(body, sign(EVENT, "shared-1"), "Bearer token-1")) == [body]
+    assert denial(verifier, WebhookRequest(body, authorization="Bearer token-2")) is Denial.BAD_SIGNATURE
 
 
 @pytest.mark.parametrize(
@@ -92,37 +92,37 @@ def test_a_bearer_token_is_trusted_with_everything() -> None:
         WebhookRequest(b"", signature=""),
     ],
 )
-def test_everyone_else_is_refused(request_: WebhookRequest) -> None:
-    """Without a valid signature or token nothing is let in, also where secrets are empty."""
+def test_a_request_without_a_valid_credential_is_denied(request_: WebhookRequest) -> None:
+    """Without a valid signature or bearer token a request is denied as `bad-signature`, even where credentials are empty."""
     for current in (CURRENT, CURRENT | {"bearerToken": ""}, CURRENT | {"sharedSecret": "", "bearerToken": "token-1"}):
-        assert refusal(gatekeeper(current, trusting=True), request_) is Denial.BAD_SIGNATURE
+        assert denial(verifier_with(current, trusting=True), request_) is Denial.BAD_SIGNATURE
 
 
-def test_what_was_signed_before_a_rotation_is_trusted() -> None:
-    """Both live versions of secret and token count, so a rotation needs no pause."""
+def test_the_previous_credentials_are_trusted() -> None:
+    """The previous shared secret and bearer token verify too, so that a rotation needs no pause."""
     older = {"apiKey": "key-0", "sharedSecret": "shared-0", "bearerToken": "token-0"}
-    keeper = gatekeeper(CURRENT, older)
-    assert keeper.admit(signed(EVENT, secret="shared-0")) == [EVENT]
-    assert keeper.admit(WebhookRequest(EVENT, authorization="Bearer token-0")) == [EVENT]
+    verifier = verifier_with(CURRENT, older)
+    assert verifier.trusted_bodies(signed(EVENT, secret="shared-0")) == [EVENT]
+    assert verifier.trusted_bodies(WebhookRequest(EVENT, authorization="Bearer token-0")) == [EVENT]
 
 
-def test_a_secret_that_just_changed_is_read_anew() -> None:
-    """A signature under a secret newer than the cached one is verified after one look at Secrets Manager."""
-    manager = Manager(CURRENT)
-    keeper = Gatekeeper(SecretStore(manager, ManualClock()))
-    keeper.admit(signed(EVENT))
+def test_a_request_signed_with_a_new_secret_is_trusted_at_once() -> None:
+    """A signature that no known version verifies makes the store refresh, and is then verified with the new secret."""
+    manager = SecretsManager(CURRENT)
+    verifier = Verifier(SecretStore(manager, ManualClock()))
+    verifier.trusted_bodies(signed(EVENT))
     manager.versions["AWSCURRENT"] = CURRENT | {"sharedSecret": "shared-2"}
-    assert keeper.admit(signed(EVENT, secret="shared-2")) == [EVENT]
+    assert verifier.trusted_bodies(signed(EVENT, secret="shared-2")) == [EVENT]
 
 
-def test_a_token_that_was_just_added_is_read_anew() -> None:
-    """After the deployer added the bearer token, the batches that Segment kept are let in at once."""
-    manager = Manager(CURRENT)
-    keeper = Gatekeeper(SecretStore(manager, ManualClock()))
-    keeper.admit(signed(EVENT))
+def test_a_bearer_token_that_was_just_added_is_trusted_at_once() -> None:
+    """A batch with unsigned items makes the store refresh, and is then verified with the new bearer token."""
+    manager = SecretsManager(CURRENT)
+    verifier = Verifier(SecretStore(manager, ManualClock()))
+    verifier.trusted_bodies(signed(EVENT))
     manager.versions["AWSCURRENT"] = CURRENT | {"bearerToken": "token-1"}
     body = b"[%s,%s]" % (EVENT, EVENT)
-    assert keeper.admit(WebhookRequest(body, sign(EVENT, "shared-1"), "Bearer token-1")) == [body]
+    assert verifier.trusted_bodies(WebhookRequest(body, sign(EVENT, "shared-1"), "Bearer token-1")) == [body]
 
 
 @pytest.mark.parametrize(
@@ -134,24 +134,24 @@ def test_a_token_that_was_just_added_is_read_anew() -> None:
         {"apiKey": "key-1", "sharedSecret": "replace-me", "bearerToken": ""},
     ],
 )
-def test_until_the_secret_is_set_up_segment_keeps_everything(current: dict[str, str]) -> None:
-    """Without an API key, or without anything to verify a sender by, every request is answered 503."""
-    assert refusal(gatekeeper(current), signed(EVENT)) is Denial.SECRET_NOT_SET_UP
-    assert refusal(gatekeeper(current), signed(EVENT, secret="")) is Denial.SECRET_NOT_SET_UP
+def test_requests_are_denied_until_the_secret_is_set_up(current: dict[str, str]) -> None:
+    """Without an API key, or without anything to verify a sender with, every request is denied with 503."""
+    assert denial(verifier_with(current), signed(EVENT)) is Denial.SECRET_NOT_SET_UP
+    assert denial(verifier_with(current), signed(EVENT, secret="")) is Denial.SECRET_NOT_SET_UP
     assert Denial.SECRET_NOT_SET_UP.status == 503
 
 
-def test_what_is_larger_than_segment_sends_is_refused() -> None:
-    """A body over the limit is not even hashed."""
-    assert refusal(gatekeeper(), signed(b" " * (MAX_BODY_BYTES + 1))) is Denial.TOO_LARGE
+def test_a_body_that_is_too_large_is_denied() -> None:
+    """A body over the limit is denied with 413, although it is signed."""
+    assert denial(verifier_with(), signed(b" " * (MAX_BODY_BYTES + 1))) is Denial.TOO_LARGE
     assert Denial.TOO_LARGE.status == 413
 
 
 @pytest.mark.parametrize("stage", ["AWSPREVIOUS", "AWSCURRENT"])
-def test_nobody_is_turned_away_while_a_version_cannot_be_read(stage: str) -> None:
-    """What may be signed with a version that Secrets Manager does not give is answered 503, for 401 would lose it."""
+def test_a_request_is_denied_with_503_while_a_version_cannot_be_read(stage: str) -> None:
+    """While a version cannot be read, an unverified request is denied with 503: it may be signed with that version."""
     clock = ManualClock()
-    manager = Manager(CURRENT)
+    manager = SecretsManager(CURRENT)
     down: set[str] = set()
 
     def fetch(asked: str) -> str | None:
@@ -159,11 +159,19 @@ def test_nobody_is_turned_away_while_a_version_cannot_be_read(stage: str) -> Non
             raise SecretUnavailable("down")
         return manager(asked)
 
-    keeper = Gatekeeper(SecretStore(fetch, clock))
-    keeper.admit(signed(EVENT))
+    verifier = Verifier(SecretStore(fetch, clock))
+    verifier.trusted_bodies(signed(EVENT))
     clock.sleep(400)
     down.add(stage)
-    assert refusal(keeper, signed(EVENT, secret="shared-0")) is Denial.SECRET_UNAVAILABLE
+    assert denial(verifier, signed(EVENT, secret="shared-0")) is Denial.SECRET_UNAVAILABLE
     down.clear()
     clock.sleep(400)
-    assert refusal(keeper, signed(EVENT, secret="shared-0")) is Denial.BAD_SIGNATURE
+    assert denial(verifier, signed(EVENT, secret="shared-0")) is Denial.BAD_SIGNATURE
+
+
+def test_a_cause_quotes_nothing_of_the_request() -> None:
+    """The text of a denial, which is logged, contains neither the body nor the signature."""
+    request = signed(EVENT, secret="other")
+    with pytest.raises(Denied) as denied:
+        verifier_with().trusted_bodies(request)
+    assert str(denied.value) == "bad-signature"

@@ -1,6 +1,7 @@
 """Segment's request, from its signature to its answer."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ from loops_destination.observability import Telemetry
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription
-from loops_destination.verification import Gatekeeper
-from loops_destination.webhook import Webhook
+from loops_destination.verification import Verifier
+from loops_destination.webhook import MAX_DELIVERIES, Webhook
 from tests.fakes import (
     CONTACT,
     DELETION,
@@ -30,6 +31,7 @@ from tests.fakes import (
     UNKNOWN,
     ManualClock,
     ScriptedLoops,
+    SlowSubscription,
     Storage,
 )
 
@@ -44,7 +46,7 @@ class Stand:
     def __init__(
         self,
         *answers: Response,
-        subscriptions: list[Subscription] | None = None,
+        subscriptions: list[Any] | None = None,
         action: str | None = "createOrUpdateContact",
         storage: Storage | None = None,
         seconds: float = 0.0,
@@ -55,8 +57,8 @@ class Stand:
         secrets = SecretStore({"AWSCURRENT": SECRET}.get, self.clock)
         self.webhook = Webhook(
             action=action,
-            subscriptions=subscriptions if subscriptions is not None else [CONTACT],
-            gatekeeper=Gatekeeper(secrets),
+            subscriptions=[CONTACT] if subscriptions is None else subscriptions,
+            verifier=Verifier(secrets),
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
             storage=self.storage,
@@ -64,6 +66,10 @@ class Stand:
             clock=self.clock,
             max_event_age_seconds=MAX_EVENT_AGE,
         )
+
+    def subscribe(self, *subscriptions: Any) -> None:
+        """Deliver under these subscriptions from now on."""
+        self.webhook = replace(self.webhook, subscriptions=subscriptions)
 
     def post(self, body: Any, sent_at: float | None = None) -> Reply:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -205,20 +211,80 @@ def test_the_breaker_queues_without_trying() -> None:
     assert outcomes(stand.post(IDENTIFY)) == [("delivered", None)]
 
 
-def test_what_can_never_succeed_is_told_even_when_loops_is_left_alone() -> None:
-    """The outcome of an invalid event does not depend on the state of Loops."""
+def test_an_invalid_event_is_rejected_while_loops_is_left_alone() -> None:
+    """An invalid event is answered 400 whatever the state of Loops, as long as there is time to map it."""
     stand = Stand(TOO_FAST)
     stand.post(IDENTIFY)
     assert stand.post({"type": "identify"}).status == 400
+    assert outcomes(stand.post({"type": "identify"}, sent_at=NOW - 2.4)) == [("queued", "no-time-left")]
+
+
+@pytest.mark.parametrize("late", [0.0, 1.0, 2.4, 3.9])
+@pytest.mark.parametrize("count", [1, 400])
+def test_every_answer_leaves_within_four_seconds(late: float, count: int) -> None:
+    """With Loops and SQS both hanging, a request is answered 503 within 4 s of its arrival at API Gateway."""
+    stand = Stand(DOWN, seconds=60)
+    stand.storage.hang(stand.clock)
+    reply = stand.post([IDENTIFY | {"messageId": f"m-{number}"} for number in range(count)], sent_at=NOW - late)
+    assert reply.status == 503
+    assert stand.clock.now <= NOW - late + 4
 
 
 @pytest.mark.parametrize("late", [0.0, 1.0])
-def test_an_answer_is_given_in_time(late: float) -> None:
-    """However long Loops takes, it is given up in time for SQS and the answer, counted from the request's arrival."""
+def test_a_call_of_loops_ends_in_time_for_sqs(late: float) -> None:
+    """However long Loops takes, the event is stored from 2.5 s after the arrival of its request on."""
     stand = Stand(DOWN, seconds=60)
     reply = stand.post(IDENTIFY, sent_at=NOW - late)
     assert reply.status == 202
     assert stand.clock.now <= NOW - late + 2.5
+    assert NOW - late + 3.5 < stand.storage.deadlines[0] < NOW - late + 4
+
+
+def test_what_cannot_be_tried_in_time_is_not_mapped() -> None:
+    """Once the time for trying is over, the rest of a batch is queued unmapped, even if its mappings are slow."""
+    stand = Stand()
+    subscription = SlowSubscription(stand.clock, mapping=0.7)
+    stand.subscribe(subscription)
+    reply = stand.post([TRACK | {"messageId": f"m-{number}"} for number in range(20)])
+    assert reply.status == 202
+    assert subscription.mapped == 4
+    assert outcomes(reply)[4:] == [("queued", "no-time-left")] * 16
+    assert stand.clock.now <= NOW + 3
+    assert len(stand.storage.on("retry")) == 17
+
+
+def test_the_time_for_trying_shrinks_with_the_number_of_deliveries() -> None:
+    """Each delivery of a request takes half a millisecond from the time for trying, for it may have to be stored."""
+    tried = []
+    for subscriptions in (1, 2, 4, 9):
+        definitions = [{"name": f"s{number}", "action": "sendEvent"} for number in range(subscriptions)]
+        stand = Stand(subscriptions=[Subscription.from_json(each) for each in definitions], seconds=0.1)
+        stand.post([TRACK | {"messageId": f"m-{number}"} for number in range(1000)])
+        tried.append(stand.clock.now - NOW)
+    assert tried == pytest.approx([1.8, 1.3, 0.3, 0], abs=0.11)
+
+
+def test_too_many_deliveries_stay_with_segment_untouched() -> None:
+    """A request of more deliveries than can be stored in time is answered 503 before any of them is mapped or stored."""
+    stand = Stand()
+    subscription = SlowSubscription(stand.clock)
+    stand.subscribe(*[subscription] * 50)
+    reply = stand.post([TRACK] * 1000)
+    assert reply.status == 503
+    assert outcomes(reply) == [(None, "not-stored")]
+    assert "10,000 deliveries" in reply.results[0]["detail"]
+    assert subscription.matched <= MAX_DELIVERIES + 50
+    assert (subscription.mapped, stand.loops.calls, stand.storage.deadlines) == (0, [], [])
+
+
+def test_triggers_that_take_too_long_leave_the_request_with_segment() -> None:
+    """When the triggers alone use up the time, the request is answered 503 in time, and nothing of it is sent."""
+    stand = Stand()
+    subscription = SlowSubscription(stand.clock, matching=0.1)
+    stand.subscribe(*[subscription] * 3)
+    assert stand.post([TRACK] * 1000).status == 503
+    assert stand.clock.now <= NOW + 3
+    assert (subscription.mapped, stand.loops.calls) == (0, [])
 
 
 def test_without_time_left_nothing_is_tried() -> None:
@@ -335,13 +401,13 @@ def test_a_batch_of_segments_http_api_needs_a_proof_of_all_of_it() -> None:
     assert (reply.status, reply.reason) == (401, "bad-signature")
 
 
-def test_a_batch_is_tried_for_two_seconds() -> None:
-    """A batch is tried until its time is over, and the rest queued."""
+def test_a_batch_is_tried_until_its_time_is_over() -> None:
+    """A batch is tried for nearly 2.5 s, and the rest is queued."""
     stand = Stand(seconds=0.5)
     reply = stand.post([IDENTIFY | {"messageId": f"m-{number}"} for number in range(20)])
     assert reply.status == 202
-    assert [outcome for outcome, _ in outcomes(reply)].count("delivered") == 4
-    assert len(stand.storage.on("retry")) == 16
+    assert [outcome for outcome, _ in outcomes(reply)].count("delivered") == 5
+    assert len(stand.storage.on("retry")) == 15
 
 
 def test_a_batch_stops_at_the_first_429() -> None:

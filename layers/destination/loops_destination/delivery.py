@@ -17,6 +17,9 @@ from loops_destination.subscriptions import Subscription
 UNKNOWN_CONTACT_WAITS_SECONDS = 3600
 """How long a delivery that names its contact by userId only waits for the identify that makes the contact known."""
 
+REFRESH_SECONDS = 2.0
+"""The most that reading both versions of the secret takes; with less time left, a refused API key is not read anew."""
+
 
 class Keys(Protocol):
     """Where the API key comes from."""
@@ -111,8 +114,10 @@ class Deliverer:
     def _ask(self, request: LoopsRequest, seconds: float) -> Response:
         deadline = self._clock.time() + seconds
         key = self._keys.api_key()
-        response = self._loops.send(request, key, seconds)
-        if response.meaning is not Meaning.API_KEY_REFUSED or not self._keys.refresh():
+        response = self._loops.send(request, key, max(deadline - self._clock.time(), 0))
+        if response.meaning is not Meaning.API_KEY_REFUSED or deadline - self._clock.time() < REFRESH_SECONDS:
+            return response
+        if not self._keys.refresh():
             return response
         left = deadline - self._clock.time()
         renewed = self._keys.api_key()

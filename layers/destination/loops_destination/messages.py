@@ -35,7 +35,7 @@ _NAMESPACE = uuid.UUID("6f8b1c9e-9e0f-5b7a-8c55-3d2f0a4e7b61")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A delivery that waits. `event` is its JSON text in ASCII; `body` what came instead of an event.
+    """A delivery that waits. `event` is its JSON text; `body` what came instead of an event.
 
     `status` is Loops' last answer; it goes into the message attributes only.
     """
@@ -77,7 +77,7 @@ class Message:
         head["attempts"] = self.attempts
         if self.body is not None:
             return json.dumps(head | _packed(self.body), separators=(",", ":"))
-        return f'{json.dumps(head, separators=(",", ":"))[:-1]},"event":{self.event}}}'
+        return f'{json.dumps(head, separators=(",", ":"))[:-1]},"event":{ascii_text(self.event)}}}'
 
     @property
     def attributes(self) -> Mapping[str, str]:
@@ -125,8 +125,8 @@ def body_message(body: bytes, received_at: float, reason: Reason, detail: str) -
 class Storage(Protocol):
     """Where messages wait; `queues.Queues` is one."""
 
-    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
-        """Whether each is held now."""
+    def store(self, parcels: Sequence[Parcel], deadline: float) -> list[bool]:
+        """Return by the deadline, in seconds since 1970, and say for each parcel if it is held."""
         ...
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cached_property
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from loops_destination.clock import Clock
 from loops_destination.messages import MAX_MESSAGE_BYTES, Parcel, QueueName
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     )
 
 Chunk = TypeVar("Chunk")
-Given = TypeVar("Given")
 
 MESSAGES_A_CALL = 10  # SQS's quota for its batch calls
 CALLS_AT_ONCE = 16
+SHORTEST_CALL_SECONDS = 0.1  # with less time left, a call is not begun
 FIRST_RETRY_SECONDS = 5
 _ENTRY_OVERHEAD_BYTES = 1024  # allowed for attributes and their names, which count towards the quota
 
@@ -45,45 +46,72 @@ class _Entry(NamedTuple):
 
 
 class Queues:
-    """Stores messages, and says which were stored."""
+    """Stores messages on the two queues and hides received ones; every method returns by its deadline.
 
-    def __init__(self, urls: Mapping[QueueName, str], client: Callable[[], SQSClient] | None = None) -> None:
+    Deadlines are in seconds since 1970. A call of SQS that still runs at the deadline is abandoned: SQS may store its
+    messages all the same, and the idempotency key makes the duplicates harmless.
+    """
+
+    def __init__(
+        self, urls: Mapping[QueueName, str], clock: Clock, client: Callable[[], SQSClient] | None = None
+    ) -> None:
         self._urls = urls
+        self._clock = clock
         self._make_client = client or sqs_client
 
     @cached_property
     def _client(self) -> SQSClient:
         return self._make_client()
 
-    def _in_parallel(self, call: Callable[[Chunk], Given], chunks: Sequence[Chunk]) -> list[Given]:
-        if not chunks:
-            return []
+    def store(self, parcels: Sequence[Parcel], deadline: float) -> list[bool]:
+        """Say for each parcel if SQS confirmed by the deadline that it holds it; no error of AWS is raised."""
+        stored = [False] * len(parcels)
+
+        def send(entries: Sequence[_Entry]) -> None:
+            for index in self._send(entries):
+                stored[index] = True
+
+        self._in_parallel(send, _calls(parcels), most=len(parcels), deadline=deadline)
+        return list(stored)  # a copy, which abandoned calls cannot change
+
+    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:
+        """Hide each received message for its seconds; where that fails, it is hidden for its visibility timeout."""
+        entries = list(seconds_by_receipt.items())
+        chunks = [entries[start : start + MESSAGES_A_CALL] for start in range(0, len(entries), MESSAGES_A_CALL)]
+        self._in_parallel(self._hide, iter(chunks), most=len(chunks), deadline=deadline)
+
+    def _in_parallel(
+        self, call: Callable[[Chunk], None], chunks: Iterator[Chunk], *, most: int, deadline: float
+    ) -> None:
+        """Call SQS with each chunk, several at once, as long as a call can end before the deadline.
+
+        `most` is the largest possible number of chunks. A chunk is not made before its call can begin.
+        """
+        if not most:
+            return
         try:
             _ = self._client  # made here, since boto3 makes clients in one thread at a time only
         except BotoCoreError:
-            return []
-        if len(chunks) == 1:
-            return [call(chunks[0])]
-        with ThreadPoolExecutor(min(len(chunks), CALLS_AT_ONCE), "sqs") as threads:
-            return list(threads.map(call, chunks))
+            return
+        taking = threading.Lock()
 
-    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
-        """Whether SQS holds each of the parcels now; it does not raise."""
-        stored = [False] * len(parcels)
-        entries = [
-            _Entry(index, parcel.queue, parcel.message.to_json(), parcel.attributes)
-            for index, parcel in enumerate(parcels)
-        ]
-        for indexes in self._in_parallel(self._send, list(_calls(entries))):
-            for index in indexes:
-                stored[index] = True
-        return stored
+        def work() -> None:
+            while True:
+                with taking:
+                    if deadline - self._clock.time() < SHORTEST_CALL_SECONDS:
+                        return
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    return
+                call(chunk)
 
-    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
-        """Hides each received message for so long; where that fails, its visibility timeout ends as it would."""
-        entries = list(seconds_by_receipt.items())
-        chunks = [entries[start : start + MESSAGES_A_CALL] for start in range(0, len(entries), MESSAGES_A_CALL)]
-        self._in_parallel(self._hide, chunks)
+        threads = ThreadPoolExecutor(min(most, CALLS_AT_ONCE), "sqs")
+        try:
+            futures = [threads.submit(work) for _ in range(min(most, CALLS_AT_ONCE))]
+            for ended in wait(futures, max(deadline - self._clock.time(), 0)).done:
+                ended.result()  # raises what is no error of AWS
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, entries: Sequence[_Entry]) -> list[int]:
         """The indexes of the entries that SQS took."""
@@ -114,22 +142,22 @@ def sqs_client() -> SQSClient:
     return boto3.client("sqs", config=config)
 
 
-def _calls(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
-    """The entries in groups that each fit into one call."""
-    for _, group in groupby(sorted(entries, key=_queue), key=_queue):
+def _calls(parcels: Sequence[Parcel]) -> Iterator[list[_Entry]]:
+    """Yield the parcels in groups that each fit into one call; their JSON is made when their group is asked for."""
+    for queue in QueueName:
         call: list[_Entry] = []
         size = 0
-        for entry in group:
+        for number, parcel in enumerate(parcels):
+            if parcel.queue is not queue:
+                continue
+            entry = _Entry(number, queue, parcel.message.to_json(), parcel.attributes)
             if call and (len(call) == MESSAGES_A_CALL or size + entry.size > MAX_MESSAGE_BYTES):
                 yield call
                 call, size = [], 0
             call.append(entry)
             size += entry.size
-        yield call
-
-
-def _queue(entry: _Entry) -> QueueName:
-    return entry.queue
+        if call:
+            yield call
 
 
 def _request(entry: _Entry) -> SendMessageBatchRequestEntryTypeDef:

@@ -38,14 +38,16 @@ MIN_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 3600
 BACKOFF_SECONDS_A_RECEIVE = 10  # without a turn: 312 hours, the most of `RetryForHours`, take about 500 receives
 CALL_SECONDS = 8.0  # the most that one call of Loops is given
-SPARE_SECONDS = CALL_SECONDS + 5.0  # of the function's time: for the last call, and to store and hide what is left
+SPARE_SECONDS = CALL_SECONDS + 5.0  # of the function's time: for the last mapping and call, then for storing and hiding
+STORED_SECONDS_BEFORE_END = 3.0
+HIDDEN_SECONDS_BEFORE_END = 1.0
 
 
 class RetryStorage(Storage, Protocol):
     """The queues, as redelivery uses them."""
 
-    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
-        """Hides each received message for so long."""
+    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:
+        """Hide each received message for its seconds, and return by the deadline, in seconds since 1970."""
         ...
 
 
@@ -108,20 +110,27 @@ class Redelivery:
         self._threads = threads
 
     def deliver(self, records: Sequence[Record], seconds: float) -> list[str]:
-        """The ids of the messages that stay on the queue, after at most so many seconds."""
+        """Return the ids of the messages that stay on the queue, `seconds` after the call at the latest.
+
+        Nothing is mapped or sent that might end too late for storing and hiding; those messages stay.
+        """
         now = self._clock.time()
-        deadline = now + seconds - SPARE_SECONDS
+        ends = now + seconds
+        deadline = ends - SPARE_SECONDS
         if records:
             self._journal.waited(now - min(record.sent_at for record in records))
         slow_down = Flag()
         with self._threads(self._calls_at_once) as threads:
             turns = list(threads.map(lambda record: self._take(record, deadline, slow_down), records))
-        self._store([turn for turn in turns if turn.parcel is not None])
+        self._store([turn for turn in turns if turn.parcel is not None], ends - STORED_SECONDS_BEFORE_END)
         staying = [turn for turn in turns if not turn.let_go]
-        self._storage.postpone({turn.record.receipt: self._backoff(turn) for turn in staying})
+        pauses = {turn.record.receipt: self._backoff(turn) for turn in staying}
+        self._storage.postpone(pauses, ends - HIDDEN_SECONDS_BEFORE_END)
         return [turn.record.message_id for turn in staying]
 
     def _take(self, record: Record, deadline: float, slow_down: Flag) -> _Turn:
+        if self._clock.time() >= deadline:
+            return _Turn(record, not_its_fault=True)
         try:
             message, event = read_message(record.body)
         except UnreadableMessage as error:
@@ -198,9 +207,9 @@ class Redelivery:
     def _bury(self, record: Record, letter: Message) -> _Turn:
         return _Turn(record, parcel=Parcel(QueueName.DEAD_LETTER, letter))
 
-    def _store(self, turns: Sequence[_Turn]) -> None:
+    def _store(self, turns: Sequence[_Turn], deadline: float) -> None:
         parcels = [turn.parcel for turn in turns if turn.parcel is not None]
-        for turn, parcel, stored in zip(turns, parcels, self._storage.store(parcels), strict=True):
+        for turn, parcel, stored in zip(turns, parcels, self._storage.store(parcels, deadline), strict=True):
             turn.let_go = stored
             if stored and parcel.queue is QueueName.DEAD_LETTER:
                 self._journal.buried(parcel.message)

@@ -1,6 +1,7 @@
-"""The stack's secret: the Loops API key and what Segment's requests are verified with, from Secrets Manager.
+"""The Loops API key, and the credentials that verify Segment's requests: one secret in Secrets Manager.
 
-Kept for five minutes by Powertools; when Secrets Manager is down, the last known one serves on.
+Every API key that is sent to Loops comes from `SecretStore.api_key`. The store keeps each version of the secret for five
+minutes. While Secrets Manager is down, it goes on with the last version that it read.
 """
 
 from __future__ import annotations
@@ -13,24 +14,23 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import boto3
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from loops_destination.clock import Clock
 from loops_destination.errors import SecretNotSetUp, SecretUnavailable
 
-KEPT_SECONDS = 300
-ASK_AGAIN_SECONDS = 10  # while Secrets Manager is down
-REFRESH_EVERY_SECONDS = 60  # a wrong signature must not let its sender call Secrets Manager at will
+KEEP_SECONDS = 300
+RETRY_SECONDS = 10  # while Secrets Manager is down
+REFRESH_INTERVAL_SECONDS = 60  # so that wrong signatures cannot cause one call of Secrets Manager each
 PLACEHOLDER = "replace-me"
-"""What the template puts where a person has to put a value; it opens nothing."""
+"""The value that the template generates for the API key. It counts as missing wherever it appears."""
 
 
 class Secret(BaseModel):
-    """One version of the secret. The values show in no repr, no error and no log."""
+    """One version of the secret. Its values appear in no repr, error or log."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
@@ -40,165 +40,157 @@ class Secret(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _empty(cls, value: Any) -> Any:
-        """What is null is not there."""
+    def _null_is_missing(cls, value: Any) -> Any:
         return "" if value is None else value
 
     @classmethod
     def from_json(cls, text: str) -> Secret:
-        """The secret in this JSON text; `SecretNotSetUp` says which part is not as documented."""
+        """Parse a secret. Raises `SecretNotSetUp`, which names the fields that are not text."""
         try:
             return cls.model_validate(json.loads(text))
-        except (ValueError, RecursionError) as error:
-            places = (
-                ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}))
-                if isinstance(error, ValidationError)
-                else ""
-            )
-            raise SecretNotSetUp(
-                f'the secret must be JSON: {{"apiKey": "…", "sharedSecret": "…"}}{places and f"; mend {places}"}'
-            ) from None
+        except ValidationError as error:
+            fields = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
+            raise SecretNotSetUp(_not_valid(fields)) from None
+        except (ValueError, RecursionError):
+            raise SecretNotSetUp(_not_valid([])) from None
 
     @cached_property
     def api_key(self) -> str:
-        """The API key; `SecretNotSetUp` while it is a placeholder."""
-        key = _live(self.stored_api_key)
-        if not key:
-            raise SecretNotSetUp("the secret has no apiKey yet: put the API key of Loops there")
-        if not (key.isascii() and key.isprintable()):
-            raise SecretNotSetUp("the secret's apiKey is no API key: it has characters that no header can carry")
-        return key
-
-    @property
-    def opens_nothing(self) -> bool:
-        """Whether neither a signature nor a token can be verified with it."""
-        return not self.shared_secret and not self.bearer_token
+        """The API key. Raises `SecretNotSetUp` if it is missing, or cannot be sent in a header."""
+        api_key = _value(self.stored_api_key)
+        if not api_key:
+            raise SecretNotSetUp("The secret has no apiKey yet. Store the Loops API key in it.")
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise SecretNotSetUp(
+                "The apiKey in the secret contains characters that no header can carry. Store it again."
+            )
+        return api_key
 
     @cached_property
     def shared_secret(self) -> str:
-        """The shared secret, empty while it is a placeholder."""
-        return _live(self.stored_shared_secret)
+        """The shared secret, or an empty string if it is missing."""
+        return _value(self.stored_shared_secret)
 
     @cached_property
     def bearer_token(self) -> str:
-        """The bearer token, empty while there is none."""
-        return _live(self.stored_bearer_token)
+        """The bearer token, or an empty string if it is missing."""
+        return _value(self.stored_bearer_token)
+
+    @property
+    def can_verify(self) -> bool:
+        """Return whether the secret has a shared secret or a bearer token."""
+        return bool(self.shared_secret or self.bearer_token)
 
 
 class SecretStore:
-    """The current and the previous version of one secret, each read when it is first needed.
+    """The current and the previous version of the secret, each fetched when it is first needed.
 
-    `fetch` gives the text of the version at a stage, None where there is none; it raises `SecretUnavailable`.
+    `fetch` returns the text of the version with a staging label, or None if there is no such version. It raises
+    `SecretUnavailable`.
     """
 
     def __init__(self, fetch: Callable[[str], str | None], clock: Clock) -> None:
         self._clock = clock
-        self._current = _Stage("AWSCURRENT", fetch, clock)
-        self._previous = _Stage("AWSPREVIOUS", fetch, clock)
-        self._refreshed = -math.inf
-
-    def current(self) -> Secret:
-        """The live version; `SecretUnavailable` when it cannot be read and never was."""
-        text = self._current.read()
-        if text is None:
-            raise SecretNotSetUp("the secret has no value yet: put the API key of Loops there")
-        return _parse(text)
+        self._current = _CachedVersion("AWSCURRENT", fetch, clock)
+        self._previous = _CachedVersion("AWSPREVIOUS", fetch, clock)
+        self._refreshed_at = -math.inf
 
     def api_key(self) -> str:
-        """The live API key; `SecretNotSetUp` while it is a placeholder."""
+        """Return the current API key. Raises `SecretNotSetUp` or `SecretUnavailable`."""
         return self.current().api_key
 
+    def current(self) -> Secret:
+        """Return the current version. Raises `SecretUnavailable` if it was never read, `SecretNotSetUp` if it is invalid."""
+        text = self._current.read()
+        if text is None:
+            raise SecretNotSetUp("The secret has no value yet. Store the Loops API key in it.")
+        return _parse(text)
+
     def versions(self) -> Iterator[Secret]:
-        """The versions whose signatures count, the live one first; the other is read only when that one fails."""
+        """Yield the versions that verify requests: the current one, then the previous one, unless it cannot be used.
+
+        The previous version is needed after a rotation, for requests that were signed before it. It is read only when
+        the caller asks for it.
+        """
         yield self.current()
-        # What was signed before a rotation is still on its way; when the older version cannot be read, `is_certain`
-        # tells, for nobody may be turned away then.
         with suppress(SecretUnavailable, SecretNotSetUp):
             if (text := self._previous.read()) is not None:
                 yield _parse(text)
 
     @property
-    def is_certain(self) -> bool:
-        """Whether both stages were answered for when they were last asked for."""
-        return self._current.answered and self._previous.answered
+    def is_up_to_date(self) -> bool:
+        """Return whether Secrets Manager answered the last time that each version was fetched."""
+        return self._current.is_up_to_date and self._previous.is_up_to_date
 
     def refresh(self) -> bool:
-        """Reads both anew, at most once a minute; whether either changed."""
+        """Fetch both versions again, at most once a minute, and return whether one of them has changed."""
         now = self._clock.time()
-        if now - self._refreshed < REFRESH_EVERY_SECONDS:
+        if now - self._refreshed_at < REFRESH_INTERVAL_SECONDS:
             return False
-        self._refreshed = now
-        changed = self._current.refresh()
-        return self._previous.refresh() or changed
+        self._refreshed_at = now
+        current_changed = self._current.refresh()
+        return self._previous.refresh() or current_changed
 
 
-class _Stage:
-    """The text at one version stage, and until when it need not be asked for again."""
+class _CachedVersion:
+    """The text of the version with one staging label, None if there is no such version."""
 
-    def __init__(self, name: str, fetch: Callable[[str], str | None], clock: Clock) -> None:
-        self._name = name
+    def __init__(self, stage: str, fetch: Callable[[str], str | None], clock: Clock) -> None:
+        self._stage = stage
         self._fetch = fetch
         self._clock = clock
         self._text: str | None = None
-        self._known = False
-        self._good_until = -math.inf
-        self.answered = True
+        self._was_fetched = False
+        self._keep_until = -math.inf
+        self.is_up_to_date = True
 
     def read(self) -> str | None:
-        if self._clock.time() >= self._good_until:
-            self._ask()
+        if self._clock.time() >= self._keep_until:
+            self._update()
         return self._text
 
     def refresh(self) -> bool:
-        """Whether it is another text now than what was known."""
-        before = (self._known, self._text)
+        before = (self._was_fetched, self._text)
         with suppress(SecretUnavailable):
-            self._ask()
-        return before != (self._known, self._text)
+            self._update()
+        return before != (self._was_fetched, self._text)
 
-    def _ask(self) -> None:
-        self.answered = False
+    def _update(self) -> None:
+        self.is_up_to_date = False
         try:
-            self._text = self._fetch(self._name)
-            self.answered = True
+            self._text = self._fetch(self._stage)
         except SecretUnavailable:
-            if not self._known:
+            if not self._was_fetched:
                 raise
-            self._good_until = self._clock.time() + ASK_AGAIN_SECONDS
+            self._keep_until = self._clock.time() + RETRY_SECONDS
         else:
-            self._known = True
-            self._good_until = self._clock.time() + KEPT_SECONDS
+            self._was_fetched = True
+            self.is_up_to_date = True
+            self._keep_until = self._clock.time() + KEEP_SECONDS
 
 
 def from_secrets_manager(secret_id: str) -> Callable[[str], str | None]:
-    """Reads the versions of a secret through Powertools, with a provider for each stage.
+    """Return the function with which a `SecretStore` fetches this secret from Secrets Manager.
 
-    Powertools' cache does not tell the stages of one secret apart, so how long a value is kept is the store's.
+    Each call takes a second to connect and a second to read, at most. Errors carry AWS' code or the name of the
+    exception, and no message, because a message might quote what must stay secret.
     """
     config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1, "mode": "standard"})
     client = boto3.client("secretsmanager", config=config)
-    provider = SecretsProvider(boto3_client=client)
 
     def fetch(stage: str) -> str | None:
         try:
-            value = provider.get(secret_id, max_age=0, force_fetch=True, VersionStage=stage)
-        except GetParameterError as error:
-            if _is_absent(error):
+            response = client.get_secret_value(SecretId=secret_id, VersionStage=stage)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ResourceNotFoundException":
                 return None
-            raise SecretUnavailable(f"Secrets Manager did not give the secret: {_code(error)}") from None
-        return value if isinstance(value, str) else None
+            raise SecretUnavailable(f"Secrets Manager did not return the secret: {code}") from None
+        except (BotoCoreError, ResponseParserError) as error:
+            raise SecretUnavailable(f"Secrets Manager did not return the secret: {type(error).__name__}") from None
+        return response.get("SecretString")
 
     return fetch
-
-
-def _is_absent(error: GetParameterError) -> bool:
-    return _code(error) == "ResourceNotFoundException"
-
-
-def _code(error: GetParameterError) -> str:
-    """AWS's code for what went wrong, else the kind of error; messages could quote what should not be shown."""
-    cause = error.__context__
-    return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else type(cause).__name__
 
 
 @lru_cache(maxsize=4)
@@ -206,6 +198,11 @@ def _parse(text: str) -> Secret:
     return Secret.from_json(text)
 
 
-def _live(value: SecretStr) -> str:
-    text = value.get_secret_value().strip()
-    return "" if text == PLACEHOLDER else text
+def _value(stored: SecretStr) -> str:
+    value = stored.get_secret_value().strip()
+    return "" if value == PLACEHOLDER else value
+
+
+def _not_valid(fields: list[str]) -> str:
+    expected = 'The secret must be JSON of the form {"apiKey": "…", "sharedSecret": "…"}.'
+    return f"{expected} Correct {', '.join(fields)}." if fields else expected

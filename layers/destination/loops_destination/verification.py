@@ -1,7 +1,8 @@
-"""Which part of a request is trusted: told by its signature or its bearer token, before anything is parsed."""
+"""Verification of a request by its signature or its bearer token, before anything of it is parsed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loops_destination.errors import DestinationError, SecretNotSetUp, SecretUnavailable
@@ -9,11 +10,11 @@ from loops_destination.events import MAX_BODY_BYTES
 from loops_destination.http_api import WebhookRequest
 from loops_destination.outcomes import Denial
 from loops_destination.secret_store import SecretStore
-from loops_destination.signature import Coverage, FirstElement, bearer_matches, first_element, verify
+from loops_destination.signature import SignablePart, bearer_matches, is_signed, signable_parts
 
 
 class Denied(DestinationError):
-    """The request is answered without looking at its events."""
+    """The whole request is denied; `str()` is the cause, and quotes nothing of the request."""
 
     def __init__(self, denial: Denial, cause: str = "") -> None:
         self.denial = denial
@@ -21,62 +22,64 @@ class Denied(DestinationError):
 
 
 @dataclass(frozen=True, slots=True)
-class Gatekeeper:
-    """Lets in what the live or the previous version of the secret vouches for."""
+class Verifier:
+    """Verifies requests with the current and the previous version of the secret.
+
+    `trust_unsigned_batch_items`: trust the items of a batch that follow the signed one.
+    """
 
     secrets: SecretStore
     trust_unsigned_batch_items: bool = False
 
-    def admit(self, request: WebhookRequest) -> list[bytes]:
-        """The bodies that may be parsed, each an event or a batch; `Denied` when the sender is not trusted."""
+    def trusted_bodies(self, request: WebhookRequest) -> list[bytes]:
+        """Return the bodies that may be parsed, each an event or a batch. Raises `Denied`.
+
+        The signed item of a batch is a body of its own, so that what is parsed are the very bytes that were verified.
+        """
         if len(request.body) > MAX_BODY_BYTES:
             raise Denied(Denial.TOO_LARGE)
         try:
-            return self._admit(request)
+            self.secrets.api_key()  # without an API key nothing can be delivered, and Segment had better keep the events
+            part = self._trusted_part(request)
         except SecretNotSetUp as error:
             raise Denied(Denial.SECRET_NOT_SET_UP, str(error)) from None
         except SecretUnavailable as error:
             raise Denied(Denial.SECRET_UNAVAILABLE, str(error)) from None
+        return [part.signed, part.rest] if part.rest else [part.signed]
 
-    def _admit(self, request: WebhookRequest) -> list[bytes]:
-        self.secrets.api_key()  # without it nothing can be delivered, so Segment had better keep the event
-        coverage = self._coverage(request)
-        if not self._suffices(coverage, request.body) and self.secrets.refresh():
-            coverage = self._coverage(request)
-        if coverage is Coverage.BODY:
-            return [request.body]
-        first = first_element(request.body) if coverage is Coverage.FIRST else None
-        if first is not None:
-            return self._batch(first)
-        if all(secret.opens_nothing for secret in self.secrets.versions()):
-            raise SecretNotSetUp(
-                "the secret has neither a sharedSecret nor a bearerToken: Segment's is to be put there"
-            )
-        if not self.secrets.is_certain:
-            # Segment drops at once what is answered 401, and this may be signed with a version that was not read.
-            raise SecretUnavailable("a version of the secret could not be read")
-        raise Denied(Denial.BAD_SIGNATURE)
-
-    def _batch(self, first: FirstElement) -> list[bytes]:
-        """The first element is parsed from the very bytes that were verified."""
-        if not first.is_alone and not self.trust_unsigned_batch_items:
+    def _trusted_part(self, request: WebhookRequest) -> SignablePart:
+        parts = signable_parts(request.body)
+        part = self._verified_part(request, parts)
+        if not self._suffices(part) and self.secrets.refresh():
+            part = self._verified_part(request, parts)
+        if part is None:
+            raise self._why_unverified()
+        if not self._suffices(part):
             raise Denied(Denial.UNSIGNED_BATCH_ITEMS)
-        return [first.signed] if first.is_alone else [first.signed, first.rest]
+        return part
 
-    def _suffices(self, coverage: Coverage, body: bytes) -> bool:
-        if coverage is not Coverage.FIRST or self.trust_unsigned_batch_items:
-            return coverage is not Coverage.NOTHING
-        first = first_element(body)
-        return first is not None and first.is_alone
-
-    def _coverage(self, request: WebhookRequest) -> Coverage:
-        """The most that any version of the secret vouches for."""
-        best = Coverage.NOTHING
+    def _verified_part(self, request: WebhookRequest, parts: Sequence[SignablePart]) -> SignablePart | None:
+        """Return the largest part that a version of the secret verifies; a bearer token verifies the whole body."""
+        insufficient = None
         for secret in self.secrets.versions():
-            if request.authorization and bearer_matches(request.authorization, [secret.bearer_token]):
-                return Coverage.BODY
-            coverage = verify(request.body, request.signature, [secret.shared_secret])
-            if coverage is Coverage.BODY:
-                return coverage
-            best = coverage if coverage is Coverage.FIRST else best
-        return best
+            if bearer_matches(request.authorization, [secret.bearer_token]):
+                return parts[0]
+            for part in parts:
+                if is_signed(part.signed, request.signature, [secret.shared_secret]):
+                    if self._suffices(part):
+                        return part
+                    insufficient = part
+        return insufficient
+
+    def _suffices(self, part: SignablePart | None) -> bool:
+        return part is not None and (not part.rest or self.trust_unsigned_batch_items)
+
+    def _why_unverified(self) -> DestinationError:
+        if not any(secret.can_verify for secret in self.secrets.versions()):
+            return SecretNotSetUp(
+                "The secret has neither a sharedSecret nor a bearerToken. Store Segment's shared secret in it."
+            )
+        if not self.secrets.is_up_to_date:
+            # The request may be signed with the version that could not be read, and Segment drops what is answered 401.
+            return SecretUnavailable("Secrets Manager did not return one of the secret's versions.")
+        return Denied(Denial.BAD_SIGNATURE)

@@ -285,8 +285,9 @@ def test_redelivery_reads_what_redrive_puts_back(
 ) -> None:
     """A dead letter stored by the product is redriven into a message that the product reads."""
     message = dead_letter(1, received_at=now, detail="a message", status=404)
-    assert Queues({QueueName.DEAD_LETTER: queues.dead_letter_queue_url}).store(
-        [Parcel(QueueName.DEAD_LETTER, message)]
+    clock = SystemClock()
+    assert Queues({QueueName.DEAD_LETTER: queues.dead_letter_queue_url}, clock).store(
+        [Parcel(QueueName.DEAD_LETTER, message)], clock.time() + 60
     ) == [True]
     cli("dead-letters", "redrive", *at)
     (body,) = queues.waiting()

@@ -1,4 +1,4 @@
-"""What Loops' answers mean."""
+"""The meaning of Loops' responses."""
 
 import pytest
 
@@ -15,8 +15,8 @@ ALL = [CONTACT, UNNAMED_CONTACT, EVENT, UNNAMED_EVENT, DELETION]
 
 
 def meaning(request: LoopsRequest, status: int, body: bytes = b"{}") -> tuple[Meaning, Reason | None]:
-    answer = read_response(request, status, body, None)
-    return answer.meaning, answer.reason
+    response = read_response(request, status, body, None)
+    return response.meaning, response.reason
 
 
 @pytest.mark.parametrize("request_", ALL, ids=lambda request: f"{request.path}-{len(request.body)}")
@@ -38,10 +38,10 @@ def meaning(request: LoopsRequest, status: int, body: bytes = b"{}") -> tuple[Me
         (599, (Meaning.TRY_AGAIN, Reason.LOOPS_ERROR)),
     ],
 )
-def test_a_status_means_the_same_for_every_call(
+def test_most_statuses_mean_the_same_for_every_request(
     request_: LoopsRequest, status: int, expected: tuple[Meaning, Reason | None]
 ) -> None:
-    """What asks for patience, for another key or for a person is told by the status alone."""
+    """Success, an API key that is refused, trouble at Loops and most refusals depend on the status alone."""
     assert meaning(request_, status) == expected
 
 
@@ -62,30 +62,30 @@ def test_a_status_means_the_same_for_every_call(
         (DELETION, 400, (Meaning.REFUSED, Reason.REFUSED)),
     ],
 )
-def test_some_statuses_depend_on_the_call(
+def test_some_statuses_depend_on_the_request(
     request_: LoopsRequest, status: int, expected: tuple[Meaning, Reason | None]
 ) -> None:
-    """A used key is done, a contact that is gone is deleted, and one named by userId only may still come."""
+    """A 409 means that an event was sent before, a 404 that a contact is deleted, and 400 or 404 that a contact without an email is unknown."""
     assert meaning(request_, status) == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[" * 100_000, b'{"success"'])
-def test_a_success_that_is_no_json_is_not_believed(body: bytes) -> None:
-    """A 200 from something that is not Loops is tried again."""
+def test_a_success_without_json_is_tried_again(body: bytes) -> None:
+    """A 200 without JSON, as from a proxy, is tried again."""
     assert meaning(CONTACT, 200, body) == (Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"email":"\\ud83d"}', b'{"n":1e999}'])
-def test_any_json_is_a_success(body: bytes) -> None:
-    """A success may say whatever JSON can, half a character too, for only its status counts."""
+def test_a_success_with_any_json_is_done(body: bytes) -> None:
+    """A 2xx with any JSON value, half a surrogate pair included, means that the request is done."""
     assert read_response(CONTACT, 200, body, None).meaning is Meaning.DONE
 
 
-def test_loops_message_is_kept_for_a_person() -> None:
-    """What Loops said of a refusal is kept, cut to a length; of a success nothing is."""
-    told = b'{"success":false,"message":"%s"}' % (b"x" * 1000)
-    assert read_response(CONTACT, 400, told, None).message == "x" * 500
-    assert read_response(CONTACT, 200, told, None).message is None
+def test_the_message_of_a_failure_is_kept() -> None:
+    """Loops' message is kept for every failure, up to 500 characters, and for no success."""
+    body_with_message = b'{"success":false,"message":"%s"}' % (b"x" * 1000)
+    assert read_response(CONTACT, 400, body_with_message, None).message == "x" * 500
+    assert read_response(CONTACT, 200, body_with_message, None).message is None
     for body in (b"", b"[]", b'{"message":5}', b"\xff"):
         assert read_response(CONTACT, 400, body, None).message is None
 
@@ -93,12 +93,12 @@ def test_loops_message_is_kept_for_a_person() -> None:
 @pytest.mark.parametrize(
     ("header", "count"), [("3", 3), ("0", 0), (None, None), ("many", None), ("-1", None), ("²", None)]
 )
-def test_what_is_left_of_the_limit_is_read(header: str | None, count: int | None) -> None:
-    """The header x-ratelimit-remaining is a number, or it is not there."""
+def test_the_remaining_calls_are_read(header: str | None, count: int | None) -> None:
+    """The header x-ratelimit-remaining is read if it is a whole number."""
     assert read_response(CONTACT, 200, b"{}", header).remaining == count
 
 
-def test_silence_is_tried_again() -> None:
-    """No answer at all keeps the delivery."""
-    answer = no_response(Reason.TIMEOUT)
-    assert (answer.meaning, answer.status, answer.reason) == (Meaning.TRY_AGAIN, None, Reason.TIMEOUT)
+def test_a_missing_response_is_tried_again() -> None:
+    """No response means to try again, with the reason and without a status."""
+    response = no_response(Reason.TIMEOUT)
+    assert (response.meaning, response.status, response.reason) == (Meaning.TRY_AGAIN, None, Reason.TIMEOUT)

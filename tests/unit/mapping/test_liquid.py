@@ -121,12 +121,14 @@ def test_every_filter_is_rendered() -> None:
         ("{{ '9999-12-31T23:59:59Z' | date: '%Y', 'Asia/Tokyo' }} {{ '0000-01-01' | date: '%Y' }}", "9999-12-31T23:59:59Z 0000-01-01"),
         ("{{ '9999-12-31T99:00' | date: '%Y' }} {{ 'Sun, 1 Mar 2026 10:00' | date: '%H' }}", "9999-12-31T99:00 10"),
         ("{{ '2026-03-01T05:00:00-0530' | date: '%H:%M' }} {{ '0900-01-01' | date: '%C|%-C|%y' }}", "10:30 09|9|00"),
+        ("{{ s | truncate: '-Infinity' }} {{ s | truncate: infinite }} {{ s | sample: '-Infinity' | size }}", "... Ada Lovelace 0"),
+        ("{{ long | date: '%Y' | size }} {{ '. 1' | plus: 1 }} {{ '1.' | plus: 1 }} {{ '.5' | plus: 1 }} {{ '1.5e1' | plus: 1 }}", "112 1 2 1.5 16"),
         ("{{ 'x' | date: '%Y' }}{{ list[infinite] }} {{ infinite | date: '%Y' }}", "x Infinity"),
     ],
 )  # fmt: skip
 def test_where_python_ends(template: str, text: str) -> None:
     """Numbers and dates beyond what Python or JavaScript can hold do no harm."""
-    event = {**EVENT, "huge": 10**400, "infinite": float("inf"), "one": [2]}
+    event = {**EVENT, "huge": 10**400, "infinite": float("inf"), "one": [2], "long": "March" + " " * 100 + "1, 2026"}
     assert Mapping({"@liquid": template}).resolve(event) == text
 
 
@@ -203,12 +205,13 @@ def test_disabled_filters(name: str) -> None:
         ("{{ 'a!' | base64_decode }}", "this is no base64"),
         ("{{ at | date: '%Y', 'Nowhere' }}", "there is no such time zone"),
         ("{{ at | date: '%Y', 99999 }}", "there is no such time zone"),
+        ("{{ at | date: '%Y', long }}", "there is no such time zone"),
     ],
 )
 def test_rendering_fails(template: str, message: str) -> None:
     """What a filter cannot do is an error of the event, at the template's place."""
     with pytest.raises(MappingError) as failed:
-        Mapping({"x": {"@liquid": template}}).resolve(EVENT)
+        Mapping({"x": {"@liquid": template}}).resolve({**EVENT, "long": "a/" * 100})
     assert str(failed.value) == f"/x/@liquid: {message}"
 
 
@@ -244,10 +247,15 @@ def test_work_is_bounded(template: str) -> None:
         ("{{ a | remove_last: b }}", 200_000),
         ("{{ a | replace: b, '' }}", 200_000),
         ("{{ tags | strip_html }}", 200_000),
+        ("{{ a | strip: b | append: a }}", 200_000),
+        ("{{ a | lstrip: c }}", 200_000),
+        ("{{ a | rstrip: c }}", 200_000),
+        ("{{ digits | to_integer | append: a | remove: 'NaN' }}", 200_000),
         ("{{ a | truncatewords: 9999999 }}", 200_000),
     ],
 )
 def test_searches_are_linear(template: str, size: int) -> None:
     """Texts made to slow a search down are searched in proportion to their length."""
-    event = {"a": "a" * size, "b": "a" * (size // 2) + "b", "tags": "<" * size}
+    event = {"a": "a" * size, "b": "a" * (size // 2) + "b", "c": "c" * size, "tags": "<" * size}
+    event["digits"] = "1" * size + "x"
     assert len(Mapping({"@liquid": template}).resolve(event)) == size

@@ -35,7 +35,7 @@ class Parts:
         self.deliverer = Deliverer(loops, self.secrets, clock)
         self.telemetry = Telemetry(service, self._hash_key, settings.metrics_namespace, settings.powertools_log_level)
         self.queues = Queues(
-            {QueueName.RETRY: settings.retry_queue_url, QueueName.DEAD_LETTER: settings.dead_letter_queue_url}
+            {QueueName.RETRY: settings.retry_queue_url, QueueName.DEAD_LETTER: settings.dead_letter_queue_url}, clock
         )
 
     def _hash_key(self) -> str:

@@ -12,7 +12,7 @@ from loops_destination.clock import Clock, SystemClock
 from loops_destination.delivery import Breaker
 from loops_destination.handlers.parts import IN_LAMBDA, Parts
 from loops_destination.http_api import decode_request, encode_reply
-from loops_destination.verification import Gatekeeper
+from loops_destination.verification import Verifier
 from loops_destination.webhook import Webhook
 
 
@@ -53,7 +53,7 @@ class WebhookHandler:
         return Webhook(
             action=self.actions[0] if len(self.actions) == 1 else None,
             subscriptions=[wanted for wanted in parts.subscriptions if wanted.action.slug in self.actions],
-            gatekeeper=Gatekeeper(parts.secrets, parts.settings.trust_unsigned_batch_items),
+            verifier=Verifier(parts.secrets, parts.settings.trust_unsigned_batch_items),
             deliverer=parts.deliverer,
             breaker=Breaker(parts.clock),
             storage=parts.queues,

@@ -1,6 +1,20 @@
-"""What an response of Loops means, told by its status alone; its texts change.
+"""The meaning of a response from Loops, decided by its status and the request alone, since Loops' messages change.
 
-Source: the statuses of Loops' OpenAPI document. This table is the only place that knows them.
+This is the only module that knows Loops' statuses; their source is Loops' OpenAPI document. `delivery` decides which
+outcome follows from a meaning.
+
+    status           request                               meaning
+    2xx with JSON    any                                   DONE
+    2xx without      any                                   TRY_AGAIN: the response of a proxy, not of Loops
+    401, 403         any                                   API_KEY_REFUSED
+    429              any                                   TRY_AGAIN: rate-limited
+    408, 5xx, none   any                                   TRY_AGAIN: trouble at Loops or on the way to it
+    409              an event                              ALREADY_DONE: its idempotency key was used before
+    404              a deletion                            DONE: the contact does not exist
+    400, 404         a contact or an event with a userId   CONTACT_UNKNOWN: Loops cannot create the contact
+                     and no email
+    other 4xx        any                                   REFUSED
+    other            any                                   TRY_AGAIN: unreadable
 """
 
 from __future__ import annotations
@@ -18,25 +32,33 @@ from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason
 
 _COUNT = re.compile(r"[0-9]{1,9}\Z")
-_MAX_MESSAGE = 500  # characters of Loops' message that are kept
+_MAX_MESSAGE_CHARACTERS = 500
 
 
 class Meaning(Enum):
-    """What an response asks for."""
+    """What a response means for the delivery."""
 
     DONE = auto()
-    ALREADY_DONE = auto()  # the Idempotency-Key was used before
+    ALREADY_DONE = auto()
+    """A 409: Loops remembers the idempotency key for 24 hours.
+
+    So an earlier attempt was taken, unless Loops refused that attempt and remembers its key all the same.
+    """
     TRY_AGAIN = auto()
     API_KEY_REFUSED = auto()
-    CONTACT_UNKNOWN = auto()  # refused, but perhaps only because the contact's identify is still on its way
+    """The API key is wrong or was replaced: a refreshed one may be accepted."""
+    CONTACT_UNKNOWN = auto()
+    """The identify that creates the contact may still be on its way."""
     REFUSED = auto()
+    """This request will never succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An response of Loops, or its absence (`status` None).
+    """A response from Loops, or its absence (`status` is None).
 
-    `remaining` is how many calls the team has left in this second, None when Loops did not say.
+    `message` is Loops' own text, of at most 500 characters; it may quote the event. `remaining` is how many calls the
+    team has left in this second, or None if Loops did not say.
     """
 
     meaning: Meaning
@@ -47,46 +69,46 @@ class Response:
 
 
 def no_response(reason: Reason) -> Response:
-    """Loops did not response, or not so that it could be read."""
+    """Return the response that means: none came, or none that could be read."""
     return Response(Meaning.TRY_AGAIN, reason=reason)
 
 
 def read_response(request: LoopsRequest, status: int, body: bytes, remaining: str | None) -> Response:
-    """The response to this request; `remaining` is the header x-ratelimit-remaining."""
+    """Return the response to a request; `remaining` is the header x-ratelimit-remaining."""
     meaning, reason = _meaning(request, status, body)
     message = _message(body) if meaning not in {Meaning.DONE, Meaning.ALREADY_DONE} else None
     return Response(meaning, status, reason, message, _count(remaining))
 
 
 def _meaning(request: LoopsRequest, status: int, body: bytes) -> tuple[Meaning, Reason | None]:
-    deletes = request.path.endswith("/contacts/delete")
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        # A page of some proxy is no word of Loops.
-        return (Meaning.DONE, None) if _is_json(body) else (Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE)
-    if status == HTTPStatus.CONFLICT and request.path.endswith("/events/send"):
-        return Meaning.ALREADY_DONE, None
-    if status == HTTPStatus.NOT_FOUND and deletes:
-        return Meaning.DONE, None
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Meaning.API_KEY_REFUSED, Reason.API_KEY_REFUSED
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Meaning.TRY_AGAIN, Reason.RATE_LIMITED
-    if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Meaning.TRY_AGAIN, Reason.LOOPS_ERROR
-    if status < HTTPStatus.BAD_REQUEST:
-        return Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE
-    if (
-        status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
-        and request.names_contact_by_user_id_only
-        and not deletes
-    ):
-        return Meaning.CONTACT_UNKNOWN, Reason.UNKNOWN_CONTACT
-    return Meaning.REFUSED, Reason.REFUSED
+    is_event = request.path.endswith("/events/send")
+    is_deletion = request.path.endswith("/contacts/delete")
+    match status:
+        case _ if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return (Meaning.DONE, None) if _is_json(body) else (Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE)
+        case _ if status < HTTPStatus.BAD_REQUEST:
+            return Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Meaning.TRY_AGAIN, Reason.LOOPS_ERROR
+        case 401 | 403:
+            return Meaning.API_KEY_REFUSED, Reason.API_KEY_REFUSED
+        case 408:
+            return Meaning.TRY_AGAIN, Reason.LOOPS_ERROR
+        case 429:
+            return Meaning.TRY_AGAIN, Reason.RATE_LIMITED
+        case 409 if is_event:
+            return Meaning.ALREADY_DONE, None
+        case 404 if is_deletion:
+            return Meaning.DONE, None
+        case 400 | 404 if request.names_contact_by_user_id_only and not is_deletion:
+            return Meaning.CONTACT_UNKNOWN, Reason.UNKNOWN_CONTACT
+        case _:
+            return Meaning.REFUSED, Reason.REFUSED
 
 
 def _is_json(body: bytes) -> bool:
     try:
-        _parsed(body)
+        _parse(body)
     except (ValueError, RecursionError):
         return False
     return True
@@ -94,17 +116,17 @@ def _is_json(body: bytes) -> bool:
 
 def _message(body: bytes) -> str | None:
     try:
-        response = _parsed(body)
+        content = _parse(body)
     except (ValueError, RecursionError):
         return None
-    message = response.get("message") if isinstance(response, dict) else None
-    return message[:_MAX_MESSAGE] if isinstance(message, str) else None
+    message = content.get("message") if isinstance(content, dict) else None
+    return message[:_MAX_MESSAGE_CHARACTERS] if isinstance(message, str) else None
 
 
-def _parsed(body: bytes) -> Any:
+def _parse(body: bytes) -> Any:
     try:
         return from_json(body)
-    except ValueError:  # half a surrogate pair is JSON all the same
+    except ValueError:  # pydantic's parser rejects half a surrogate pair, which JSON allows
         return json.loads(body)
 
 

@@ -9,11 +9,8 @@ from typing import Any, NamedTuple
 
 from loops_destination.javascript import UNDEFINED
 from loops_destination.mapping.registry import Registry, Resolver, is_directive
-from loops_destination.mapping.work import Charge
+from loops_destination.mapping.work import Charge, charge_whole
 from loops_destination.paths import Getter, getter, step
-
-COPIED = 4
-"""Units of copying one value."""
 
 
 class Constant:
@@ -64,8 +61,13 @@ class Builder:
         return self._with(max(levels, self.kept))
 
     def settled(self, resolver: Resolver, charge: Charge) -> Resolver:
-        """What gives a value of another builder's with no more `UNDEFINED` in it than this builder keeps."""
-        return resolver if self.kept == math.inf else pipe(resolver, lambda value: as_json(value, charge, self.kept))
+        """What gives a value of another builder's, charged whole, with no more `UNDEFINED` in it than this builder keeps."""
+
+        def settle(value: Any) -> Any:
+            charge_whole(value, charge)
+            return as_json(value, self.kept)
+
+        return resolver if self.kept == math.inf else pipe(resolver, settle)
 
     def lookup(self, keys: tuple[str, ...], otherwise: Resolver | None = None) -> Resolver:
         """What looks up a path, and where it finds nothing or null, gives what `otherwise` does, if that is given.
@@ -153,26 +155,21 @@ def _first_that_exists(find: Resolver, otherwise: Resolver) -> Resolver:
     return resolve
 
 
-def without_undefined(value: Any, charge: Charge) -> Any:
+def without_undefined(value: Any) -> Any:
     """A copy in which no object has undefined members; arrays keep theirs."""
     if isinstance(value, dict):
-        charge(COPIED * (1 + len(value)))
-        return {key: without_undefined(item, charge) for key, item in value.items() if item is not UNDEFINED}
+        return {key: without_undefined(item) for key, item in value.items() if item is not UNDEFINED}
     if isinstance(value, list):
-        charge(COPIED * (1 + len(value)))
-        return [without_undefined(item, charge) for item in value]
+        return [without_undefined(item) for item in value]
     return value
 
 
-def as_json(value: Any, charge: Charge, kept: float = 0) -> Any:
+def as_json(value: Any, kept: float = 0) -> Any:
     """A copy as JSON can hold it, below its first `kept` levels: in arrays undefined becomes null."""
     if isinstance(value, dict):
-        charge(COPIED * (1 + len(value)))
-        items = value.items()
-        return {key: as_json(item, charge, kept - 1) for key, item in items if kept > 0 or item is not UNDEFINED}
+        return {key: as_json(item, kept - 1) for key, item in value.items() if kept > 0 or item is not UNDEFINED}
     if isinstance(value, list):
-        charge(COPIED * (1 + len(value)))
-        return [None if kept <= 0 and item is UNDEFINED else as_json(item, charge, kept - 1) for item in value]
+        return [None if kept <= 0 and item is UNDEFINED else as_json(item, kept - 1) for item in value]
     return value
 
 

@@ -18,7 +18,7 @@ from loops_destination.javascript import (
     scalar_text,
     type_name,
 )
-from loops_destination.mapping.builder import COPIED, Builder, Constant, pipe, without_undefined
+from loops_destination.mapping.builder import Builder, Constant, pipe, without_undefined
 from loops_destination.mapping.checker import (
     Checker,
     any_value,
@@ -35,7 +35,7 @@ from loops_destination.mapping.checker import (
 from loops_destination.mapping.registry import Registry, Resolver
 from loops_destination.mapping.replacement import replacer
 from loops_destination.mapping.template import compile_template
-from loops_destination.mapping.work import Charge, charge_at, steps
+from loops_destination.mapping.work import Charge, charge_at, charge_whole, steps
 from loops_destination.paths import compile_path, keys_of
 
 _LONGEST_PATTERN = 10
@@ -43,11 +43,11 @@ _LONGEST_LIQUID = 1000
 _LIQUID_TEXT = text(0, _LONGEST_LIQUID)
 _NOTHING = Constant(UNDEFINED)
 _PATH_CHARACTER = 3
-"""Units a character of a path that an event brings along: splitting it takes longer than copying it."""
+"""Units per character of a path from the event: splitting it takes longer than copying it."""
 _FLATTENED = 8
-"""Units a flattened value, beside the characters that are put before its name."""
+"""Units per flattened value, beside the characters of its prefix."""
 _TAG = 50
-"""Units a tag of a template that an event brings along."""
+"""Units per tag of a template from the event, which is compiled for this event alone."""
 
 DIRECTIVES = Registry()
 
@@ -247,7 +247,9 @@ def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver
             event = {}
         if not isinstance(event, dict):
             raise MappingError([Problem(place, f"can only transform an object, not {type_name(event)}")])
-        return mapping(without_undefined(apply(event), charge))
+        applied = apply(event)
+        charge_whole(applied, charge)
+        return mapping(without_undefined(applied))
 
     return builder.settled(resolve, charge)
 
@@ -332,7 +334,13 @@ _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_const
 @DIRECTIVES.directive("@excludeWhenNull", any_value)
 def _exclude_when_null(definition: Any, place: str, builder: Builder) -> Resolver:
     charge = charge_at(place)
-    return pipe(builder.value(definition, place), lambda value: _without_nulls(value, charge, builder.kept))
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, dict):
+            charge_whole(value, charge)
+        return _without_nulls(value, builder.kept)
+
+    return pipe(builder.value(definition, place), resolve)
 
 
 def _check_liquid(checker: Checker, value: Any, place: str) -> None:
@@ -362,14 +370,12 @@ def _liquid(template: str, place: str, _builder: Builder) -> Resolver:
     return render
 
 
-def _without_nulls(value: Any, charge: Charge, kept: float) -> Any:
+def _without_nulls(value: Any, kept: float) -> Any:
     if value is None:
         return UNDEFINED
     if not isinstance(value, dict):
         return value
-    charge(COPIED * (1 + len(value)))
-    items = value.items()
-    return {key: _without_nulls(item, charge, kept - 1) for key, item in items if kept > 0 or item is not None}
+    return {key: _without_nulls(item, kept - 1) for key, item in value.items() if kept > 0 or item is not None}
 
 
 def _text_of(definition: Any, place: str, builder: Builder) -> Callable[[Any], str]:

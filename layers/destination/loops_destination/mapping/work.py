@@ -1,7 +1,9 @@
 """The limit on the work of one resolution, shared by the directives and by Liquid.
 
-Work is charged before it is done, for what is read and for what is written. A unit is a character or a value; the rates
-are such that none takes longer than about 0.1 µs. `python -m bench.worst` measures the worst events.
+Each directive and filter is charged for what it reads and writes. It is charged before it begins; only output that cannot
+exceed a few times the input is charged when it is there. Looking up a path copies nothing and is free.
+
+A unit is about one character or value, and takes about 0.1 µs at most: `python -m bench.worst` measures the worst events.
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ from typing import Any, Protocol
 from loops_destination.errors import MappingError, Problem
 
 LIMIT = 4_000_000
-"""Units of one resolution: an event of 256 KB can be read and written whole several times."""
+"""Units of one resolution: an event of 256 KB can be read and written whole several times, within half a second."""
 
+# Units of values that take longer to print than their characters to copy.
 _CONTAINER = 16
+_KEY = 4
+_FLOAT = 16
 _BITS_PER_DIGIT = 3
 
 
 class Charge(Protocol):
-    """Charges for work; raises `MappingError`, with the place, when the limit is exceeded."""
+    """Charge for work; raise `MappingError` with the directive's place, and `by`, when the limit is exceeded."""
 
     def __call__(self, units: float, by: str = "here") -> None: ...
 
@@ -36,7 +41,7 @@ _budget: ContextVar[Budget] = ContextVar("budget")
 
 
 def begin() -> Budget:
-    """Give what follows in this thread a budget of its own: the building of a mapping, or a resolution."""
+    """Start a new budget in this thread, for building a mapping or for one resolution."""
     budget = Budget()
     _budget.set(budget)
     return budget
@@ -58,7 +63,7 @@ def charge_at(place: str) -> Charge:
 
 
 def charge_whole(value: Any, charge: Charge) -> None:
-    """Charge for all that a value holds; a part that it holds twice counts twice, because it is printed twice."""
+    """Charge for everything in a value; a part that it holds twice counts twice, because it is printed twice."""
     if not isinstance(value, (dict, list)):
         charge(_size(value))
         return
@@ -66,7 +71,7 @@ def charge_whole(value: Any, charge: Charge) -> None:
     units = _CONTAINER + len(value)
     if isinstance(value, dict):
         items = value.values()
-        units += sum(map(len, value))
+        units += _KEY * len(value) + sum(map(len, value))
     charge(units + sum(map(_size, items)))
     for item in items:
         if isinstance(item, (dict, list)):
@@ -74,14 +79,16 @@ def charge_whole(value: Any, charge: Charge) -> None:
 
 
 def _size(value: Any) -> int:
-    """Return the characters of a scalar, where they may be many."""
+    """Return about as many units as the value has characters; containers are charged separately."""
     if isinstance(value, str):
         return len(value)
-    return value.bit_length() // _BITS_PER_DIGIT if isinstance(value, int) else 1
+    if isinstance(value, float):
+        return _FLOAT
+    return value.bit_length() // _BITS_PER_DIGIT + 1 if isinstance(value, int) else 1
 
 
 def steps(definition: Any) -> int:
-    """Return the units that resolving a definition once costs, apart from what its directives charge themselves."""
+    """Return the units of resolving a definition once, beside what its directives charge themselves."""
     if isinstance(definition, dict):
         return 1 + sum(map(steps, definition.values()))
     if isinstance(definition, list):

@@ -1,7 +1,7 @@
 """Liquid as Segment's `@liquid` runs it: LiquidJS's dialect, without the tags and filters that Segment disables.
 
 An engine of its own, because the dialect is JavaScript's down to how values compare, count and print, and because the
-work of a template has to be bounded: every value that is made or read spends from one budget.
+work of a template has to be bounded: it is charged to the budget of the whole mapping.
 """
 
 from loops_destination.mapping.liquid.liquid_parser import LiquidProblem, parse

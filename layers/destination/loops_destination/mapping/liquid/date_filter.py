@@ -53,9 +53,9 @@ _MONTHS = (
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NOON = 12
 _LONGEST = 100
-"""Characters of a date or of the name of a time zone; whatever is longer is none."""
+"""Characters of a date, or of the name of a time zone; no longer text is one."""
 _READING = 4_000
-"""Units of trying every form in which a date may be written."""
+"""Units of trying every format in which a date may be written."""
 _WRITING = 20
 """Units of a directive in a pattern."""
 _WIDTHS = dict.fromkeys("CdeHIklmMSUWy", 2) | {"j": 3, "L": 3, "Y": 4}
@@ -82,7 +82,7 @@ def write(moment: datetime, pattern: str) -> str:
 
 
 def work(value: Any, pattern: str = "") -> int:
-    """Return the units of reading the value, which may be a text of any form, and of writing it by the pattern."""
+    """Return the units of reading a date and of writing it by the pattern."""
     reading = _READING if isinstance(value, str) and not _ISO.fullmatch(trim(value)) else 0
     return reading + sum(_WRITING + _width(width) for _, width, _, _ in _DIRECTIVE.findall(pattern))
 
@@ -145,9 +145,15 @@ def _zone(zone: Any) -> tzinfo:
     if zone is None or zone is UNDEFINED:
         return UTC
     try:
-        return timezone(timedelta(minutes=-zone)) if is_number(zone) else ZoneInfo(shown(zone)[:_LONGEST])
+        return timezone(timedelta(minutes=-zone)) if is_number(zone) else _zone_named(shown(zone))
     except (ValueError, OverflowError, OSError, KeyError):
         raise LiquidError("there is no such time zone") from None
+
+
+def _zone_named(name: str) -> ZoneInfo:
+    if len(name) > _LONGEST:
+        raise ValueError(name)
+    return ZoneInfo(name)
 
 
 def _written(moment: datetime, match: re.Match[str]) -> str:

@@ -528,11 +528,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "xml_escape": _text_filter(_escape),
 }
 
-# What filters cost beside their input and their output, in units.
+# Work beside reading the input and writing the output, in units.
 
 
 def no_work(*_: Any) -> float:
-    """Return nothing: the filter costs no more than its input and its output."""
+    """Return 0: the filter costs no more than its input and its output."""
     return 0
 
 
@@ -577,4 +577,4 @@ WORK: dict[str, Callable[..., float]] = {
     "sum": _finding,
     "where": _finding,
 }
-"""Filters whose input and output do not tell what they cost, with the units that come on top."""
+"""Filters whose time or output is not in proportion to their input, with the units that this costs."""

@@ -1,4 +1,4 @@
-"""What one rendering works with: the event, the variables assigned so far, and what charges for the work."""
+"""The state of one rendering: the event, the variables assigned so far, and the charge for work."""
 
 from __future__ import annotations
 

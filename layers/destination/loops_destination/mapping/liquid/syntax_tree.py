@@ -119,7 +119,7 @@ class Pair(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter with its arguments; `work` gives the units that it costs beside those of its input and its output."""
+    """A filter with its arguments; `work` returns the units that it costs beside its input and output."""
 
     name: str
     function: Callable[..., Any]
