@@ -177,7 +177,7 @@ def test_an_export_with_problems_is_not_imported(cli: CommandLine, tmp_path: Pat
     assert run.status == 1
     assert not output.exists()
     assert "are mixed" in run.err
-    assert '"postSale" is no action' in run.err
+    assert 'unknown action "postSale"' in run.err
     machine = cli("import", tmp_path / "export.json", "--json")
     assert (machine.status, len(machine.json["problems"])) == (1, 2)
 
