@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from local.runtime import Invocation
     from local.sandbox import JournalEntry, Sandbox
     from local.stack import LocalStack
+    from loops_destination.subscriptions import Entry
     from segment_loops.loops_access import RecordedCall
-    from segment_loops.mappings_file import Entry
 
 KEPT = 300
 """The number of deliveries remembered."""

@@ -101,7 +101,7 @@ class DeployedStack:
         try:
             return Secret.from_json(text).api_key
         except SecretNotSetUp as error:
-            raise CommandError(f"{error} ({arn})") from None
+            raise CommandError(f"{arn}: {error}") from None
 
     def put_api_key(self, api_key: str) -> bool:
         """Put the API key into the stack's secret, whose other values stay; return False if it is there already.

@@ -20,10 +20,11 @@ from loops_destination.loops.connections import Connections
 from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Outcome, Result
 from loops_destination.pace import Pacer
+from loops_destination.subscriptions import Entry
 from loops_destination.trigger import Finding
 from segment_loops.json_values import json_or_text
 from segment_loops.loops_access import SHOWN_API_KEY, RecordedCall, Recorder, send_nothing
-from segment_loops.mappings_file import Entry
+from segment_loops.mappings_file import name_of
 
 CALL_SECONDS = 8.0
 CALLS_A_SECOND = 10
@@ -56,7 +57,7 @@ class Preview:
         """Return every step that the event reached."""
         shown: dict[str, Any] = {
             "subscription": self.entry.subscription.id,
-            "name": self.entry.name,
+            "name": name_of(self.entry),
             "action": self.entry.subscription.action.slug,
             "enabled": self.entry.subscription.enabled,
             "matches": self.matches,
@@ -112,7 +113,7 @@ class Sender:
 def preview_event(entry: Entry, arrival: Arrival, url: str, sender: Sender | None = None) -> Preview:
     """Preview the event under a subscription, with Loops at the base URL `url`; send it if there is a sender."""
     event = arrival.event or {}
-    preview = Preview(entry, entry.trigger.explain(event), entry.subscription.matches(event))
+    preview = Preview(entry, entry.subscription.trigger.explain(event), entry.subscription.matches(event))
     if not preview.matches:
         return preview
     key = idempotency_key(event, entry.subscription.id, arrival.text)
@@ -130,7 +131,7 @@ def preview_event(entry: Entry, arrival: Arrival, url: str, sender: Sender | Non
 
 def _mapped(entry: Entry, event: dict[str, Any]) -> Any:
     try:
-        return entry.mapping.resolve(event)
+        return entry.subscription.mapping.resolve(event)
     except MappingError:
         return None  # `prepare` says why
 

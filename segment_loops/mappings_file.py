@@ -1,20 +1,16 @@
-"""The mappings file as people see it: each subscription with its name, its trigger and its mapping."""
+"""The mappings file as people see it: names, triggers and mappings as they are written, warnings, and new ids."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from loops_destination.errors import Problem
-from loops_destination.mapping import Mapping
-from loops_destination.subscriptions import Subscription, load_subscriptions
-from loops_destination.subscriptions.definition import identity, quoted, well_typed
-from loops_destination.trigger import Trigger
+from loops_destination.subscriptions import Entry
+from loops_destination.subscriptions.definition import identity, quoted
 from segment_loops import PROJECT
 from segment_loops.command_errors import CommandError
 
@@ -23,48 +19,28 @@ MAPPINGS = PROJECT / "layers" / "mappings" / "mappings.json"
 _MADE_ID_CHARACTERS = 60
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """A subscription and its definition.
+def name_of(entry: Entry) -> str:
+    """Return the subscription's name for people, its id if it has none."""
+    return entry.subscription.name or entry.subscription.id
 
-    `place` is its path in the document; `written` holds the known keys to which the document gives a value.
-    """
 
-    place: str
-    written: dict[str, Any]
-    subscription: Subscription
+def trigger_text(entry: Entry) -> str:
+    """Return the trigger as it is written, or the action's default."""
+    return str(entry.written.get("trigger", entry.subscription.action.trigger))
 
-    @property
-    def name(self) -> str:
-        """The name for people: the subscription's id if it has none."""
-        return self.subscription.name or self.subscription.id
 
-    @property
-    def trigger(self) -> Trigger:
-        return self.subscription._trigger  # noqa: SLF001
+def mapping_definition(entry: Entry) -> Any:
+    """Return the mapping as it is written, or the action's default."""
+    return entry.written.get(_mapping_key(entry), entry.subscription.action.mapping)
 
-    @property
-    def mapping(self) -> Mapping:
-        return self.subscription._mapping  # noqa: SLF001
 
-    @property
-    def trigger_text(self) -> str:
-        """The trigger as it is written, or the action's default."""
-        return str(self.written.get("trigger", self.subscription.action.trigger))
+def mapping_place(entry: Entry) -> str:
+    """Return the mapping's path in the document."""
+    return f"{entry.place}/{_mapping_key(entry)}"
 
-    @property
-    def mapping_key(self) -> str:
-        """The key under which the document has the mapping: Segment's `settings`, or `mapping`."""
-        return "settings" if "settings" in self.written else "mapping"
 
-    @property
-    def mapping_place(self) -> str:
-        return f"{self.place}/{self.mapping_key}"
-
-    @property
-    def mapping_definition(self) -> Any:
-        """The mapping as it is written, or the action's default."""
-        return self.written.get(self.mapping_key, self.subscription.action.mapping)
+def _mapping_key(entry: Entry) -> str:
+    return "settings" if "settings" in entry.written else "mapping"
 
 
 def read_bytes(path: Path) -> bytes:
@@ -81,25 +57,6 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def load_entries(text: bytes) -> list[Entry]:
-    """Return the subscriptions of a document; raise `SubscriptionsError` with every problem, as `load_subscriptions`."""
-    subscriptions = load_subscriptions(text)
-    definitions, place = definitions_in(json.loads(text.decode("utf-8-sig")))
-    return [
-        Entry(f"{place}/{index}", well_typed(definition), subscription)
-        for index, (definition, subscription) in enumerate(zip(definitions, subscriptions, strict=True))
-    ]
-
-
-def definitions_in(document: Any) -> tuple[list[dict[str, Any]], str]:
-    """Return the list of definitions in a valid document, and its path there."""
-    place = ""
-    for key in ("data", "subscriptions"):
-        if isinstance(document, dict) and key in document:
-            document, place = document[key], f"{place}/{key}"
-    return document, place
-
-
 def warn_of_missing_id(entry: Entry) -> Iterator[Problem]:
     """Yield a warning if a new name would turn the entry into another subscription."""
     if entry.written.get("id"):
@@ -114,7 +71,7 @@ def warn_of_missing_id(entry: Entry) -> Iterator[Problem]:
 
 def warn_of_mistakes(entry: Entry) -> Iterator[Problem]:
     """Yield a warning for each part of the mapping that is valid but probably not intended."""
-    definition = entry.mapping_definition
+    definition = mapping_definition(entry)
     if any(key.startswith("@") for key in definition):
         return  # the result of a directive is known only for an event
     action = entry.subscription.action
@@ -122,11 +79,11 @@ def warn_of_mistakes(entry: Entry) -> Iterator[Problem]:
     for name in definition:
         if name not in fields:
             yield Problem(
-                f"{entry.mapping_place}/{name}", f"is ignored. The fields of {action.slug} are {', '.join(fields)}."
+                f"{mapping_place(entry)}/{name}", f"is ignored. The fields of {action.slug} are {', '.join(fields)}."
             )
     for name, field in fields.items():
         if field.required and definition.get(name) in (None, ""):
-            yield Problem(entry.mapping_place, f"rejects every event, because {name} is required and has no value.")
+            yield Problem(mapping_place(entry), f"rejects every event, because {name} is required and has no value.")
 
 
 def new_id(definition: dict[str, Any], taken: Collection[str]) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from loops_destination.errors import Problem, SubscriptionsError
+from loops_destination.subscriptions import Entry, load_entries
 from segment_loops.command_errors import FAILED
 from segment_loops.commands.options import json_option
 from segment_loops.console import add_row, number, print_json, printable, say, show, table, tell, wrapped
 from segment_loops.mappings_file import (
     MAPPINGS,
-    Entry,
-    load_entries,
+    name_of,
     read_bytes,
     shown_path,
     warn_of_missing_id,
@@ -84,7 +84,7 @@ def _show(file: Path, entries: Sequence[Entry]) -> None:
     for entry in entries:
         subscription = entry.subscription
         disabled = "" if subscription.enabled else "  (disabled)"
-        cells = [entry.name, subscription.id, subscription.action.slug, f"{entry.trigger}{disabled}"]
+        cells = [name_of(entry), subscription.id, subscription.action.slug, f"{entry.subscription.trigger}{disabled}"]
         add_row(rows, cells, "" if subscription.enabled else "dim")
     show(rows)
 
@@ -92,8 +92,8 @@ def _show(file: Path, entries: Sequence[Entry]) -> None:
 def _entry_as_json(entry: Entry) -> dict[str, Any]:
     return {
         "id": entry.subscription.id,
-        "name": entry.name,
+        "name": name_of(entry),
         "enabled": entry.subscription.enabled,
         "action": entry.subscription.action.slug,
-        "trigger": str(entry.trigger),
+        "trigger": str(entry.subscription.trigger),
     }

@@ -13,14 +13,22 @@ import click
 
 from loops_destination.actions import ACTIONS
 from loops_destination.errors import Problem, SubscriptionsError
-from loops_destination.subscriptions import load_subscriptions
+from loops_destination.subscriptions import Entry, load_entries, load_subscriptions
 from loops_destination.subscriptions.document import MAX_SUBSCRIPTIONS
 from segment_loops.command_errors import FAILED, CommandError
 from segment_loops.commands.check import problems_as_json, tell_problems
 from segment_loops.commands.options import json_option
 from segment_loops.commands.segment_differences import differences
 from segment_loops.console import number, print_json, printable, tell, wrapped
-from segment_loops.mappings_file import Entry, load_entries, new_id, read_bytes, shown_path, warn_of_mistakes
+from segment_loops.mappings_file import (
+    mapping_definition,
+    name_of,
+    new_id,
+    read_bytes,
+    shown_path,
+    trigger_text,
+    warn_of_mistakes,
+)
 
 DELETION = ACTIONS["deleteContact"]
 
@@ -79,8 +87,8 @@ def _definition(entry: Entry) -> dict[str, Any]:
         **({"name": name} if name else {}),
         "enabled": entry.subscription.enabled,
         "action": entry.subscription.action.slug,
-        "trigger": entry.trigger_text,
-        "mapping": entry.mapping_definition,
+        "trigger": trigger_text(entry),
+        "mapping": mapping_definition(entry),
     }
 
 
@@ -131,7 +139,7 @@ def _tell(output: Path | None, notes: Mapping[Entry, Sequence[Problem]], general
     tell("\nBefore you go live, note these differences from Segment (docs/decisions.md lists all):")
     for entry, problems in notes.items():
         if problems:
-            tell(f"\n{printable(entry.name)}", "bold")
+            tell(f"\n{printable(name_of(entry))}", "bold")
         for problem in problems:
             part = problem.path.removeprefix(entry.place).removeprefix("/")
             text = printable(f"{part}: {problem.message}" if part else problem.message)

@@ -14,6 +14,7 @@ from rich.text import Text
 from loops_destination.errors import SubscriptionsError
 from loops_destination.events import Arrival
 from loops_destination.outcomes import Result
+from loops_destination.subscriptions import load_entries
 from loops_destination.trigger import Finding
 from segment_loops.api_key import VARIABLE, api_key_from_environment
 from segment_loops.command_errors import FAILED, CommandError
@@ -31,7 +32,7 @@ from segment_loops.loops_access import (
     base_url,
     is_on_this_machine,
 )
-from segment_loops.mappings_file import load_entries, read_bytes, shown_path
+from segment_loops.mappings_file import name_of, read_bytes, shown_path
 
 
 @click.command()
@@ -110,7 +111,7 @@ def _show(arrival: Arrival, previews: Sequence[Preview], title: str) -> None:
 
 
 def _headline(preview: Preview) -> Text:
-    name = f"  {printable(preview.entry.name)} ({preview.entry.subscription.action.slug}): "
+    name = f"  {printable(name_of(preview.entry))} ({preview.entry.subscription.action.slug}): "
     if preview.matches:
         return Text.assemble((name, "bold"), ("matches", "green"))
     return Text.assemble((name, "bold"), ("no match" if preview.entry.subscription.enabled else "disabled", "yellow"))

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from loops_destination.errors import Problem
+from loops_destination.subscriptions import Entry
 from loops_destination.trigger.tokenizer import Token, tokenize
-from segment_loops.mappings_file import Entry
+from segment_loops.mappings_file import mapping_definition, mapping_place, trigger_text
 
 GUARDED = ("email", "userId", "eventName")
 """Fields of a Loops event that contact properties do not overwrite."""
@@ -30,11 +31,11 @@ def differences(entry: Entry) -> Iterator[Problem]:
         )
     if not {"settings", "mapping"} & entry.written.keys():
         yield Problem(f"{entry.place}/settings", "was missing, so it gets the default mapping")
-    for message in _trigger_differences(entry.trigger_text):
+    for message in _trigger_differences(trigger_text(entry)):
         yield Problem(f"{entry.place}/trigger", message)
     yield from _consent(entry)
     yield from _guarded(entry)
-    yield from _in_mapping(entry.mapping_definition, entry.mapping_place)
+    yield from _in_mapping(mapping_definition(entry), mapping_place(entry))
 
 
 def _trigger_differences(expression: str) -> Iterator[str]:
@@ -103,25 +104,25 @@ def _consent(entry: Entry) -> Iterator[Problem]:
 
     Here only the field `subscribed` can, if the action has one.
     """
-    definition = entry.mapping_definition
+    definition = mapping_definition(entry)
     has_field = any(field.name == "subscribed" for field in entry.subscription.action.fields)
     for name in () if has_field and "subscribed" in definition else SPREAD:
         properties = definition.get(name)
         if isinstance(properties, dict) and any(key == "subscribed" or key.startswith("@") for key in properties):
             instead = "; map the field `subscribed` instead" if has_field else ""
             yield Problem(
-                f"{entry.mapping_place}/{name}",
+                f"{mapping_place(entry)}/{name}",
                 f"never send `subscribed: true` here{instead}. At Segment they do if an event contains it",
             )
 
 
 def _guarded(entry: Entry) -> Iterator[Problem]:
     """Yield the contact properties that overwrite a field of the event at Segment, but not here."""
-    definition = entry.mapping_definition
+    definition = mapping_definition(entry)
     properties = definition.get("contactProperties") if isinstance(definition, dict) else None
     if not isinstance(properties, dict):
         return
-    place = f"{entry.mapping_place}/contactProperties"
+    place = f"{mapping_place(entry)}/contactProperties"
     if any(key.startswith("@") for key in properties):
         yield Problem(
             place, f"never overwrite {', '.join(GUARDED)} here. At Segment they do if an event contains such names"

@@ -13,10 +13,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from loops_destination.actions import ACTIONS
-from loops_destination.errors import Problem, SubscriptionsError
-from loops_destination.subscriptions import Subscription
-from loops_destination.subscriptions.definition import SYNONYMS, identity
-from segment_loops.mappings_file import Entry, definitions_in, load_entries, new_id
+from loops_destination.errors import InvalidJson, Problem, SubscriptionsError
+from loops_destination.subscriptions import Entry, Subscription, load_entries, read_json
+from loops_destination.subscriptions.definition import SYNONYMS, identity, well_typed
+from segment_loops.mappings_file import mapping_definition, name_of, new_id, trigger_text
 from segment_loops.studio import json_layout
 
 
@@ -98,8 +98,8 @@ class MappingsFile:
                 name=str(entry.written.get("name") or ""),
                 action=entry.subscription.action.slug,
                 enabled=entry.subscription.enabled,
-                trigger=entry.trigger_text,
-                mapping=json_layout.laid_out(entry.mapping_definition),
+                trigger=trigger_text(entry),
+                mapping=json_layout.laid_out(mapping_definition(entry)),
             )
             for index, entry in enumerate(self.entries())
         ]
@@ -110,7 +110,7 @@ class MappingsFile:
             entries = self.entries()
         except (SubscriptionsError, OSError):
             return subscription  # another program may be writing the file
-        return next((entry.name for entry in entries if entry.subscription.id == subscription), subscription)
+        return next((name_of(entry) for entry in entries if entry.subscription.id == subscription), subscription)
 
     def check(self, drafts: Sequence[Draft]) -> Checked:
         """Check each draft by itself and, if all are valid, the file that they would make."""
@@ -142,9 +142,16 @@ class MappingsFile:
 
     def _definitions(self) -> list[dict[str, Any]]:
         """Return each subscription's whole definition, with the keys that the page does not show."""
-        self.entries()  # raises for an invalid file
-        definitions, _ = definitions_in(json.loads(self._text()))
-        return definitions
+        entries = self.entries()  # raises for an invalid file
+        document = json.loads(self._text())
+        return [_at(document, entry.place) for entry in entries]
+
+
+def _at(document: Any, path: str) -> Any:
+    """Return the part of a document at this path."""
+    for key in path.split("/")[1:]:
+        document = document[int(key) if isinstance(document, list) else key]
+    return document
 
 
 def _check_alone(
@@ -152,21 +159,21 @@ def _check_alone(
 ) -> Iterator[DraftProblem]:
     mapping, is_json = {}, True
     try:
-        mapping = json_layout.read(draft.mapping)
-    except json_layout.InvalidJson as error:
+        mapping = read_json(draft.mapping)
+    except InvalidJson as error:
         is_json = False
         yield DraftProblem(error.message, index, "mapping", error.line)
     original = originals[draft.origin] if draft.origin is not None and draft.origin < len(originals) else {}
     definition = _with_id(_definition(draft, mapping, original), original, taken)
     try:
-        Subscription.from_json(definition)
+        subscription = Subscription.from_json(definition)
     except SubscriptionsError as error:
         for problem in error.problems:
             yield _problem(index, draft, problem)
         return
     if is_json:
         checked.definitions[index] = definition
-        (checked.entries[index],) = load_entries(json.dumps([definition]).encode())
+        checked.entries[index] = Entry(f"/{index}", well_typed(definition), subscription)
 
 
 def _definition(draft: Draft, mapping: Any, original: dict[str, Any]) -> dict[str, Any]:

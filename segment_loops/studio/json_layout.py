@@ -13,28 +13,6 @@ WIDTH = 100
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]|[^\s{}\[\]:,"]+')
 
 
-class InvalidJson(Exception):
-    """The text is not JSON; `line` counts from 1, and is None if it is unknown."""
-
-    def __init__(self, message: str, line: int | None = None) -> None:
-        self.message = message
-        self.line = line
-        super().__init__(message)
-
-
-def read(text: str) -> Any:
-    """Return the value; raise `InvalidJson` for text that is not JSON or has an object with a repeated key."""
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        message = "it is empty" if not text.strip() else f"{error.msg}, at column {error.colno}"
-        raise InvalidJson(f"not valid JSON: {message}", error.lineno) from None
-    except ValueError:  # an integer of more digits than Python converts
-        raise InvalidJson("a number is too long") from None
-    except RecursionError:
-        raise InvalidJson("nested too deeply") from None
-
-
 def line_of(text: str, path: str) -> int:
     """Return the line, from 1, on which the part at this path begins.
 
@@ -123,16 +101,3 @@ def _plain(value: Any) -> str:
     """Return JSON on one line; in ASCII if it contains a lone surrogate, which UTF-8 cannot encode."""
     text = json.dumps(value, ensure_ascii=False)
     return json.dumps(value) if any("\ud800" <= character <= "\udfff" for character in text) else text
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value: dict[str, Any] = {}
-    for key, item in pairs:
-        if key in value:
-            raise InvalidJson(f"an object has the key {json.dumps(key)} more than once")
-        value[key] = item
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise InvalidJson(f"{name} is not a JSON value")
