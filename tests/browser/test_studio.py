@@ -26,7 +26,7 @@ def test_a_mapping_is_broken_mended_saved_and_tried(studio: StudioPage, page: Pa
     editor = page.get_by_label("Mapping", exact=True)
 
     editor.fill(json.dumps(mapping | {"firstName": {"@pth": "$.traits.firstName"}}, indent=2))
-    expect(page.locator("#problems-mapping")).to_contain_text("there is no directive @pth")
+    expect(page.locator("#problems-mapping")).to_contain_text("unknown directive @pth")
     line = editor.input_value().split("\n").index('    "@pth": "$.traits.firstName"') + 1
     expect(page.locator("#editor .gutter .faulty")).to_have_text(str(line - 1))
     expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()

@@ -62,7 +62,7 @@ def test_an_invalid_payload_is_rejected_in_the_preview(client: Client) -> None:
 @pytest.mark.parametrize(
     ("mapping", "line", "message"),
     [
-        ('{\n  "email": {\n    "@pth": 1\n  }\n}', 2, "@pth"),
+        ('{\n  "email": {\n    "@pth": 1\n  }\n}', 2, "email: unknown directive @pth"),
         ('{\n  "userId": "u",\n  "email": { "@if": {\n    "exists": 1,\n    "els": { "@no": 1 } } }\n}', 5, "@no"),
         ('{\n  "a": [\n    "x",\n    { "@path": 5 }\n  ]\n}', 4, "a/1/@path: must be"),
         ('{\n  "userId": "u",\n}', 3, "not JSON"),
