@@ -95,7 +95,7 @@ def test_the_first_item_and_the_rest_are_slices_of_the_body(pieces: list[bytes])
     ],
 )
 def test_the_rest_of_a_batch_is_a_batch(body: bytes, rest: bytes) -> None:
-    """The items after the first are a batch of their own, and there is no rest after the only item."""
+    """The items after the first are a batch of their own, and nothing follows an only item."""
     assert signable_parts(body) == [(body, b""), (EVENT, rest)]
 
 

@@ -87,16 +87,14 @@ _METRIC_OF_DENIAL = {
     Denial.SECRET_NOT_SET_UP: Metric.SECRET_NOT_SET_UP,
     Denial.SECRET_UNAVAILABLE: Metric.SECRET_UNAVAILABLE,
 }
-
-
 _USUAL = {Outcome.DELIVERED, Outcome.FILTERED}
 
 
 class Telemetry:
     """The log and the metrics of one function.
 
-    `hash_key` returns the key with which users and unusual messageIds are hashed; while it is empty, there are no hashes.
-    `namespace` is that of the metrics. Lines below `level` are not written.
+    `hash_key` returns the key for hashing users and messageIds; while it is empty, neither appears in the log.
+    `namespace` is the CloudWatch namespace of the metrics. Lines below `level` are not written.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ class Secret(BaseModel):
 class SecretStore:
     """The current and the previous version of the secret, each fetched when it is first needed.
 
-    `fetch` returns the text of the version with a staging label, or None if there is no such version. It raises
+    `fetch` returns the text of the version with a staging label, or None if it does not exist. It raises
     `SecretUnavailable`.
     """
 
@@ -133,7 +133,7 @@ class SecretStore:
 
 
 class _CachedVersion:
-    """The text of the version with one staging label, None if there is no such version."""
+    """The text of the version with one staging label, None if it does not exist."""
 
     def __init__(self, stage: str, fetch: Callable[[str], str | None], clock: Clock) -> None:
         self._stage = stage

@@ -173,7 +173,7 @@ def test_a_faulty_export_is_not_imported(cli: Cli, tmp_path: Path) -> None:
     assert run.status == 1
     assert not output.exists()
     assert "are mixed" in run.err
-    assert '"postSale" is no action' in run.err
+    assert 'unknown action "postSale"' in run.err
     machine = cli("import", tmp_path / "export.json", "--json")
     assert (machine.status, len(machine.json["problems"])) == (1, 2)
 

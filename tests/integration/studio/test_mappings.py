@@ -102,7 +102,7 @@ def test_too_many_subscriptions_are_a_fault(client: Client) -> None:
     drafts = client.drafts()
     drafts += [drafts[1] | {"origin": None, "name": f"New {number}"} for number in range(50)]
     (problem,) = preview(client, drafts)["problems"]
-    assert (problem["draft"], problem["message"]) == (None, "has 53 subscriptions; there can be 50")
+    assert (problem["draft"], problem["message"]) == (None, "has 53 subscriptions; at most 50 are allowed")
 
 
 def test_renaming_keeps_the_id(client: Client, mappings: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_connection_that_the_server_closed_is_not_reused(serve: Callable[..., 
 
 
 def test_a_connection_whose_response_broke_off_is_not_reused(serve: Callable[..., Server]) -> None:
-    """What remains of an incomplete response is never read as the next response."""
+    """The remains of an incomplete response are never read as the next response."""
     server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
     connections = Connections(1)
     for _ in range(2):

@@ -36,7 +36,7 @@ _MAX_MESSAGE_CHARACTERS = 500
 
 
 class Meaning(Enum):
-    """What a response means for the delivery."""
+    """The meaning of a response for its delivery."""
 
     DONE = auto()
     ALREADY_DONE = auto()
