@@ -59,7 +59,7 @@ class Sqs:
         time.sleep(self._seconds)
 
 
-class Loops:
+class TroubledLoops:
     """A Loops that responds 503 after `seconds`, if the call is given as much."""
 
     def __init__(self, seconds: float) -> None:
@@ -100,7 +100,7 @@ def answer(  # noqa: PLR0913  # the parts of a case, named at each call
         action="sendEvent",
         subscriptions=[subscription(f"events {number}", mapping) for number in range(subscriptions)],
         verifier=Verifier(secrets),
-        deliverer=Deliverer(Loops(loops_seconds), secrets, clock),
+        deliverer=Deliverer(TroubledLoops(loops_seconds), secrets, clock),
         breaker=Breaker(clock),
         store=Queues(dict.fromkeys(QueueName, "queue"), clock, lambda: sqs),
         telemetry=Telemetry("bench", lambda: ""),
@@ -123,7 +123,7 @@ def redeliver(title: str, seconds: float) -> None:
     secrets = SecretStore({"AWSCURRENT": SECRET}.get, clock)
     redelivery = Redelivery(
         subscriptions=[subscription("events", heavy())],
-        deliverer=Deliverer(Loops(0.1), secrets, clock),
+        deliverer=Deliverer(TroubledLoops(0.1), secrets, clock),
         store=Queues(dict.fromkeys(QueueName, "queue"), clock, lambda: sqs),
         telemetry=Telemetry("bench", lambda: ""),
         clock=clock,
