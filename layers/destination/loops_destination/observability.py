@@ -27,7 +27,7 @@ from loops_destination.messages import Message
 from loops_destination.outcomes import Denial, Outcome, Reason, Result
 from loops_destination.settings import METRICS_NAMESPACE, Level
 
-MAX_LATENCIES = 99  # in one line of metrics; at 100 values of one metric, Powertools would write a line by itself
+MAX_LATENCIES = 99  # in one line of metrics; CloudWatch accepts 100 values of a metric
 
 _UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _MD5 = "[0-9a-f]{32}"
@@ -152,16 +152,16 @@ class Telemetry:
 
     def flush(self) -> None:
         """Write the metrics of this invocation as one line of CloudWatch's embedded metric format, and start anew."""
-        for metric, count in self._counts.items():
-            self._metrics.add_metric(metric.title, metric.unit, count)
-        for milliseconds in self._latencies:
-            self._metrics.add_metric(Metric.LATENCY.title, Metric.LATENCY.unit, milliseconds)
+        values = {metric: [float(count)] for metric, count in self._counts.items()}
+        if self._latencies:
+            values[Metric.LATENCY] = self._latencies
         if self._longest_wait is not None:
-            self._metrics.add_metric(Metric.OLDEST_DELIVERY.title, Metric.OLDEST_DELIVERY.unit, self._longest_wait)
-        if self._metrics.metric_set:
-            sys.stdout.write(_json({**self._metrics.serialize_metric_set()}) + "\n")
+            values[Metric.OLDEST_DELIVERY] = [self._longest_wait]
+        if values:
+            # All at once: `add_metric` validates each name and unit, which are constants here.
+            metrics = {metric.title: {"Unit": metric.unit.value, "Value": found} for metric, found in values.items()}
+            sys.stdout.write(_json({**self._metrics.serialize_metric_set(metrics)}) + "\n")
             sys.stdout.flush()
-        self._metrics.clear_metrics()
         self._counts = Counter()
         self._latencies = []
         self._longest_wait = None
