@@ -45,7 +45,7 @@ def test_a_stack_without_a_key_yet_is_told(cli: Cli, stack: str) -> None:
     boto3.client("secretsmanager").put_secret_value(SecretId="secret", SecretString=placeholder)
     run = cli("test-key", "--stack", stack)
     assert run.status == 1
-    assert "put the API key of Loops there" in run.err
+    assert "store the Loops API key in it" in run.err
 
 
 def test_no_key_at_all_is_told(cli: Cli) -> None:
