@@ -20,7 +20,7 @@ from functions.contact_upsert import app as contact_upsert
 from functions.send_event import app as send_event
 from loops_destination.clock import SystemClock
 from loops_destination.events import parse_body
-from loops_destination.handlers.webhook import WebhookHandler
+from loops_destination.handlers.lambda_handler import LambdaHandler
 from loops_destination.http_api import WebhookRequest
 from loops_destination.idempotency import idempotency_key
 from loops_destination.loops import LoopsClient
@@ -122,9 +122,7 @@ def handling(case: Case, subscriptions: list[dict[str, Any]], port: int, folder:
     return run
 
 
-def warm_handler(
-    handler: WebhookHandler, subscriptions: list[dict[str, Any]], port: int, folder: Path
-) -> WebhookHandler:
+def warm_handler(handler: LambdaHandler, subscriptions: list[dict[str, Any]], port: int, folder: Path) -> LambdaHandler:
     """The handler in an environment of its own, whose Loops and Secrets Manager are the loopback server."""
     file = folder / f"{len(list(folder.iterdir()))}.json"
     file.write_text(json.dumps(subscriptions), "utf-8")

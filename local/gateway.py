@@ -1,4 +1,4 @@
-"""API Gateway's HTTP API on this machine: requests become payload format 2.0, and a function's answer a response.
+"""API Gateway's HTTP API on this machine: requests become events in payload format 2.0, and results responses.
 
 Source: AWS' documentation, "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway".
 """
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request, Response
 
 from local.runtime import PayloadTooLarge, ignore
-from local.template import ACCOUNT, Route
+from local.sam_template import Route
+from segment_loops.local_addresses import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,19 +29,20 @@ if TYPE_CHECKING:
     from loops_destination.clock import Clock
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
-"""API Gateway's quota for a request."""
+"""API Gateway's quota for a request body."""
 
 API_ID = "local"
 
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")
-"""Media types whose bodies the event carries as they are; all others are in base64."""
+"""Media types whose bodies are passed on as text; all others are encoded in base64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer; `function` is None when no route leads to one.
+    """A request and its answer.
 
-    `event` is what the function got, `time` in seconds since 1970, and it took so many `seconds`.
+    `event` is the function's input, and `function` its name, None if no route matched. `time` is in seconds since 1970;
+    `seconds` is the duration.
     """
 
     event: Mapping[str, Any] = field(repr=False)
@@ -60,9 +62,10 @@ class Exchange:
 
 
 class Gateway:
-    """The WSGI application; `routes` lead to functions, `listener` is told of every exchange once it is over.
+    """The WSGI application.
 
-    `studio` has what no API Gateway has: a page at `/`, and all that is below `/studio`.
+    `listener` is called after every request that was not for a mounted application. `mounts` holds applications that a
+    real API Gateway does not have, by their path: `/` is the root alone, `/x/` everything below it.
     """
 
     def __init__(
@@ -70,18 +73,22 @@ class Gateway:
         routes: Mapping[Route, LambdaFunction],
         clock: Clock,
         listener: Callable[[Exchange], None] = ignore,
-        studio: WSGIApplication | None = None,
+        mounts: Mapping[str, WSGIApplication] | None = None,
     ) -> None:
         self._routes = routes
         self._clock = clock
         self._listener = listener
-        self._studio = studio
+        self._mounts = mounts or {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        if self._studio is not None and (request.path == "/" or request.path.startswith("/studio/")):
-            return self._studio(environ, start_response)
-        return self._answer(request)(environ, start_response)
+        return (self._mounted(request.path) or self._answer(request))(environ, start_response)
+
+    def _mounted(self, path: str) -> WSGIApplication | None:
+        return next(
+            (app for place, app in self._mounts.items() if path == place or (place != "/" and path.startswith(place))),
+            None,
+        )
 
     def _answer(self, request: Request) -> Response:
         now = self._clock.time()
@@ -95,7 +102,7 @@ class Gateway:
         return response
 
     def _route(self, request: Request) -> Route | None:
-        """Return the route that HTTP APIs choose: one of exactly this path, else the longest greedy one."""
+        """Return the route that an HTTP API chooses: the one with exactly this path, else the longest greedy one."""
         exact = Route(request.method, request.path)
         if exact in self._routes:
             return exact
@@ -123,7 +130,7 @@ def _message(status: int, message: str) -> Response:
 
 
 def _integrated(payload: Any) -> Response:
-    """The response in a function's answer; where that has no status, the answer itself is the body."""
+    """Return the response that a function's result describes; a result without a status is the body itself."""
     if not isinstance(payload, dict) or "statusCode" not in payload:
         return Response(json.dumps(payload), mimetype="application/json")
     body = str(payload.get("body") or "")

@@ -14,9 +14,9 @@ _ISO = re.compile(
 
 
 def read_date(value: Any) -> str:
-    """The instant as `2026-01-31T12:00:00.000Z`; ValueError when the value is no date of a documented form.
+    """Return the date as `2026-01-31T12:00:00.000Z`; raise `ValueError` for a value of no documented form.
 
-    Seconds are taken for milliseconds, as Loops does: they come out in January 1970.
+    Numbers are milliseconds, so that seconds give a date in January 1970, as in Loops.
     """
     return _instant(value).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -26,11 +26,11 @@ def _instant(value: Any) -> datetime:
         moment = datetime.fromisoformat(value)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if not _is_milliseconds(value):
-        raise ValueError("no date of a documented form")
+        raise ValueError("not a date of a documented form")
     try:
         return _EPOCH + timedelta(milliseconds=float(value))
     except OverflowError:
-        raise ValueError("outside of the calendar") from None
+        raise ValueError("outside the calendar") from None
 
 
 def _is_milliseconds(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What a person does in the studio, done in a browser."""
+"""The work of a person in the studio, in a browser."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CONTACT = "Create or update a contact"
 
 
 def test_a_mapping_is_broken_mended_saved_and_tried(studio: StudioPage, page: Page, mappings: Path) -> None:
-    """A fault shows at its line and keeps the file as it is; mended, the mapping is saved, and what is sent is found."""
+    """A problem is shown at its line and nothing is saved; once it is fixed, the mapping is saved and used."""
     before = mappings.read_bytes()
     studio.open()
     mapping = studio.mapping()
     editor = page.get_by_label("Mapping", exact=True)
 
     editor.fill(json.dumps(mapping | {"firstName": {"@pth": "$.traits.firstName"}}, indent=2))
-    expect(page.locator("#problems-mapping")).to_contain_text("there is no directive @pth")
+    expect(page.locator("#problems-mapping")).to_contain_text("unknown directive @pth")
     line = editor.input_value().split("\n").index('    "@pth": "$.traits.firstName"') + 1
     expect(page.locator("#editor .gutter .faulty")).to_have_text(str(line - 1))
     expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
@@ -104,7 +104,7 @@ def test_a_new_subscription_is_disabled(studio: StudioPage, page: Page, mappings
 
 
 def test_a_delivery_waits_for_loops_and_arrives(studio: StudioPage, page: Page, clock: MovableClock) -> None:
-    """With Loops answering 500 an event is queued; once Loops is well it is delivered, and both answers are told."""
+    """With Loops answering 500 an event is queued; once Loops works again it is delivered, and both responses are shown."""
     studio.fail("answer 500", "the next call")
     studio.open()
     studio.send("queued")
@@ -147,7 +147,7 @@ def test_deliveries_are_filtered_and_sent_again(studio: StudioPage, page: Page, 
 
 
 def test_a_dead_letter_is_redriven(studio: StudioPage, page: Page, stack: LocalStack) -> None:
-    """What Loops refused waits by its reason; redriven it is delivered, and the letter is gone."""
+    """A delivery that Loops refused is listed by its reason; redriven, it is delivered and no longer a dead letter."""
     studio.fail("refuse the request, 400", "the next call")
     studio.open()
     studio.send("rejected")

@@ -16,7 +16,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-from local.template import REGION
+from segment_loops.local_addresses import REGION
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"

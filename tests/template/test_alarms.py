@@ -8,19 +8,20 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import pytest
 
 from loops_destination.delivery import Deliverer
+from loops_destination.handlers.redelivery import Redelivery
 from loops_destination.loops import Response
 from loops_destination.messages import Message, ascii_json
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
-from loops_destination.redelivery import Record, Redelivery
+from loops_destination.received import ReceivedMessage
 from tests.fakes import (
     CONTACT,
     DONE,
@@ -64,18 +65,30 @@ def retry_queue(
     redelivery = Redelivery(
         subscriptions=[CONTACT],
         deliverer=Deliverer(ScriptedLoops(*responses), Keyring("key"), clock),
-        storage=storage,
+        store=storage,
         telemetry=telemetry,
         clock=clock,
         pacer=Pacer(10, clock),
         calls_at_once=5,
         retry_for_seconds=72 * HOUR,
         max_event_age_seconds=72 * 3600,
-        threads=lambda _: nullcontext(OneByOne()),
+        workers=lambda _: nullcontext(OneByOne()),
     )
     event = ascii_json(IDENTIFY)
-    message = Message("k", received, Reason.TIMEOUT, event, action="createOrUpdateContact", subscription="contacts")
-    waiting = {str(at): Record(str(at), str(at), message.to_json(), NOW + at, receives=0) for at in arrivals}
+    message = Message(
+        idempotency_key="k",
+        received_at=received,
+        reason=Reason.TIMEOUT,
+        event=event,
+        action="createOrUpdateContact",
+        subscription="contacts",
+    )
+    waiting = {
+        str(at): ReceivedMessage(
+            message_id=str(at), receipt=str(at), body=message.to_json(), sent_at=NOW + at, receives=0
+        )
+        for at in arrivals
+    }
     samples: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for time in range(0, round(until), POLL_SECONDS):
         clock.now = max(clock.now, NOW + time)
@@ -107,8 +120,8 @@ def retry_queue(
     return samples
 
 
-def _received(record: Record) -> Record:
-    return Record(record.message_id, record.receipt, record.body, record.sent_at, record.receives + 1)
+def _received(record: ReceivedMessage) -> ReceivedMessage:
+    return replace(record, receives=record.receives + 1)
 
 
 def _note(samples: dict[str, list[tuple[float, float]]], time: float, output: str) -> None:

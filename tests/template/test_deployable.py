@@ -14,7 +14,7 @@ from cfnlint.api import ManualArgs, lint
 from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 
-from local.template import ACCOUNT, REGION
+from segment_loops.local_addresses import ACCOUNT, REGION
 from tests.template.stack import QUEUE, TEMPLATE, TRANSFORMS, Reading, Stack, references
 
 NOT_IN_MOTO = {

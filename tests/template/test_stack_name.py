@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.samconfig import MAX_STACK_NAME, main
+from segment_loops.samconfig import MAX_STACK_NAME, main
 from tests.template.stack import ALARM, QUEUE, ROOT, Stack
 
 LONGEST_REGION = "ap-southeast-1"
@@ -94,7 +94,7 @@ def test_a_name_that_is_too_long_is_reported_with_its_limit(
 ) -> None:
     """A name that is too long ends the deployment with its length, the limit and the reason."""
     assert main(["--config-env", section], config) == 1
-    assert "has 65 characters. Choose one of at most 64: the names of the queues" in capsys.readouterr().err
+    assert "has 65 characters. Choose one of at most 64: the queues' names begin with it" in capsys.readouterr().err
 
 
 def test_a_name_that_fits_is_accepted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,13 +114,13 @@ def test_a_name_on_the_command_line_takes_precedence(config: Path) -> None:
 def test_a_section_without_a_name_is_reported(config: Path, capsys: pytest.CaptureFixture[str], section: str) -> None:
     """A section without a stack name, or that does not exist, is an error that says how to name a stack."""
     assert main(["--config-env", section], config) == 1
-    assert f"names no stack for {section}: add it there, or name one with --stack-name" in capsys.readouterr().err
+    assert f"names no stack for {section}: add one there, or pass --stack-name" in capsys.readouterr().err
 
 
 def test_a_deployment_checks_the_name_before_it_builds() -> None:
     """`make deploy` first checks the name, with the options that it passes to `sam deploy`."""
     command = ["make", "--dry-run", "deploy", "CONFIG_ENV=staging", "ARGS=--stack-name other"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
-    lines = [line for line in done.stdout.splitlines() if "local.samconfig" in line or "/sam " in line]
-    assert ["local.samconfig" in line for line in lines] == [True, False, False]
-    assert lines[0].endswith("-m local.samconfig --config-env staging --stack-name other")
+    lines = [line for line in done.stdout.splitlines() if "segment_loops.samconfig" in line or "/sam " in line]
+    assert ["segment_loops.samconfig" in line for line in lines] == [True, False, False]
+    assert lines[0].endswith("-m segment_loops.samconfig --config-env staging --stack-name other")

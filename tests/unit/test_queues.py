@@ -1,4 +1,4 @@
-"""The queues' deadlines, on an SQS in memory; tests/integration/test_queues.py has what they store."""
+"""The queues' calls of SQS and their deadlines, on an SQS in memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from loops_destination.clock import SystemClock
-from loops_destination.messages import Message, Parcel, QueueName
+from loops_destination.handlers.webhook import STORING_SECONDS, STORING_SECONDS_PER_DELIVERY
+from loops_destination.messages import Message, QueueName, RoutedMessage
 from loops_destination.outcomes import Reason
 from loops_destination.queues import CALLS_AT_ONCE, Queues
-from loops_destination.webhook import STORING_SECONDS, STORING_SECONDS_PER_DELIVERY
 from tests.fakes import NOW, ManualClock
 
-PARCEL = Parcel(
-    QueueName.RETRY, Message("k", NOW, Reason.TIMEOUT, event="{}", action="sendEvent", subscription="events")
+ROUTED = RoutedMessage(
+    QueueName.RETRY,
+    Message(
+        idempotency_key="k",
+        received_at=NOW,
+        reason=Reason.TIMEOUT,
+        event="{}",
+        action="sendEvent",
+        subscription="events",
+    ),
 )
 URLS = dict.fromkeys(QueueName, "queue")
 
 
 class TickingClock(ManualClock):
-    """A tenth of a second later each time that it is read."""
+    """A clock that advances by 0.1 s each time that it is read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +46,7 @@ class TickingClock(ManualClock):
 
 
 class Sqs:
-    """Takes all messages, after `before` has run."""
+    """An SQS that runs `before` and then takes all messages."""
 
     def __init__(self, before: Callable[[], object]) -> None:
         self.calls = 0
@@ -66,8 +74,8 @@ def test_a_whole_batch_is_stored_in_full_calls_at_once() -> None:
     waiting = iter(range(CALLS_AT_ONCE))
     sqs: Any = Sqs(lambda: next(waiting, None) is None or gathered.wait(timeout=30))
     event = json.dumps({"type": "track", "properties": {"text": "x" * 3850}})
-    parcel = Parcel(QueueName.RETRY, replace(PARCEL.message, event=event))
-    assert Queues(URLS, ManualClock(), lambda: sqs).store([parcel] * 3000, NOW + 60) == [True] * 3000
+    routed = RoutedMessage(QueueName.RETRY, replace(ROUTED.message, event=event))
+    assert Queues(URLS, ManualClock(), lambda: sqs).store([routed] * 3000, NOW + 60) == [True] * 3000
     assert sqs.calls == 300
     assert sqs.calls / CALLS_AT_ONCE * 0.05 < STORING_SECONDS + 3000 * STORING_SECONDS_PER_DELIVERY
 
@@ -75,7 +83,7 @@ def test_a_whole_batch_is_stored_in_full_calls_at_once() -> None:
 def test_no_call_begins_that_cannot_end_by_the_deadline() -> None:
     """Storing and hiding stop calling SQS when the time left is too short for a call; the rest is not stored."""
     sqs: Any = Sqs(lambda: None)
-    stored = Queues(URLS, TickingClock(), lambda: sqs).store([PARCEL] * 1000, NOW + 1.05)
+    stored = Queues(URLS, TickingClock(), lambda: sqs).store([ROUTED] * 1000, NOW + 1.05)
     assert 0 < sqs.calls < 10
     assert stored.count(True) == 10 * sqs.calls
     sqs.calls = 0
@@ -84,7 +92,7 @@ def test_no_call_begins_that_cannot_end_by_the_deadline() -> None:
 
 
 def test_a_call_that_hangs_is_abandoned_at_the_deadline() -> None:
-    """What a hanging SQS has not confirmed by the deadline counts as not stored, also if it is confirmed later."""
+    """A message that SQS does not confirm by the deadline counts as not stored, even if it is confirmed later."""
     released, ended = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -94,7 +102,7 @@ def test_a_call_that_hangs_is_abandoned_at_the_deadline() -> None:
     sqs: Any = Sqs(hang)
     clock = SystemClock()
     queues = Queues(URLS, clock, lambda: sqs)
-    stored = queues.store([PARCEL], clock.time() + 0.3)
+    stored = queues.store([ROUTED], clock.time() + 0.3)
     queues.postpone({"receipt": 5}, clock.time() + 0.3)
     assert (sqs.calls, ended.is_set()) == (2, False)
     released.set()
@@ -102,8 +110,8 @@ def test_a_call_that_hangs_is_abandoned_at_the_deadline() -> None:
     assert stored == [False]
 
 
-def test_an_error_of_sqs_is_not_raised_and_any_other_is() -> None:
-    """An error of AWS means that nothing was stored; an error of this code shows itself."""
+def test_only_errors_that_are_not_of_aws_are_raised() -> None:
+    """An error of AWS means that the messages are not stored; any other error is raised."""
 
     def time_out() -> None:
         raise ReadTimeoutError(endpoint_url="sqs")
@@ -112,7 +120,7 @@ def test_an_error_of_sqs_is_not_raised_and_any_other_is() -> None:
         raise ZeroDivisionError
 
     failing: Any = Sqs(time_out)
-    assert Queues(URLS, ManualClock(), lambda: failing).store([PARCEL], NOW + 60) == [False]
+    assert Queues(URLS, ManualClock(), lambda: failing).store([ROUTED], NOW + 60) == [False]
     faulty: Any = Sqs(fail)
     with pytest.raises(ZeroDivisionError):
-        Queues(URLS, ManualClock(), lambda: faulty).store([PARCEL], NOW + 60)
+        Queues(URLS, ManualClock(), lambda: faulty).store([ROUTED], NOW + 60)

@@ -1,26 +1,25 @@
-"""The Idempotency-Key of a delivery: the same one on every path that the delivery can take."""
+"""The idempotency key of a delivery: the same one, however and however often the delivery reaches Loops."""
 
 from __future__ import annotations
 
 import json
-from hashlib import sha1
 from json.encoder import encode_basestring_ascii
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from loops_destination.events import message_id
 
 NAMESPACE = UUID("0fdf5faf-92f2-48c4-980b-37efbe261383")
-"""Of this package alone. A change would make every delivery under way a new one, and mail people twice."""
+"""Never to be changed: every delivery under way would get a new key, and people would get their emails twice."""
 
 _compact = json.JSONEncoder(separators=(",", ":")).encode  # in ASCII
 
 
 def idempotency_key(event: dict[str, Any], subscription_id: str, raw: str | None = None) -> str:
-    """A UUIDv5, in 36 characters (Loops takes up to 100), of the event under a subscription.
+    """Return the key of an event under a subscription: a UUIDv5 of 36 characters, where Loops allows 100.
 
-    Segment's retries carry the same messageId, so that tells the event. Without one its text does: `raw`, the text as
-    it came, or else compact JSON of the event.
+    The messageId identifies the event, because Segment's retries repeat it. An event without one is identified by its
+    text: `raw`, as it was received, or else compact ASCII JSON of the event.
     """
     known_by = message_id(event)
     if known_by is not None:
@@ -29,14 +28,5 @@ def idempotency_key(event: dict[str, Any], subscription_id: str, raw: str | None
 
 
 def _uuid(*parts: str) -> str:
-    # As JSON no two lists of parts read the same, and a lone surrogate, which UTF-8 cannot hold, stays escaped.
-    return _uuid5(f"[{','.join(map(encode_basestring_ascii, parts))}]".encode())
-
-
-def _uuid5(name: bytes) -> str:
-    """The UUID of RFC 9562, section 5.5; `uuid.uuid5` makes an object of it first, at twice the cost."""
-    digest = bytearray(sha1(NAMESPACE.bytes + name, usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50  # the version
-    digest[8] = digest[8] & 0x3F | 0x80  # the variant
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    # A JSON array: different parts never give the same text, and a lone surrogate, which UTF-8 cannot hold, is escaped.
+    return str(uuid5(NAMESPACE, f"[{','.join(map(encode_basestring_ascii, parts))}]"))

@@ -1,4 +1,4 @@
-"""What is asked of Loops: the shape that the actions build and the Loops client sends."""
+"""A call of the Loops API, as the actions build it and the Loops client sends it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 class LoopsRequest:
     """One call of the Loops API.
 
-    `path` begins with `/api/v1`; `body` is the JSON object that is sent; `headers` holds only what this request adds
-    to those of every call.
+    `path` begins with `/api/v1`, `body` is the JSON object to send, and `headers` holds the headers that only this call
+    has.
     """
 
     method: str
     path: str
-    body: dict[str, Any] = field(repr=False)  # traits and addresses stay out of tracebacks and logs
+    body: dict[str, Any] = field(repr=False)  # keeps traits and addresses out of tracebacks and logs
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names_contact_by_user_id_only(self) -> bool:
-        """Whether Loops cannot create the contact: it creates one only for an email."""
+        """True without an email: Loops can then find the contact, but not create it."""
         return not self.body.get("email")

@@ -135,7 +135,7 @@ class Telemetry:
             "status": letter.status,
             "action": letter.action,
             "subscription": letter.subscription,
-            "idempotency_key": letter.key,
+            "idempotency_key": letter.idempotency_key,
             "attempt": letter.attempts,
         }
         self._logger.warning("dead letter", extra={_JsonLines.FIELDS: fields})

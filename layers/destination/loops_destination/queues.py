@@ -1,4 +1,4 @@
-"""The RetryQueue and the DeadLetterQueue. The SQS client is made when the first message must be stored."""
+"""The RetryQueue and the DeadLetterQueue on SQS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loops_destination.clock import Clock
-from loops_destination.messages import MAX_MESSAGE_BYTES, Parcel, QueueName
+from loops_destination.messages import MAX_MESSAGE_BYTES, QueueName, RoutedMessage
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -29,8 +29,8 @@ Chunk = TypeVar("Chunk")
 MESSAGES_A_CALL = 10  # SQS's quota for its batch calls
 CALLS_AT_ONCE = 16
 SHORTEST_CALL_SECONDS = 0.1  # with less time left, a call is not begun
-FIRST_RETRY_SECONDS = 5
-_ENTRY_OVERHEAD_BYTES = 1024  # allowed for attributes and their names, which count towards the quota
+FIRST_RETRY_SECONDS = 5  # before a message on the RetryQueue is first received
+_ENTRY_OVERHEAD_BYTES = 1024  # a margin for what else counts towards the quota
 
 
 class _Entry(NamedTuple):
@@ -46,10 +46,10 @@ class _Entry(NamedTuple):
 
 
 class Queues:
-    """Stores messages on the two queues and hides received ones; every method returns by its deadline.
+    """The two queues. The SQS client is created by the first call that needs it.
 
-    Deadlines are in seconds since 1970. A call of SQS that still runs at the deadline is abandoned: SQS may store its
-    messages all the same, and the idempotency key makes the duplicates harmless.
+    Every method returns by its deadline, in seconds since 1970. A call of SQS that still runs then is abandoned: SQS may
+    store its messages all the same, and their idempotency keys make the duplicates harmless.
     """
 
     def __init__(
@@ -63,19 +63,19 @@ class Queues:
     def _client(self) -> SQSClient:
         return self._make_client()
 
-    def store(self, parcels: Sequence[Parcel], deadline: float) -> list[bool]:
-        """Say for each parcel if SQS confirmed by the deadline that it holds it; no error of AWS is raised."""
-        stored = [False] * len(parcels)
+    def store(self, messages: Sequence[RoutedMessage], deadline: float) -> list[bool]:
+        """Store the messages, and say for each one if SQS confirmed it by the deadline; raise no error of AWS."""
+        stored = [False] * len(messages)
 
         def send(entries: Sequence[_Entry]) -> None:
-            for index in self._send(entries):
-                stored[index] = True
+            for number in self._send(entries):
+                stored[number] = True
 
-        self._in_parallel(send, _calls(parcels), most=len(parcels), deadline=deadline)
+        self._in_parallel(send, _calls(messages), most=len(messages), deadline=deadline)
         return list(stored)  # a copy, which abandoned calls cannot change
 
     def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:
-        """Hide each received message for its seconds; where that fails, it is hidden for its visibility timeout."""
+        """Hide each received message for its seconds; if that fails, its visibility timeout goes on as it is."""
         entries = list(seconds_by_receipt.items())
         chunks = [entries[start : start + MESSAGES_A_CALL] for start in range(0, len(entries), MESSAGES_A_CALL)]
         self._in_parallel(self._hide, iter(chunks), most=len(chunks), deadline=deadline)
@@ -83,14 +83,14 @@ class Queues:
     def _in_parallel(
         self, call: Callable[[Chunk], None], chunks: Iterator[Chunk], *, most: int, deadline: float
     ) -> None:
-        """Call SQS with each chunk, several at once, as long as a call can end before the deadline.
+        """Run `call` on each chunk, several at once, and begin none that cannot end by the deadline.
 
-        `most` is the largest possible number of chunks. A chunk is not made before its call can begin.
+        `most` is an upper bound on the number of chunks. Each chunk is taken from the iterator just before its call.
         """
         if not most:
             return
         try:
-            _ = self._client  # made here, since boto3 makes clients in one thread at a time only
+            _ = self._client  # created here: boto3 must not create clients in several threads at once
         except BotoCoreError:
             return
         taking = threading.Lock()
@@ -109,18 +109,18 @@ class Queues:
         try:
             futures = [threads.submit(work) for _ in range(min(most, CALLS_AT_ONCE))]
             for ended in wait(futures, max(deadline - self._clock.time(), 0)).done:
-                ended.result()  # raises what is no error of AWS
+                ended.result()  # raises any error that is not of AWS
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, entries: Sequence[_Entry]) -> list[int]:
-        """The indexes of the entries that SQS took."""
+        """Send one call, and return the numbers of the entries that SQS took."""
         requests: list[SendMessageBatchRequestEntryTypeDef] = [_request(entry) for entry in entries]
         try:
-            answer = self._client.send_message_batch(QueueUrl=self._urls[entries[0].queue], Entries=requests)
+            response = self._client.send_message_batch(QueueUrl=self._urls[entries[0].queue], Entries=requests)
         except (BotoCoreError, ClientError):
             return []
-        return [int(taken["Id"]) for taken in answer.get("Successful", [])]
+        return [int(taken["Id"]) for taken in response.get("Successful", [])]
 
     def _hide(self, receipts: Sequence[tuple[str, int]]) -> None:
         entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
@@ -132,7 +132,7 @@ class Queues:
 
 
 def sqs_client() -> SQSClient:
-    """A client that gives up in time for the webhook to answer; its region and endpoint come from the environment."""
+    """Return an SQS client with short timeouts; its region and endpoint come from the environment."""
     config = Config(
         connect_timeout=1,
         read_timeout=1,
@@ -142,15 +142,15 @@ def sqs_client() -> SQSClient:
     return boto3.client("sqs", config=config)
 
 
-def _calls(parcels: Sequence[Parcel]) -> Iterator[list[_Entry]]:
-    """Yield the parcels in groups that each fit into one call; their JSON is made when their group is asked for."""
+def _calls(messages: Sequence[RoutedMessage]) -> Iterator[list[_Entry]]:
+    """Yield the messages in groups that each fit into one call, encoding each group when it is asked for."""
     for queue in QueueName:
         call: list[_Entry] = []
         size = 0
-        for number, parcel in enumerate(parcels):
-            if parcel.queue is not queue:
+        for number, routed in enumerate(messages):
+            if routed.queue is not queue:
                 continue
-            entry = _Entry(number, queue, parcel.message.to_json(), parcel.attributes)
+            entry = _Entry(number, queue, routed.message.to_json(), routed.attributes)
             if call and (len(call) == MESSAGES_A_CALL or size + entry.size > MAX_MESSAGE_BYTES):
                 yield call
                 call, size = [], 0

@@ -1,4 +1,4 @@
-"""Long outages and rotations, on the whole stack, in hours that only the tests let pass."""
+"""Long outages and rotations on the whole stack, with a clock that only the tests move."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.dead_letters import DeadLetters, Fate, by_delivery
 from local.sandbox import Fault
 from local.stack import DEAD_LETTER_QUEUE, RETRY_QUEUE, SHARED_SECRET
+from segment_loops.dead_letter_queue import DeadLetterQueue, RedriveResult, by_delivery
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
@@ -21,7 +21,7 @@ EVERY = 2 * HOUR
 
 
 def live_through(stack: LocalStack, segment: Segment, clock: Clock, hours: int) -> list[str]:
-    """Loops is down for so long, while users sign up; the messageIds of their events, by when they came."""
+    """Let users sign up while Loops is down; return the messageIds of their events by time of arrival."""
     stack.loops.stop()
     users = [f"u-{hour}" for hour in range(0, hours, EVERY // HOUR)]
     for user in users:
@@ -42,12 +42,12 @@ def live_through(stack: LocalStack, segment: Segment, clock: Clock, hours: int) 
 
 
 def utc(seconds: float) -> str:
-    """The time as Segment writes it."""
+    """Return the time in Segment's format."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def come_to_rest(stack: LocalStack, clock: Clock) -> None:
-    """Time passes until nothing waits."""
+    """Let time pass until the RetryQueue is empty."""
     for _ in range(20):
         if stack.waiting():
             clock.sleep(HOUR)
@@ -55,8 +55,8 @@ def come_to_rest(stack: LocalStack, clock: Clock) -> None:
     assert stack.waiting() == []
 
 
-def test_after_twenty_hours_everything_arrives_by_itself(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """An outage of 20 hours delays every contact and every event, and loses none."""
+def test_after_twenty_hours_everything_is_delivered(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """An outage of 20 hours delays every contact and event, and loses none."""
     users = live_through(stack, segment, clock, hours=20)
     come_to_rest(stack, clock)
     assert {contact.user_id for contact in stack.sandbox.contacts.all()} == set(users)
@@ -64,16 +64,16 @@ def test_after_twenty_hours_everything_arrives_by_itself(stack: LocalStack, segm
     assert stack.dead_letters() == []
 
 
-def test_after_two_days_old_events_wait_for_one_command(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """After 48 hours every contact arrives, an event older than 23 hours is a dead letter, and a redrive sends each once."""
+def test_after_two_days_old_events_wait_for_a_redrive(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """After 48 hours every contact is delivered, an event older than 23 hours is a dead dead_letter, and a redrive sends it once."""
     users = live_through(stack, segment, clock, hours=48)
     ended = clock.now
     come_to_rest(stack, clock)
     assert {contact.user_id for contact in stack.sandbox.contacts.all()} == set(users)
-    letters = [json.loads(letter) for letter in stack.dead_letters()]
-    assert {letter["reason"] for letter in letters} == {"idempotency-key-expired"}
+    dead_letters = [json.loads(dead_letter) for dead_letter in stack.dead_letters()]
+    assert {dead_letter["reason"] for dead_letter in dead_letters} == {"idempotency-key-expired"}
     sent = {event.user_id for event in stack.sandbox.events.all()}
-    kept = {letter["event"]["userId"] for letter in letters}
+    kept = {dead_letter["event"]["userId"] for dead_letter in dead_letters}
     assert sent | kept == set(users)
     assert not sent & kept
     assert {f"u-{hour}" for hour in range(0, 24, 2)} <= kept
@@ -81,10 +81,10 @@ def test_after_two_days_old_events_wait_for_one_command(stack: LocalStack, segme
     assert clock.now - ended < 24 * HOUR
 
     dead, retry = stack.outputs["DeadLetterQueueUrl"], stack.outputs["RetryQueueUrl"]
-    console = DeadLetters(stack.sqs, dead, retry, clock)
-    with console.opened() as found:
-        fates = [console.redrive(delivery, repeat=True) for delivery in by_delivery(found)]
-    assert fates == [Fate.REDRIVEN] * len(letters)
+    queue = DeadLetterQueue(stack.sqs, dead, retry, clock)
+    with queue.opened() as found:
+        results = [queue.redrive(delivery, repeat=True) for delivery in by_delivery(found)]
+    assert results == [RedriveResult.REDRIVEN] * len(dead_letters)
     come_to_rest(stack, clock)
     assert stack.dead_letters() == []
     assert sorted(event.user_id or "" for event in stack.sandbox.events.all()) == sorted(users)
@@ -92,7 +92,7 @@ def test_after_two_days_old_events_wait_for_one_command(stack: LocalStack, segme
 
 
 def test_the_api_key_is_rotated_without_losing_an_event(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """What comes between the change at Loops and the change of the secret waits, and arrives by itself."""
+    """Events between the change of the API key at Loops and in the secret wait, and are delivered afterwards."""
     assert segment.identify(userId="before", messageId="1", traits={"email": "before@example.com"}).status == 200
     stack.sandbox.api_key = "key-2"
     between = segment.identify(userId="between", messageId="2", traits={"email": "between@example.com"})
@@ -106,7 +106,7 @@ def test_the_api_key_is_rotated_without_losing_an_event(stack: LocalStack, segme
 
 
 def test_the_shared_secret_is_rotated_without_losing_an_event(stack: LocalStack, segment: Segment) -> None:
-    """While Segment changes over, requests signed with the older secret and with the newer one are both taken."""
+    """During a rotation, requests signed with the old and with the new shared secret are accepted."""
     assert segment.identify(userId="u", messageId="1", traits={"email": "u@example.com"}).status == 200
     stack.put_secret(apiKey=stack.sandbox.api_key, sharedSecret="newer")
     for number, secret in enumerate((SHARED_SECRET, "newer", SHARED_SECRET)):
@@ -118,7 +118,7 @@ def test_the_shared_secret_is_rotated_without_losing_an_event(stack: LocalStack,
 def test_an_event_by_user_id_waits_for_its_contact(
     stack: LocalStack, segment: Segment, clock: Clock, order: str
 ) -> None:
-    """Whichever of the two comes first, the contact is made and the event arrives once."""
+    """In either order of arrival, the contact is created and the event delivered once."""
 
     def identify() -> None:
         assert segment.identify(userId="u", traits={"email": "u@example.com"}).status == 200
@@ -133,27 +133,25 @@ def test_an_event_by_user_id_waits_for_its_contact(
     assert [event.user_id for event in stack.sandbox.events.all()] == ["u"]
 
 
-def test_a_delivery_that_is_answered_429_comes_back_less_and_less_often(
+def test_a_delivery_answered_429_is_retried_less_and_less_often(
     stack: LocalStack, segment: Segment, clock: Clock
 ) -> None:
-    """The pause follows the receives that SQS counts: after forty of them it is five minutes or more."""
+    """The pause depends on SQS's receive count: after forty receives it is at least five minutes."""
     stack.sandbox.faults.add(Fault(kind="status", status=429, times=None))
     assert segment.identify(userId="u-1", messageId="m-1", traits={"email": "a@example.com"}).status == 202
     pauses = []
     for _ in range(40):
-        (held,) = stack.aws.held(RETRY_QUEUE)
+        (held,) = stack.aws.queued(RETRY_QUEUE)
         clock.sleep(held.next_at - clock.now + 1)
         assert stack.redeliver() == 1
-        (held,) = stack.aws.held(RETRY_QUEUE)
+        (held,) = stack.aws.queued(RETRY_QUEUE)
         pauses.append(held.next_at - clock.now)
     assert 7 <= pauses[0] <= 13
     assert 300 <= pauses[-1] <= 500
 
 
-def test_what_sqs_gives_up_is_listed_with_a_reason_of_its_own(
-    stack: LocalStack, segment: Segment, clock: Clock
-) -> None:
-    """A delivery that SQS moves by itself, whose function dies each time, is `receives-exhausted` and can be redriven."""
+def test_a_message_that_sqs_moves_is_receives_exhausted(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """A delivery that SQS moves, because its function dies each time, is `receives-exhausted` and can be redriven."""
     stack.loops.stop()
     retry, dead = stack.outputs["RetryQueueUrl"], stack.outputs["DeadLetterQueueUrl"]
     arn = stack.aws.queue_values(DEAD_LETTER_QUEUE)["Arn"]
@@ -165,10 +163,10 @@ def test_what_sqs_gives_up_is_listed_with_a_reason_of_its_own(
         stack.functions["RedeliveryFunction"].kill_next(0)
         stack.redeliver()
     stack.loops.start()
-    letters = DeadLetters(stack.sqs, dead, retry, clock)
-    with letters.opened() as found:
-        assert [letter.reason for letter in found] == ["receives-exhausted"]
-        assert letters.redrive(found) is Fate.REDRIVEN
+    queue = DeadLetterQueue(stack.sqs, dead, retry, clock)
+    with queue.opened() as found:
+        assert [dead_letter.reason for dead_letter in found] == ["receives-exhausted"]
+        assert queue.redrive(found) is RedriveResult.REDRIVEN
     stack.functions["RedeliveryFunction"].kill_next(10**9)
     come_to_rest(stack, clock)
     assert [contact.user_id for contact in stack.sandbox.contacts.all()] == ["u-1"]

@@ -1,4 +1,4 @@
-"""What comes late or again, from the webhook to Loops: nobody is mailed twice, and nothing is sent by accident."""
+"""Late and repeated events, from the webhook to Loops: nothing is sent twice or by accident."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.dead_letters import DeadLetters, Fate
 from local.sandbox import Fault, Sandbox
 from local.stack import LocalStack
+from segment_loops.dead_letter_queue import DeadLetterQueue, RedriveResult
 from tests.integration.local.conftest import Clock, Segment
 
 if TYPE_CHECKING:
@@ -24,31 +24,31 @@ TRACK = {"type": "track", "messageId": "m-1", "userId": "u-1", "event": "Signed 
 
 
 def dated(clock: Clock, hours_ago: float = 0) -> dict[str, Any]:
-    """The event as Segment got it so long ago."""
+    """Return the event as Segment received it the given time ago."""
     date = datetime.fromtimestamp(clock.time() - hours_ago * HOUR, UTC).isoformat()
     return TRACK | {"receivedAt": date, "timestamp": date}
 
 
 def emails(stack: LocalStack) -> int:
-    """The events that Loops took, each of which may be an email."""
+    """Return the number of events that Loops processed, each of which may be an email."""
     return len(stack.sandbox.events.all())
 
 
 def reasons(stack: LocalStack) -> list[str]:
-    return [json.loads(letter)["reason"] for letter in stack.dead_letters()]
+    return [json.loads(dead_letter)["reason"] for dead_letter in stack.dead_letters()]
 
 
-def redrive(stack: LocalStack, clock: Clock, **options: bool) -> list[Fate]:
-    """Puts all dead letters back, and lets redelivery see them through."""
-    letters = DeadLetters(stack.sqs, stack.outputs["DeadLetterQueueUrl"], stack.outputs["RetryQueueUrl"], clock)
-    with letters.opened() as found:
-        fates = [letters.redrive([letter], **options) for letter in found]
+def redrive(stack: LocalStack, clock: Clock, **options: bool) -> list[RedriveResult]:
+    """Redrive all dead letters, and process them."""
+    queue = DeadLetterQueue(stack.sqs, stack.outputs["DeadLetterQueueUrl"], stack.outputs["RetryQueueUrl"], clock)
+    with queue.opened() as found:
+        results = [queue.redrive([dead_letter], **options) for dead_letter in found]
     stack.redeliver()
-    return fates
+    return results
 
 
-def test_a_replay_mails_nobody_again(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """The same signed bytes are sent once; 72 hours after Segment got the event they are a dead letter."""
+def test_a_replay_is_not_sent_again(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """The same signed request is sent once; a replay 72 hours after Segment received the event is a dead dead_letter."""
     event = dated(clock)
     assert segment.post("/events", event).outcomes == ["delivered"]
     clock.sleep(72 * HOUR + 1)
@@ -57,7 +57,7 @@ def test_a_replay_mails_nobody_again(stack: LocalStack, segment: Segment, clock:
     assert (emails(stack), reasons(stack)) == (1, ["too-old"])
 
 
-def test_the_stack_says_how_old_an_event_may_be(clock: Clock, pool: urllib3.PoolManager) -> None:
+def test_the_age_limit_is_a_parameter(clock: Clock, pool: urllib3.PoolManager) -> None:
     """MaxEventAgeHours is the limit, in the webhook and in redelivery."""
     sandbox = Sandbox(clock=clock.time, sleep=clock.sleep, limit=None)
     with LocalStack(clock=clock, sandbox=sandbox, polling=False, parameters={"MaxEventAgeHours": "200"}) as stack:
@@ -71,32 +71,34 @@ def test_the_stack_says_how_old_an_event_may_be(clock: Clock, pool: urllib3.Pool
 
 
 @pytest.mark.parametrize("days", [0.5, 10])
-def test_an_old_event_is_sent_on_purpose_only(stack: LocalStack, segment: Segment, clock: Clock, days: float) -> None:
-    """A redrive leaves an old event where it is; one that accepts it sends it, however long its letter has waited."""
+def test_an_old_event_is_sent_with_accept_old_only(
+    stack: LocalStack, segment: Segment, clock: Clock, days: float
+) -> None:
+    """A redrive leaves an old event; one with `accept_old` sends it, however long it has been a dead dead_letter."""
     segment.post("/events", dated(clock, hours_ago=1000))
     clock.sleep(days * 24 * HOUR)
-    assert redrive(stack, clock, repeat=True) == [Fate.TOO_OLD]
+    assert redrive(stack, clock, repeat=True) == [RedriveResult.TOO_OLD]
     clock.sleep(1)
     assert (emails(stack), reasons(stack)) == (0, ["too-old"])
-    assert redrive(stack, clock, accept_old=True) == [Fate.REDRIVEN]
+    assert redrive(stack, clock, accept_old=True) == [RedriveResult.REDRIVEN]
     assert (emails(stack), reasons(stack), stack.waiting()) == (1, [], [])
 
 
-def test_an_event_under_a_new_key_is_not_too_old(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """An event that a person repeats after days is sent, although it is old by then: the person knows."""
+def test_an_event_with_a_new_idempotency_key_is_not_too_old(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """An event that a person repeats after days is sent, although it is old by then."""
     stack.sandbox.faults.add(Fault(kind="status", status=422))
     assert segment.post("/events", dated(clock)).outcomes == ["rejected"]
     clock.sleep(100 * HOUR)
-    assert redrive(stack, clock, repeat=True) == [Fate.REDRIVEN]
+    assert redrive(stack, clock, repeat=True) == [RedriveResult.REDRIVEN]
     assert (emails(stack), reasons(stack)) == (1, [])
 
 
 def test_an_old_event_that_sqs_moves_back_is_not_sent(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """SQS' own redrive, which asks nobody, sends no old event: it is a dead letter again."""
+    """SQS's own redrive, which asks nobody, sends no old event: it becomes a dead dead_letter again."""
     segment.post("/events", dated(clock, hours_ago=1000))
-    (letter,) = stack.dead_letters()
+    (dead_letter,) = stack.dead_letters()
     stack.sqs.purge_queue(QueueUrl=stack.outputs["DeadLetterQueueUrl"])
-    stack.sqs.send_message(QueueUrl=stack.outputs["RetryQueueUrl"], MessageBody=letter)
+    stack.sqs.send_message(QueueUrl=stack.outputs["RetryQueueUrl"], MessageBody=dead_letter)
     stack.redeliver()
     assert (emails(stack), reasons(stack), stack.waiting()) == (0, ["too-old"], [])
 
@@ -133,10 +135,10 @@ def renamable(clock: Clock, mappings: Path) -> Iterator[LocalStack]:
         yield stack
 
 
-def test_renaming_a_subscription_mails_nobody_again(
+def test_renaming_a_subscription_sends_nothing_twice(
     renamable: LocalStack, mappings: Path, pool: urllib3.PoolManager
 ) -> None:
-    """Under its id a subscription is the same after it was renamed: what comes again is known, what waits is sent."""
+    """A renamed subscription with an id stays the same: repeated events are recognised, and waiting ones are sent."""
     segment = Segment(renamable, pool)
     segment.post("/events", TRACK)
     renamable.sandbox.faults.add(Fault(kind="status", status=503))
@@ -149,8 +151,8 @@ def test_renaming_a_subscription_mails_nobody_again(
     assert (emails(renamable), reasons(renamable), renamable.waiting()) == (2, [], [])
 
 
-def test_a_person_who_opted_out_stays_so(stack: LocalStack, segment: Segment) -> None:
-    """With the default mapping no trait subscribes a person again who unsubscribed in Loops; a trait can opt out."""
+def test_an_opt_out_in_loops_stands(stack: LocalStack, segment: Segment) -> None:
+    """With the default mapping no trait subscribes a person who unsubscribed in Loops; a trait can unsubscribe."""
     person = {"userId": "u-1", "traits": {"email": "a@b.co"}}
     segment.identify(**person)
     (contact,) = stack.sandbox.contacts.all()

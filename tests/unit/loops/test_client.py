@@ -41,7 +41,7 @@ def test_a_request_reaches_loops_unchanged(client: LoopsClient, sandbox: Sandbox
     assert client.send(EVENT, "sandbox-key", 2).meaning is Meaning.DONE
     contact, event = sandbox.journal.all()
     assert (contact.method, contact.path, contact.status) == ("PUT", "/api/v1/contacts/update", 200)
-    assert (event.path, event.key) == ("/api/v1/events/send", "key-1")
+    assert (event.path, event.idempotency_key) == ("/api/v1/events/send", "key-1")
     (person,) = sandbox.contacts.all()
     assert person.email == "adam@loops.so"
 

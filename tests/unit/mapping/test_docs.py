@@ -23,18 +23,18 @@ def test_example(example: dict[str, Any]) -> None:
 
 
 def test_every_directive_has_a_section() -> None:
-    """Each directive has a section with an example of its own, in the order in which a problem lists them."""
+    """Each directive has a section with an example, in the order in which messages list them."""
     sections = re.findall(r"^## (@\w+)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL)
     assert [name for name, _ in sections] == list(DIRECTIVES)
     assert all("```json" in text and f'"{name}"' in text for name, text in sections)
 
 
 def test_problems() -> None:
-    """The faulty mapping on the page is refused with the problems that the page shows."""
-    (faulty,) = [block for block in BLOCKS if "output" not in block]
+    """The invalid mapping on the page is refused with the problems that the page shows."""
+    (invalid,) = [block for block in BLOCKS if "output" not in block]
     shown = re.findall(r"^```text\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
     with pytest.raises(MappingError) as refused:
-        Mapping(faulty["mapping"])
+        Mapping(invalid["mapping"])
     assert [str(refused.value)] == shown
 
 

@@ -7,21 +7,21 @@ from loops_destination.mapping import Mapping
 
 SET: Any = {1}
 
-FAULTS: list[tuple[Any, list[str]]] = [
-    ({"@nope": 1}, [": there is no directive @nope; there are @path,"]),
-    ({"x": {"@": 1}}, ["/x: there is no directive @;"]),
-    ({"x": {"@path": "$.a", "also": 1}}, ["/x: a directive must stand alone"]),
-    ({"x": {"@path": "$.a", "@template": "b"}}, ["/x: a directive must stand alone"]),
+PROBLEMS: list[tuple[Any, list[str]]] = [
+    ({"@nope": 1}, [": unknown directive @nope; use one of: @path,"]),
+    ({"x": {"@": 1}}, ["/x: unknown directive @;"]),
+    ({"x": {"@path": "$.a", "also": 1}}, ["/x: a directive must be the only key"]),
+    ({"x": {"@path": "$.a", "@template": "b"}}, ["/x: a directive must be the only key"]),
     ({"x": {"@path": ["a"]}}, ["/x/@path: must be a string or a directive, not an array"]),
     ({"x": {"@template": {"a": 1}}}, ["/x/@template: must be a string or a directive, not an object"]),
     ({"x": [1, {"y": {"@path": None}}]}, ["/x/1/y/@path: must be a string or a directive, not null"]),
-    ({"x": {"@literal": {"y": [{"@nope": 1}]}}}, ["/x/@literal/y/0: there is no directive"]),
+    ({"x": {"@literal": {"y": [{"@nope": 1}]}}}, ["/x/@literal/y/0: unknown directive"]),
     ({"x": {"@if": []}}, ["/x/@if: must be an object, not an array"]),
     ({"x": {"@if": {"@path": "a"}}}, ["/x/@if: must be an object, not a directive"]),
     ({"x": {"@if": {"then": 1}}}, ["/x/@if: must have exists or blank"]),
     ({"x": {"@if": {"exists": "", "blank": 0}}}, ["/x/@if: must have exists or blank"]),
     ({"x": {"@if": {"blank": {"@path": 1}}}}, ["/x/@if/blank/@path: must be a string or a directive, not a number"]),
-    ({"x": {"@if": {"exists": 1, "else": [{"@nope": 1}]}}}, ["/x/@if/else/0: there is no directive"]),
+    ({"x": {"@if": {"exists": 1, "else": [{"@nope": 1}]}}}, ["/x/@if/else/0: unknown directive"]),
     ({"x": {"@case": {}}}, ["/x/@case: must have operator and value"]),
     ({"x": {"@case": {"operator": "title", "value": "a"}}}, ["/x/@case/operator: must be lower or upper"]),
     ({"x": {"@case": {"operator": {"@path": "a"}, "value": "a"}}}, ["/x/@case/operator: must be lower or upper"]),
@@ -34,16 +34,16 @@ FAULTS: list[tuple[Any, list[str]]] = [
         ["/x/@replace/replacement2: must have at most 10 characters, not 11"],
     ),
     ({"x": {"@replace": {"pattern": "a", "value": 1, "global": None}}}, ["/x/@replace/value: must be", "/x/@replace/global: must be true or false, not null"]),
-    ({"x": {"@arrayPath": []}}, ["/x/@arrayPath: must be an array of a path"]),
-    ({"x": {"@arrayPath": [None, {"a": {"@nope": 1}}]}}, ["/x/@arrayPath/0: must be a string", "/x/@arrayPath/1/a: there is no"]),
+    ({"x": {"@arrayPath": []}}, ["/x/@arrayPath: must be an array: a path"]),
+    ({"x": {"@arrayPath": [None, {"a": {"@nope": 1}}]}}, ["/x/@arrayPath/0: must be a string", "/x/@arrayPath/1/a: unknown"]),
     ({"x": {"@merge": {"direction": "right"}}}, ["/x/@merge: must have objects"]),
     ({"x": {"@merge": {"objects": {"@path": "a"}, "direction": "LEFT"}}}, ["/x/@merge/objects: must be an array, not a directive", "/x/@merge/direction: must be right or left"]),
-    ({"x": {"@merge": {"objects": [1, {"@nope": 1}, None], "direction": "left"}}}, ["/x/@merge/objects/0: must", "/x/@merge/objects/1: there", "/x/@merge/objects/2: must"]),
-    ({"x": {"@transform": {"apply": [], "mapping": {"a": {"@nope": 1}}}}}, ["/x/@transform/apply: must be an object", "/x/@transform/mapping/a: there"]),
-    ({"x": {"@flatten": {"value": {"@nope": 1}, "separator": ""}}}, ["/x/@flatten/value: there", "/x/@flatten/separator: must not be empty"]),
-    ({"x": {"@flatten": {"value": 1, "separator": ".", "omitArrays": {"@nope": 1}}}}, ["/x/@flatten/omitArrays: there"]),
+    ({"x": {"@merge": {"objects": [1, {"@nope": 1}, None], "direction": "left"}}}, ["/x/@merge/objects/0: must", "/x/@merge/objects/1: unknown", "/x/@merge/objects/2: must"]),
+    ({"x": {"@transform": {"apply": [], "mapping": {"a": {"@nope": 1}}}}}, ["/x/@transform/apply: must be an object", "/x/@transform/mapping/a: unknown"]),
+    ({"x": {"@flatten": {"value": {"@nope": 1}, "separator": ""}}}, ["/x/@flatten/value: unknown", "/x/@flatten/separator: must not be empty"]),
+    ({"x": {"@flatten": {"value": 1, "separator": ".", "omitArrays": {"@nope": 1}}}}, ["/x/@flatten/omitArrays: unknown"]),
     ({"x": {"@json": {"mode": "Encode", "value": 0}}}, ["/x/@json/mode: must be encode or decode", '/x/@json/value: must not be null, false, 0 or ""']),
-    ({"x": {"@excludeWhenNull": {"a": {"@nope": 1}}}}, ["/x/@excludeWhenNull/a: there"]),
+    ({"x": {"@excludeWhenNull": {"a": {"@nope": 1}}}}, ["/x/@excludeWhenNull/a: unknown"]),
     ({"x": {"@liquid": None}}, ["/x/@liquid: must be a string, not null"]),
     ({"x": {"@liquid": "x" * 1001}}, ["/x/@liquid: must have at most 1000 characters, not 1001"]),
     ({"x": {"@liquid": "{% for a in b %}{% endfor %}"}}, ["/x/@liquid: the tag for is disabled"]),
@@ -53,9 +53,9 @@ FAULTS: list[tuple[Any, list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("definition", "problems"), FAULTS, ids=[problems[0][:60] for _, problems in FAULTS])
+@pytest.mark.parametrize(("definition", "problems"), PROBLEMS, ids=[problems[0][:60] for _, problems in PROBLEMS])
 def test_problems(definition: Any, problems: list[str]) -> None:
-    """Every problem is told at its place, in the order of the definition, and a line each."""
+    """Every problem is reported with its place, in the order of the definition, one a line."""
     with pytest.raises(MappingError) as refused:
         Mapping(definition)
     lines = str(refused.value).split("\n")
@@ -63,8 +63,8 @@ def test_problems(definition: Any, problems: list[str]) -> None:
     assert all(line.startswith(problem.removeprefix(": ")) for line, problem in zip(lines, problems, strict=True))
 
 
-def test_faults_of_siblings() -> None:
-    """Problems of different members are all told at once."""
+def test_problems_of_several_members() -> None:
+    """The problems of several members are reported together."""
     with pytest.raises(MappingError) as refused:
         Mapping({"a": {"@path": 1}, "b": [{"@nope": 1}, {"@case": 5}], "c": {"@if": {"exists": {"@path": 2}}}})
     assert [problem.path for problem in refused.value.problems] == [
@@ -76,7 +76,7 @@ def test_faults_of_siblings() -> None:
 
 
 def test_messages_hide_values() -> None:
-    """What an event holds is not shown when a mapping cannot be resolved over it."""
+    """The message of a failed resolution shows no value of the event."""
     with pytest.raises(MappingError) as failed:
         Mapping({"@path": {"@path": "$.secret"}}).resolve({"secret": ["token-1"]})
     assert "token-1" not in str(failed.value)

@@ -18,7 +18,7 @@ from loops_destination.mapping.work import LIMIT
 LARGE = 256 * 1024
 """Bytes of the largest event."""
 SMALL = 8 * 1024
-"""Bytes of an event whose calls are counted: enough to tell a product of two lengths from a sum."""
+"""Bytes of an event whose calls are counted: enough to distinguish a product of two lengths from a sum."""
 
 
 def repeated(text: str, bytes_: int) -> str:
@@ -32,7 +32,7 @@ def nested(value: Any, depth: int) -> Any:
 
 
 def worst(bytes_: int) -> dict[str, Any]:
-    """Make the values that have most often been slow, large or wrong, none of them over the size."""
+    """Return values of at most this size that tend to be slow, large or wrong."""
     patterns = ("a", "中", "😀", " ", "0.", "a.", "%c", "%zz", "+", "[", '"', "{{a}}", "{{v}}", "<!--", "&amp;", "%999999999d", "{},", "\\")  # fmt: skip
     words = ("NaN", "Infinity", "-Infinity", "1e999", "0x" + "f" * 5000, "March 1, 2026", "2026-03-01", "")
     return {
@@ -68,7 +68,7 @@ SETTINGS = settings(derandomize=True, deadline=None, database=None)
 
 
 def size(value: Any) -> int:
-    """Count the characters of a value; whatever is no text counts as one more."""
+    """Return the characters of a value; any value that is not text counts as one."""
     if isinstance(value, dict):
         return 1 + sum(map(len, value)) + sum(map(size, value.values()))
     if isinstance(value, list):
@@ -80,7 +80,7 @@ SIZES = {bytes_: {name: size(value) for name, value in values.items()} for bytes
 
 
 class Calls:
-    """Counts the calls of functions, those of Python's own included: the work that is really done."""
+    """Counts all calls of functions, built-in ones included: the work that is really done."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -110,7 +110,7 @@ def resolve(definition: Any, event: dict[str, Any]) -> tuple[Any, float]:
 
 
 def assert_bounded(definition: Any, values: list[str]) -> None:
-    """Hold the size of the result, and the calls made on the way, against the units that were charged."""
+    """Assert that the size of the result and the number of calls are in proportion to the units charged."""
     large, small = ({f"v{index}": WORST[bytes_][value] for index, value in enumerate(values)} for bytes_ in WORST)
     large_size, small_size = (10 + sum(SIZES[bytes_][value] for value in values) for bytes_ in WORST)
     with Calls() as calls:
@@ -124,7 +124,7 @@ def assert_bounded(definition: Any, values: list[str]) -> None:
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_every_filter_is_bounded(name: str) -> None:
-    """Whatever a filter is given, the text it makes and the calls it takes are in proportion to what it is charged."""
+    """For any input, the output of a filter and the calls that it makes are in proportion to its charge."""
 
     @seed(name)
     @settings(SETTINGS, max_examples=3)
@@ -143,12 +143,12 @@ def test_every_filter_is_bounded(name: str) -> None:
 
 
 def value_or_path(text: str) -> list[Any]:
-    """A text written in the mapping, or brought along by the event."""
+    """Return the text as a constant, and as a path into the event."""
     return [text, {"@path": "$.v1"}]
 
 
 def directives(value: Any, text: str) -> dict[str, list[Any]]:
-    """Write each directive over the value, with a text of any kind where the language takes one."""
+    """Return definitions of each directive with the value inside, and with the text where one is allowed."""
     whole = {"@path": "$"}
     replace = {"pattern": "a", "replacement": "a" * 10, "pattern2": "a", "replacement2": "b" * 10, "value": value}
     return {
@@ -178,7 +178,7 @@ def directives(value: Any, text: str) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("name", DIRECTIVES)
 def test_every_directive_is_bounded(name: str) -> None:
-    """Whatever a directive is given, its result and the calls it takes are in proportion to what it is charged."""
+    """For any input, the result of a directive and the calls that it makes are in proportion to its charge."""
 
     @seed(name)
     @settings(SETTINGS, max_examples=12)
@@ -197,12 +197,12 @@ def test_every_directive_is_bounded(name: str) -> None:
 
 
 def test_only_filters_have_work() -> None:
-    """Work beside input and output is declared for filters that exist."""
+    """Every filter with declared work exists."""
     assert WORK.keys() <= FILTERS.keys()
 
 
 def shared(depth: int) -> dict[str, Any]:
-    """Write transforms of which each doubles the value by referring to it twice."""
+    """Return nested transforms, each of which doubles the value by using it twice."""
     whole = {"@path": "$"}
     return {"@transform": {"apply": {"a": whole, "b": whole}, "mapping": shared(depth - 1) if depth else whole}}
 
@@ -212,7 +212,7 @@ FIELD = "a." * 8000
 
 
 @pytest.mark.parametrize(
-    ("definition", "event", "fault"),
+    ("definition", "event", "problem"),
     [
         ({"@liquid": "{{ v | where: a }}"}, {"v": ITEMS, "a": FIELD}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units in the filter where"),
         ({"@liquid": "{{ v | sum: a }}"}, {"v": ITEMS, "a": FIELD}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units in the filter sum"),
@@ -228,8 +228,8 @@ FIELD = "a." * 8000
         ({"@arrayPath": ["$.v", {str(n): {"@path": "$.a"} for n in range(20)}]}, {"v": ITEMS * 16}, "/x/@arrayPath: too much work"),
     ],
 )  # fmt: skip
-def test_too_much_work_is_a_mapping_error(definition: Any, event: dict[str, Any], fault: str) -> None:
-    """A mapping that would take too much work fails, at the directive or filter and before the work is done."""
+def test_too_much_work_is_a_mapping_error(definition: Any, event: dict[str, Any], problem: str) -> None:
+    """A mapping that needs too much work fails before the work is done, and names the directive and filter."""
     mapping = Mapping({"x": definition})
     tracemalloc.start()
     with pytest.raises(MappingError) as failed:
@@ -237,7 +237,7 @@ def test_too_much_work_is_a_mapping_error(definition: Any, event: dict[str, Any]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 16 * LIMIT
-    assert str(failed.value).startswith(fault)
+    assert str(failed.value).startswith(problem)
 
 
 CASE = {"@case": {"operator": "upper", "value": {"@path": "$.v"}}}

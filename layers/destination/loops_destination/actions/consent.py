@@ -1,7 +1,7 @@
 """Consent: no trait or property of an event re-subscribes a person who opted out.
 
-Loops takes `subscribed: true` at the top level of a request as the person's wish. Only the field `subscribed`, which the
-team maps on purpose, may say so.
+Loops re-subscribes a contact for `subscribed: true` at the top level of a request. Only the field `subscribed`, which a
+team maps on purpose, may send it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _SUBSCRIBED = "subscribed"
 
 
 def without_opt_in(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return properties that will be sent at the top level, without a `subscribed` that is not false.
+    """Return properties for the top level of a request, without a `subscribed` that could opt in.
 
-    Whatever Segment's types read as false is an opt-out, and sent as `false`. Everything else is dropped, also what
-    Loops does not document, such as `"yes"` or null: it might be read as true.
+    A value that Segment converts to false is an opt-out and becomes `false`. Any other value is removed, also one that
+    Loops does not document, such as `"yes"` or null: Loops might take it for true.
     """
     if _SUBSCRIBED not in properties:
         return properties

@@ -1,4 +1,4 @@
-"""createOrUpdateContact: an identify call becomes a contact of Loops."""
+"""createOrUpdateContact: an identify event creates or updates a contact in Loops."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _CHOICES = {"true": True, "false": False}
 
 
 def _body(payload: dict[str, Any]) -> dict[str, Any]:
-    """The custom attributes, over them the other fields, and always `mailingLists`.
+    """Build the body: the custom attributes, overwritten by the other fields, and always `mailingLists`.
 
-    Only the field `subscribed` may subscribe the contact again, no attribute. The lists are those of their field, or of the custom attributes where the field is missing or empty.
+    The mailing lists come from their field, or from the custom attributes if the field is missing or empty. No attribute
+    can re-subscribe the contact.
     """
     fields = dict(payload)
     attributes = fields.pop("customAttributes", {})
@@ -24,7 +25,7 @@ def _body(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _choices(lists: dict[str, Any]) -> dict[str, bool]:
-    """The lists to join and to leave; an entry that says neither is dropped, for it would fail the whole contact."""
+    """Return the lists to join (True) and to leave (False); Loops would refuse the contact for any other value."""
     return {
         list_id: _CHOICES[choice] if isinstance(choice, str) else choice
         for list_id, choice in lists.items()
@@ -66,7 +67,7 @@ CREATE_OR_UPDATE_CONTACT = Action(
                 }
             },
         ),
-        # No default: a `true` re-subscribes someone who opted out, so a team asks for it.
+        # No default: `true` re-subscribes a person who opted out, so that a team must map it on purpose.
         Field("subscribed", to_boolean),
         Field("userGroup", to_string, default={"@path": "$.traits.userGroup"}),
         Field("userId", to_string, required=True, default={"@path": "$.userId"}),

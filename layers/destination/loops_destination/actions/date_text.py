@@ -1,6 +1,7 @@
-"""Which texts count as a date: those that day.js, and after it JavaScript's `Date`, read for Segment.
+"""The texts that count as a date: those that Segment parses, with day.js and then JavaScript's `Date`.
 
-In Node.js `Date` reads nearly any text with a number in it ("Order 66"). Left out here is what no one means as a date.
+In Node.js, `Date` parses nearly any text with a number in it, such as "Order 66". Texts that nobody means as a date are
+left out here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from loops_destination.javascript import scalar_text
 
 _LATEST_SECOND = 8.64e12  # ECMA-262, TimeClip: a time value ends 100 million days from 1970
 
-# A year and what follows it, without an offset. The parts may be out of range, since `Date` carries them over.
+# A year and what follows it, without an offset. The parts may be out of range: `Date` carries them over.
 _LOCAL = re.compile(r"[0-9]{4}[-/]?[0-9]{0,2}[-/]?[0-9]{0,2}[Tt\s]*[0-9]{0,2}:?[0-9]{0,2}:?[0-9]{0,2}[.:]?[0-9]*")
 
 # ISO 8601 with an offset, as ECMA-262 has it in "Date Time String Format".
@@ -25,7 +26,7 @@ _WITH_OFFSET = re.compile(
 
 
 def is_date(text: str) -> bool:
-    """Whether the text is a date: a number of seconds, ISO 8601 in its usual forms, RFC 2822 or as people write it."""
+    """Return True for a number of seconds, a usual form of ISO 8601, RFC 2822, or a date as people write it."""
     seconds = _number(text)
     if seconds is not None:
         return abs(seconds) <= _LATEST_SECOND
@@ -33,7 +34,7 @@ def is_date(text: str) -> bool:
 
 
 def _number(text: str) -> float | None:
-    """The number that JavaScript prints exactly so."""
+    """Return the number that JavaScript prints as exactly this text, or None."""
     try:
         number = float(text)
     except ValueError:
@@ -43,7 +44,7 @@ def _number(text: str) -> float | None:
 
 @cache
 def _written() -> re.Pattern[str]:
-    """A date as people write it, RFC 2822 among them; compiled when one is asked for, since few events have any."""
+    """Return the pattern of a date as people write it, RFC 2822 included; few events need it, so it is compiled late."""
     month, day = "(?:0?[1-9]|1[0-2])", "(?:0?[1-9]|[12][0-9]|3[01])"
     year, name = "(?:[0-9]{4}|[0-9]{2})", "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
     weekday, remark = r"(?:(?:sun|mon|tue|wed|thu|fri|sat)[a-z]*[,.]?\s+)?", r"(?:\s*\([^()]*\))?"

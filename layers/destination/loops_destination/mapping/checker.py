@@ -1,40 +1,56 @@
-"""The check of a definition before anything is built from it: every problem is found, each at its place."""
+"""Checks a definition before it is compiled, and collects every problem with its place."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import is_falsy, length, type_name
-from loops_destination.mapping.registry import Registry, is_directive
 
 MAX_DEPTH = 64
-"""Levels of a definition; Segment's app nests a handful."""
+"""Levels of a definition; Segment's app nests a few."""
 
 MAX_VALUES = 20_000
-"""Values in a definition: far beyond any mapping that a person or an app writes."""
+"""Values in a definition: far more than any mapping that a person or an app writes."""
+
+
+Check = Callable[["Checker", Any, str], None]
+"""Reports the problems of a value at a place to the checker."""
+
+
+def is_directive(definition: Any) -> bool:
+    """Return True for an object with a key that starts with `@`, which Segment reserves for directives."""
+    return isinstance(definition, dict) and any(isinstance(key, str) and key[:1] == "@" for key in definition)
 
 
 class Checker:
-    """Goes through one definition and gathers its `problems`."""
+    """Walks through one definition and collects its `problems`; `checks` are the directives' checks by name."""
 
-    def __init__(self, directives: Registry) -> None:
+    def __init__(self, checks: Mapping[str, Check]) -> None:
         self.problems: list[Problem] = []
-        self._directives = directives
+        self._checks = checks
         self._depth = 0
         self._values = 0
 
     def problem(self, place: str, message: str) -> None:
+        """Record a problem."""
         self.problems.append(Problem(place, message))
 
     def value(self, definition: Any, place: str) -> None:
-        """Checks any definition; raises `MappingError` where it is too large to go on, as one that holds itself is."""
+        """Check any definition; raise `MappingError` for one that is too large, such as one that contains itself."""
         self._values += 1
         self._depth += 1
         if self._depth > MAX_DEPTH or self._values > MAX_VALUES:
-            raise MappingError([*self.problems, Problem(place, f"the mapping is deeper than {MAX_DEPTH} or too large")])
+            raise MappingError(
+                [
+                    *self.problems,
+                    Problem(
+                        place, f"the mapping is deeper than {MAX_DEPTH} levels or has more than {MAX_VALUES:,} values"
+                    ),
+                ]
+            )
         if is_directive(definition):
             self._directive(definition, place)
         elif isinstance(definition, dict):
@@ -56,24 +72,20 @@ class Checker:
     def _directive(self, definition: dict[str, Any], place: str) -> None:
         names = [key for key in definition if key != "_metadata"]
         if len(names) > 1:
-            self.problem(place, f"a directive must stand alone, beside at most _metadata, not among {len(names)} keys")
-        elif names[0] not in self._directives:
-            self.problem(place, f"there is no directive {names[0]}; there are {', '.join(self._directives)}")
+            self.problem(place, f"a directive must be the only key beside _metadata; this object has {len(names)}")
+        elif names[0] not in self._checks:
+            self.problem(place, f"unknown directive {names[0]}; use one of: {', '.join(self._checks)}")
         else:
-            self._directives[names[0]].check(self, definition[names[0]], f"{place}/{names[0]}")
-
-
-Check = Callable[[Checker, Any, str], None]
-"""What tells a checker the problems of a value at a place."""
+            self._checks[names[0]](self, definition[names[0]], f"{place}/{names[0]}")
 
 
 def any_value(checker: Checker, value: Any, place: str) -> None:
-    """A directive or any JSON value."""
+    """Check a value that may be any definition."""
     checker.value(value, place)
 
 
 def text_or_directive(checker: Checker, value: Any, place: str) -> None:
-    """A directive or a string."""
+    """Check a value that must be a string or a directive."""
     if is_directive(value):
         checker.value(value, place)
     elif not isinstance(value, str):
@@ -81,7 +93,7 @@ def text_or_directive(checker: Checker, value: Any, place: str) -> None:
 
 
 def object_or_directive(checker: Checker, value: Any, place: str) -> None:
-    """A directive or an object."""
+    """Check a value that must be an object or a directive."""
     if isinstance(value, dict):
         checker.value(value, place)
     else:
@@ -89,7 +101,7 @@ def object_or_directive(checker: Checker, value: Any, place: str) -> None:
 
 
 def truthy(checker: Checker, value: Any, place: str) -> None:
-    """Any definition but the falsy constants."""
+    """Check a value that may be any definition, except a falsy constant."""
     if is_falsy(value):
         checker.problem(place, 'must not be null, false, 0 or ""')
     else:
@@ -97,13 +109,13 @@ def truthy(checker: Checker, value: Any, place: str) -> None:
 
 
 def boolean(checker: Checker, value: Any, place: str) -> None:
-    """`true` or `false`; no directive."""
+    """Check a value that must be `true` or `false`; a directive is not allowed."""
     if not isinstance(value, bool):
         checker.problem(place, f"must be true or false, not {_kind(value)}")
 
 
 def one_of(*words: str) -> Check:
-    """One of the words; no directive."""
+    """Return the check of a value that must be one of the words; a directive is not allowed."""
 
     def check(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, str) or value not in words:
@@ -113,7 +125,7 @@ def one_of(*words: str) -> Check:
 
 
 def text(shortest: int, longest: float = math.inf) -> Check:
-    """A string of so many UTF-16 units; no directive."""
+    """Return the check of a string with this length in UTF-16 units; a directive is not allowed."""
 
     def check(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, str):
@@ -127,7 +139,7 @@ def text(shortest: int, longest: float = math.inf) -> Check:
 
 
 def nullable(check: Check) -> Check:
-    """What `check` takes, or null."""
+    """Return the check of a value that may also be null."""
 
     def check_unless_null(checker: Checker, value: Any, place: str) -> None:
         if value is not None:
@@ -137,7 +149,7 @@ def nullable(check: Check) -> Check:
 
 
 def list_of(check: Check) -> Check:
-    """An array; each of its elements is checked."""
+    """Return the check of an array whose elements pass `check`."""
 
     def check_list(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, list):
@@ -150,9 +162,9 @@ def list_of(check: Check) -> Check:
 
 
 def options(fields: dict[str, Check], required: Iterable[str] = (), any_of: Iterable[str] = ()) -> Check:
-    """An object with the required fields, and one of `any_of` that is not falsy.
+    """Return the check of an object with the required fields, and with at least one of `any_of` that is not falsy.
 
-    Fields of other names are ignored, as Segment does, but what is in them must be free of problems.
+    Other fields are ignored, as they are at Segment, but must be valid definitions too.
     """
 
     def check(checker: Checker, value: Any, place: str) -> None:

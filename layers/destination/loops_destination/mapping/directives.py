@@ -1,4 +1,4 @@
-"""The thirteen directives of Segment's mapping language, but for `@liquid`'s engine, which has its own module."""
+"""The thirteen directives of Segment's mapping language; the engine of `@liquid` has a package of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from loops_destination.javascript import (
     scalar_text,
     type_name,
 )
-from loops_destination.mapping.builder import Builder, Constant, pipe, without_undefined
+from loops_destination.mapping.builder import Builder, Resolver
 from loops_destination.mapping.checker import (
     Checker,
     any_value,
@@ -32,16 +32,15 @@ from loops_destination.mapping.checker import (
     text_or_directive,
     truthy,
 )
-from loops_destination.mapping.registry import Registry, Resolver
+from loops_destination.mapping.registry import Registry
 from loops_destination.mapping.replacement import replacer
 from loops_destination.mapping.template import compile_template
 from loops_destination.mapping.work import Charge, charge_at, charge_whole, steps
-from loops_destination.paths import compile_path, keys_of
+from loops_destination.paths import compile_path
 
 _LONGEST_PATTERN = 10
 _LONGEST_LIQUID = 1000
 _LIQUID_TEXT = text(0, _LONGEST_LIQUID)
-_NOTHING = Constant(UNDEFINED)
 _PATH_CHARACTER = 3
 """Units per character of a path from the event: splitting it takes longer than copying it."""
 _FLATTENED = 8
@@ -55,7 +54,7 @@ DIRECTIVES = Registry()
 @DIRECTIVES.directive("@path", text_or_directive)
 def _path(path: Any, place: str, builder: Builder) -> Resolver:
     if isinstance(path, str):
-        return builder.lookup(keys_of(path))
+        return compile_path(path)
     resolve_path = _text_of(path, place, builder)
     charge = charge_at(place)
 
@@ -91,14 +90,13 @@ def _literal(definition: Any, place: str, builder: Builder) -> Resolver:
 def _if(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     test, holds = ("exists", _exists) if "exists" in choice else ("blank", _is_filled)
     subject = builder.value(choice[test], f"{place}/{test}")
-    then = builder.value(choice["then"], f"{place}/then") if "then" in choice else _NOTHING
-    otherwise = _NOTHING if is_falsy(choice.get("else")) else builder.value(choice["else"], f"{place}/else")
-    if isinstance(subject, Constant):
-        return then if holds(subject.value) else otherwise
-    finds_itself = test == "exists" and _is_plain_path(choice[test]) and choice[test] == choice.get("then")
-    if finds_itself and (isinstance(otherwise, Constant) or builder.is_lookup(otherwise)):
-        return builder.lookup(keys_of(choice[test]["@path"]), otherwise)
+    then = builder.value(choice["then"], f"{place}/then") if "then" in choice else _nothing
+    otherwise = _nothing if is_falsy(choice.get("else")) else builder.value(choice["else"], f"{place}/else")
     return lambda event: then(event) if holds(subject(event)) else otherwise(event)
+
+
+def _nothing(_event: Any) -> Any:
+    return UNDEFINED
 
 
 def _exists(value: Any) -> bool:
@@ -106,14 +104,10 @@ def _exists(value: Any) -> bool:
 
 
 def _is_filled(value: Any) -> bool:
-    """JavaScript's `value != ""`, under which an array counts as the text of its elements: `[]` and `[null]` equal `""`."""
+    """Return False for a falsy value and for an array that equals `""` in JavaScript, such as `[]` and `[null]`."""
     if not isinstance(value, list):
         return not is_falsy(value)
     return len(value) > 1 or any(_is_filled(item) if isinstance(item, (list, str)) else _exists(item) for item in value)
-
-
-def _is_plain_path(definition: Any) -> bool:
-    return isinstance(definition, dict) and isinstance(definition.get("@path"), str)
 
 
 @DIRECTIVES.directive(
@@ -122,7 +116,7 @@ def _is_plain_path(definition: Any) -> bool:
 )
 def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
-        return _NOTHING
+        return _nothing
     change = str.lower if choice["operator"] == "lower" else str.upper
     charge = charge_at(place)
 
@@ -132,7 +126,7 @@ def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
         charge(len(value))
         return change(value)
 
-    return pipe(builder.value(choice["value"], f"{place}/value"), changed)
+    return _pipe(builder.value(choice["value"], f"{place}/value"), changed)
 
 
 @DIRECTIVES.directive(
@@ -152,16 +146,16 @@ def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
 )
 def _replace(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
-        return _NOTHING
+        return _nothing
     ignores_case, limit = choice.get("ignorecase", False), -1 if choice.get("global", True) else 1
     charge = charge_at(place)
     replace = replacer(choice["pattern"], choice.get("replacement", ""), limit, charge, ignores_case=ignores_case)
     subject = builder.value(choice["value"], f"{place}/value")
     if not choice.get("pattern2"):
-        return pipe(subject, lambda value: replace(_replaceable_text(value)))
+        return _pipe(subject, lambda value: replace(_replaceable_text(value)))
     replacement = choice.get("replacement2") or ""
     replace_again = replacer(choice["pattern2"], replacement, limit, charge, ignores_case=ignores_case)
-    return pipe(subject, lambda value: replace_again(replace(_replaceable_text(value))))
+    return _pipe(subject, lambda value: replace_again(replace(_replaceable_text(value))))
 
 
 def _replaceable_text(value: Any) -> str:
@@ -170,7 +164,7 @@ def _replaceable_text(value: Any) -> str:
 
 def _check_array_path(checker: Checker, value: Any, place: str) -> None:
     if not isinstance(value, list) or not value:
-        checker.problem(place, "must be an array of a path and, if wanted, the shape of an element")
+        checker.problem(place, "must be an array: a path and, optionally, the shape of an element")
         return
     text_or_directive(checker, value[0], f"{place}/0")
     for index, item in enumerate(value[1:], start=1):
@@ -181,12 +175,9 @@ def _check_array_path(checker: Checker, value: Any, place: str) -> None:
 def _array_path(choice: list[Any], place: str, builder: Builder) -> Resolver:
     path, shape = choice[0], choice[1] if len(choice) > 1 else None
     if isinstance(path, str):
-        return _shaped(builder.lookup(keys_of(path)), shape, place, builder)
-    inside = builder.keeping(math.inf)
-    return builder.settled(
-        _shaped(inside.value(path, f"{place}/0"), shape, place, inside),
-        charge_at(place),
-    )
+        return _shaped(compile_path(path), shape, place, builder)
+    inside = builder.keeping_undefined()
+    return builder.cleaned(_shaped(inside.value(path, f"{place}/0"), shape, place, inside), charge_at(place))
 
 
 def _shaped(root: Resolver, shape: Any, place: str, builder: Builder) -> Resolver:
@@ -213,7 +204,7 @@ def _shaped(root: Resolver, shape: Any, place: str, builder: Builder) -> Resolve
     ),
 )
 def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
-    inside = builder.keeping(1)
+    inside = builder.keeping_undefined()
     parts = [inside.value(part, f"{place}/objects/{index}") for index, part in enumerate(choice["objects"])]
     step = -1 if choice["direction"] == "left" else 1
     charge = charge_at(place)
@@ -224,12 +215,9 @@ def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
         charge(sum(map(len, objects)))
         for part in objects[::step]:
             merged |= part
-        if not builder.kept:
-            for key in [key for key, value in merged.items() if value is UNDEFINED]:
-                del merged[key]
         return merged
 
-    return resolve
+    return builder.cleaned(resolve, charge)
 
 
 @DIRECTIVES.directive(
@@ -237,7 +225,7 @@ def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     options({"apply": object_or_directive, "mapping": object_or_directive}, required=("apply", "mapping")),
 )
 def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
-    inside = builder.keeping(math.inf)
+    inside = builder.keeping_undefined()
     apply = inside.value(choice["apply"], f"{place}/apply")
     mapping = inside.value(choice["mapping"], f"{place}/mapping")
     charge = charge_at(place)
@@ -249,9 +237,16 @@ def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver
             raise MappingError([Problem(place, f"can only transform an object, not {type_name(event)}")])
         applied = apply(event)
         charge_whole(applied, charge)
-        return mapping(without_undefined(applied))
+        return mapping(_without_undefined(applied))
 
-    return builder.settled(resolve, charge)
+    return builder.cleaned(resolve, charge)
+
+
+def _without_undefined(value: Any) -> Any:
+    """Return a copy whose objects have no undefined members; arrays keep theirs."""
+    if isinstance(value, dict):
+        return {key: _without_undefined(item) for key, item in value.items() if item is not UNDEFINED}
+    return [_without_undefined(item) for item in value] if isinstance(value, list) else value
 
 
 @DIRECTIVES.directive(
@@ -273,9 +268,15 @@ def _flatten(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
                 flat[name] = item
         return flat
 
-    subject = builder.keeping(math.inf).value(choice["value"], f"{place}/value")
-    flatten = pipe(subject, lambda value: gather(value, "", {}) if isinstance(value, containers) else {})
-    return flatten if builder.is_lookup(subject) else builder.settled(flatten, charge)
+    # An event holds no `UNDEFINED`, so that a plain path, the usual case, needs no copy.
+    inside = builder if _is_plain_path(choice["value"]) else builder.keeping_undefined()
+    subject = inside.value(choice["value"], f"{place}/value")
+    flatten = _pipe(subject, lambda value: gather(value, "", {}) if isinstance(value, containers) else {})
+    return flatten if inside is builder else builder.cleaned(flatten, charge)
+
+
+def _is_plain_path(definition: Any) -> bool:
+    return isinstance(definition, dict) and isinstance(definition.get("@path"), str)
 
 
 def _numbered(array: list[Any]) -> Iterable[tuple[str, Any]]:
@@ -289,7 +290,7 @@ def _numbered(array: list[Any]) -> Iterable[tuple[str, Any]]:
 def _json(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     subject, charge = builder.value(choice["value"], f"{place}/value"), charge_at(place)
     function = _encode if choice["mode"] == "encode" else _decode
-    return pipe(subject, lambda value: function(value, charge))
+    return _pipe(subject, lambda value: function(value, charge))
 
 
 def _encode(value: Any, charge: Charge) -> Any:
@@ -315,7 +316,7 @@ def _decode(value: Any, charge: Charge) -> Any:
 def _integer(digits: str) -> int | None:
     try:
         return int(digits)
-    except ValueError:  # thousands of digits: infinite to JavaScript, which JSON cannot say
+    except ValueError:  # thousands of digits: infinite in JavaScript, null in its JSON
         return None
 
 
@@ -324,11 +325,11 @@ def _number(digits: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _no_json(word: str) -> Any:
+def _refuse_constant(word: str) -> Any:
     raise ValueError(word)
 
 
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_no_json)
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant)
 
 
 @DIRECTIVES.directive("@excludeWhenNull", any_value)
@@ -338,16 +339,16 @@ def _exclude_when_null(definition: Any, place: str, builder: Builder) -> Resolve
     def resolve(value: Any) -> Any:
         if isinstance(value, dict):
             charge_whole(value, charge)
-        return _without_nulls(value, builder.kept)
+        return _without_nulls(value, keep=builder.keeps_undefined)
 
-    return pipe(builder.value(definition, place), resolve)
+    return _pipe(builder.value(definition, place), resolve)
 
 
 def _check_liquid(checker: Checker, value: Any, place: str) -> None:
     _LIQUID_TEXT(checker, value, place)
     if not isinstance(value, str) or length(value) > _LONGEST_LIQUID:
         return
-    from loops_destination.mapping import liquid  # noqa: PLC0415  few mappings need it, so no other pays for its import
+    from loops_destination.mapping import liquid  # noqa: PLC0415  the import would lengthen every cold start
 
     try:
         liquid.parse(value)
@@ -357,7 +358,7 @@ def _check_liquid(checker: Checker, value: Any, place: str) -> None:
 
 @DIRECTIVES.directive("@liquid", _check_liquid)
 def _liquid(template: str, place: str, _builder: Builder) -> Resolver:
-    from loops_destination.mapping import liquid  # noqa: PLC0415  as above
+    from loops_destination.mapping import liquid  # noqa: PLC0415  see `_check_liquid`
 
     parsed, charge = liquid.parse(template), charge_at(place)
 
@@ -370,12 +371,16 @@ def _liquid(template: str, place: str, _builder: Builder) -> Resolver:
     return render
 
 
-def _without_nulls(value: Any, kept: float) -> Any:
+def _without_nulls(value: Any, *, keep: bool) -> Any:
     if value is None:
         return UNDEFINED
     if not isinstance(value, dict):
         return value
-    return {key: _without_nulls(item, kept - 1) for key, item in value.items() if kept > 0 or item is not None}
+    return {key: _without_nulls(item, keep=keep) for key, item in value.items() if keep or item is not None}
+
+
+def _pipe(resolver: Resolver, function: Callable[[Any], Any]) -> Resolver:
+    return lambda event: function(resolver(event))
 
 
 def _text_of(definition: Any, place: str, builder: Builder) -> Callable[[Any], str]:

@@ -1,4 +1,4 @@
-"""A mapping: the JSON that says how an event becomes what is sent."""
+"""A compiled mapping."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from typing import Any
 
 from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import UNDEFINED, type_name
-from loops_destination.mapping.builder import Builder
+from loops_destination.mapping.builder import Builder, Resolver
 from loops_destination.mapping.checker import Checker
 from loops_destination.mapping.directives import DIRECTIVES
-from loops_destination.mapping.registry import Resolver
 from loops_destination.mapping.work import begin
 
 
 class Mapping:
-    """A definition of Segment's mapping language, compiled once.
+    """A definition of Segment's mapping language, compiled once and used for every event.
 
-    Raises `MappingError` with every problem of the definition. Neither the definition nor an event is ever changed; what
-    is resolved shares structure with the event, never with the definition.
+    The constructor raises `MappingError` with every problem of the definition. Neither the definition nor an event is
+    ever changed. A resolved value can share objects and arrays with the event, but not with the definition.
     """
 
     __slots__ = ("_is_charged", "_resolve")
@@ -31,10 +30,10 @@ class Mapping:
         self._is_charged = budget.is_used
 
     def resolve(self, event: dict[str, Any]) -> Any:
-        """The JSON value that the event maps to; None also where a mapping that is one directive finds nothing.
+        """Return the JSON value that the event maps to; None also if the whole mapping is a directive that finds nothing.
 
-        Raises `MappingError` where a directive cannot take what it is given, the event is no object, or the work is more
-        than `work.LIMIT`.
+        `MappingError`: a directive got a value that it cannot handle, the event is not an object, or the work exceeds
+        `work.LIMIT`.
         """
         if not isinstance(event, dict):
             raise MappingError([Problem("", f"an event must be an object, not {type_name(event)}")])
@@ -49,8 +48,8 @@ class Mapping:
 
 
 def _compiled(definition: Any) -> Resolver:
-    checker = Checker(DIRECTIVES)
+    checker = Checker(DIRECTIVES.checks)
     checker.value(definition, "")
     if checker.problems:
         raise MappingError(checker.problems)
-    return Builder(DIRECTIVES).value(definition, "")
+    return Builder(DIRECTIVES.builds).value(definition, "")

@@ -1,4 +1,4 @@
-"""The replacing of plain text, by the rules of JavaScript's regular expressions."""
+"""Replaces plain text, by the rules of JavaScript's regular expressions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Replace = Callable[[str], str]
 
 
 def replacer(pattern: str, replacement: str, count: int, charge: Charge, *, ignores_case: bool) -> Replace:
-    """What puts `replacement` for the first `count` places of `pattern` in a text (-1: for all)."""
-    if has_surrogates(pattern):  # half a character is found within a whole one, so both are taken apart
+    """Return a function that replaces the first `count` occurrences of `pattern` in a text (-1: all)."""
+    if has_surrogates(pattern):  # half a character must be found inside a whole one, so the text is split into halves
         replace = _replacer(split_surrogates(pattern), replacement, count, charge, ignores_case=ignores_case)
         return lambda text: join_surrogates(replace(split_surrogates(text)))
     replace = _replacer(pattern, replacement, count, charge, ignores_case=ignores_case)
@@ -44,7 +44,7 @@ def _replacer(pattern: str, replacement: str, count: int, charge: Charge, *, ign
 
 
 class _Folding(dict[int, int]):
-    """What the `i` flag compares a character by: its capital, if that is one unit too, and no ASCII for what is not."""
+    """The case folding of the `i` flag: a capital counts if it is one UTF-16 unit, and not ASCII for a non-ASCII letter."""
 
     def __missing__(self, character: int) -> int:
         letter = chr(character)

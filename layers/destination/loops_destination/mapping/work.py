@@ -48,7 +48,7 @@ def begin() -> Budget:
 
 
 def charge_at(place: str) -> Charge:
-    """Return what charges for the work of the directive at `place`."""
+    """Return a function that charges for the work of the directive at `place`."""
     current = _budget.get
     current().is_used = True
 

@@ -1,6 +1,7 @@
-"""What a trigger consists of. Each node turns itself into a predicate, prints itself, and tells what it found.
+"""The conditions of a trigger, and groups of them: each evaluates, prints and explains itself.
 
-A predicate takes any JSON value: what is no event has no fields. Missing and null are the same to every condition.
+To evaluate itself, a node compiles itself into a predicate. A predicate takes any JSON value; only an object has fields.
+No condition distinguishes a missing field from null.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one condition came to: its text, whether it held, and whether the outcome of the trigger rests on it."""
+    """The result of one condition: its text, whether it held, and whether it decided the result of the trigger."""
 
     condition: str
     held: bool
@@ -39,17 +40,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The place of a value in an event, name by name: `("properties", "products", "0", "sku")`."""
+    """A path to a value in an event, such as `("properties", "products", "0", "sku")`."""
 
     path: tuple[str, ...]
 
     @property
     def root(self) -> str:
-        """The name of the event's own field."""
+        """The first name: a field of the event itself."""
         return self.path[0]
 
     def reader(self) -> Getter:
-        """The function from an event to the value; a falsy value on the way is the answer, as it is at Segment."""
+        """Return a function from an event to the value; a falsy value on the way is the result, as it is at Segment."""
         root, walk = self.root, getter(self.path[1:])
         return lambda event: walk(event.get(root) if isinstance(event, dict) else None)
 
@@ -64,30 +65,30 @@ class Node(ABC):
 
     @abstractmethod
     def predicate(self) -> Predicate:
-        """The node as a function from an event to its truth."""
+        """Compile the node into a function from an event to True or False."""
 
     @abstractmethod
     def findings(self, event: Any, *, decides: bool) -> Iterator[Finding]:
-        """What each condition came to, in the order of the text; none decides inside a node that does not."""
+        """Yield the result of each condition, in the order of the text; with `decides=False` none of them decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition(Node):
-    """A question asked of one field's value."""
+    """A test of one field's value."""
 
     field: Field
 
     @abstractmethod
     def test(self) -> Predicate:
-        """The question as a function from the value to its answer."""
+        """Compile the test into a function from the field's value to True or False."""
 
     def predicate(self) -> Predicate:
-        """The question, asked of an event."""
+        """Read the field of the event, then test its value."""
         read, test = self.field.reader(), self.test()
         return lambda event: test(read(event))
 
     def findings(self, event: Any, *, decides: bool) -> Iterator[Finding]:
-        """The outcome of this one condition."""
+        """Yield the result of this one condition."""
         yield Finding(str(self), self.predicate()(event), decides)
 
 
@@ -98,19 +99,8 @@ class Equal(Condition):
     value: Scalar
     negated: bool
 
-    def predicate(self) -> Predicate:
-        """The question, asked of an event; `type = "track"`, which most triggers are, in one step."""
-        if len(self.field.path) > 1 or not isinstance(self.value, str):
-            return Condition.predicate(self)
-        name, text, wanted = self.field.root, self.value, not self.negated
-
-        def matches(event: Any) -> bool:
-            return ((event.get(name) if isinstance(event, dict) else None) == text) is wanted
-
-        return matches
-
     def test(self) -> Predicate:
-        """Like equals like; a number is unequal only to another number, all else to whatever it is not."""
+        """Compare values of the same type. `!=` a number holds only for another number; `!=` anything else for all others."""
         expected, wanted = self.value, not self.negated
         if is_number(expected):
             return lambda value: is_number(value) and (value == expected) is wanted
@@ -132,7 +122,7 @@ class Compared(Condition):
     number: Number
 
     def test(self) -> Predicate:
-        """Only a number can be more or less than one."""
+        """Compare numbers; any other value fails."""
         compare, number = COMPARISONS[self.operator], self.number
         return lambda value: is_number(value) and compare(value, number)
 
@@ -142,13 +132,13 @@ class Compared(Condition):
 
 @dataclass(frozen=True, slots=True)
 class Containing(Condition):
-    """`contains(field, "text")` or `!contains(…)`; what is no string does neither."""
+    """`contains(field, "text")` or `!contains(…)`; both fail for a value that is not a string."""
 
     text: str
     negated: bool
 
     def test(self) -> Predicate:
-        """Whether the value is a string that does, or does not, contain the text."""
+        """Search the text in a string."""
         text, wanted = self.text, not self.negated
         return lambda value: isinstance(value, str) and (text in value) is wanted
 
@@ -158,13 +148,13 @@ class Containing(Condition):
 
 @dataclass(frozen=True, slots=True)
 class Matching(Condition):
-    """`match(field, "text*")`, `match(field, "*text")` or `!match(…)`; what is no string does neither."""
+    """`match(field, "text*")`, `match(field, "*text")` or `!match(…)`; both fail for a value that is not a string."""
 
     pattern: str
     negated: bool
 
     def test(self) -> Predicate:
-        """Whether the value is a string that does, or does not, start or end as the pattern says."""
+        """Compare the start or the end of a string."""
         wanted = not self.negated
         if self.pattern.endswith("*"):
             start = self.pattern[:-1]
@@ -178,13 +168,13 @@ class Matching(Condition):
 
 @dataclass(frozen=True, slots=True)
 class Group(Node):
-    """Two nodes or more, all joined by `and` or all by `or`."""
+    """Two or more nodes, all joined by `and` or all by `or`."""
 
     joiner: str
     parts: tuple[Node, ...]
 
     def predicate(self) -> Predicate:
-        """The parts in their order, up to the first that settles it: a false one under `and`, a true one under `or`."""
+        """Evaluate the parts in order, up to the first that settles the result: under `and` a false one, under `or` a true one."""
         parts = tuple(part.predicate() for part in self.parts)
         settling = self.joiner == "or"
 
@@ -197,7 +187,7 @@ class Group(Node):
         return matches
 
     def findings(self, event: Any, *, decides: bool) -> Iterator[Finding]:
-        """A group came out as it did because of those parts that came out so too."""
+        """Yield the results of all parts; those with the result of the group decided it."""
         outcome = self.predicate()(event)
         for part in self.parts:
             yield from part.findings(event, decides=decides and part.predicate()(event) is outcome)
@@ -207,8 +197,8 @@ class Group(Node):
 
 
 def _printed_name(name: str) -> str:
-    # So that Segment's parser, too, reads it as one name: a `\` before what none can hold, before what none can begin
-    # with, before a keyword, and before a digit that its bracket would make an index.
+    # A `\` makes Segment's parser read this as one name. It goes before a character that names cannot contain or begin
+    # with, before a keyword, and before a digit in brackets, which would be an index.
     return "." + re.sub(r"^(?=[0-9-]|(?:and|or|null)\Z)|[^A-Za-z0-9_-]|(?<=\[)[0-9]", r"\\\g<0>", name)
 
 
@@ -217,5 +207,5 @@ def _printed_value(value: Scalar) -> str:
         return "null"
     if isinstance(value, str):
         return f"'{value}'" if '"' in value else f'"{value}"'
-    # The language has no exponents.
+    # Triggers have no exponents.
     return f"{Decimal(repr(value)):f}" if isinstance(value, float) else scalar_text(value)

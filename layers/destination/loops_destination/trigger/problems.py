@@ -1,20 +1,20 @@
-"""How a problem in a trigger is shown: the message, the line it is on, and a caret under its place."""
+"""Errors that show their position: the message, the line of the problem, and a caret under its position."""
 
 from __future__ import annotations
 
 from loops_destination.errors import TriggerError
 
-# Characters of the line shown on each side of the caret: with the indent, no wider than a terminal of 80.
 REACH = 36
+"""Characters shown on each side of the caret; with the indent they fit a terminal of 80 columns."""
 
 
 def problem(expression: str, position: int, message: str) -> TriggerError:
-    """The error for a problem at this offset of the expression."""
+    """Return the error for a problem at this offset of the expression."""
     return TriggerError(f"{message}\n{_pointed(expression, position)}", position)
 
 
 def printable(text: str) -> str:
-    """The text with as many characters, fit for any log or terminal: what cannot be printed becomes a blank."""
+    """Replace each unprintable character with a space; the length stays the same."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

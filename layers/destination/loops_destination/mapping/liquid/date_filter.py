@@ -1,4 +1,4 @@
-"""Dates as LiquidJS reads and writes them; where no zone is said, it is UTC, as it is in Lambda."""
+"""Dates as LiquidJS parses and formats them; the default time zone is UTC, as in Lambda."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ _MONTHS = (
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NOON = 12
 _LONGEST = 100
-"""Characters of a date, or of the name of a time zone; no longer text is one."""
+"""Characters of a date, or of the name of a time zone; a longer text is neither."""
 _READING = 4_000
-"""Units of trying every format in which a date may be written."""
+"""Units of trying every format of a date."""
 _WRITING = 20
 """Units of a directive in a pattern."""
 _WIDTHS = dict.fromkeys("CdeHIklmMSUWy", 2) | {"j": 3, "L": 3, "Y": 4}
@@ -63,7 +63,7 @@ _PADDED_WITH_BLANKS = frozenset("aAbBceklpP")
 
 
 def read(value: Any, zone: Any = UNDEFINED) -> datetime | None:
-    """The moment that a value means, in the zone to show it in: minutes west of Greenwich, or a name. None: no date."""
+    """Return the moment of a value, in a time zone given as minutes west of Greenwich or by name; None if it is not a date."""
     moment = _moment(value)
     try:
         return moment.astimezone(_zone(zone)) if moment else None
@@ -72,7 +72,7 @@ def read(value: Any, zone: Any = UNDEFINED) -> datetime | None:
 
 
 def write(moment: datetime, pattern: str) -> str:
-    """The moment by a pattern of `strftime`'s kind."""
+    """Format the moment by a `strftime` pattern."""
     pieces: list[str] = []
     position = 0
     for match in _DIRECTIVE.finditer(pattern):
@@ -147,7 +147,7 @@ def _zone(zone: Any) -> tzinfo:
     try:
         return timezone(timedelta(minutes=-zone)) if is_number(zone) else _zone_named(shown(zone))
     except (ValueError, OverflowError, OSError, KeyError):
-        raise LiquidError("there is no such time zone") from None
+        raise LiquidError("unknown time zone") from None
 
 
 def _zone_named(name: str) -> ZoneInfo:
@@ -207,7 +207,7 @@ def _week(moment: datetime, first_day: int) -> str:
 
 
 def ordinal(day: int) -> str:
-    """The ending of a day's number: `st`, `nd`, `rd` or `th`."""
+    """Return the ending of an ordinal day: `st`, `nd`, `rd` or `th`."""
     return "th" if day in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
 
 

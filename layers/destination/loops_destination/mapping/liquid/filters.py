@@ -1,4 +1,4 @@
-"""The filters by name. Each is a function of the value and what is written after the colon; none changes its input."""
+"""The filters by name. Each is a function of the value and the arguments after the colon; none changes its input."""
 
 from __future__ import annotations
 
@@ -99,14 +99,14 @@ def _elements(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-# Numbers: JavaScript's arithmetic, but for integers, which stay exact as long as they print in full.
+# Numbers: JavaScript's arithmetic, except that integers stay exact while JavaScript would print them in full.
 
 
 def _arithmetic(function: Callable[..., float]) -> Callable[..., float]:
     def compute(*operands: Any) -> float:
         try:
             return bounded(function(*map(number, operands)))
-        except (ValueError, OverflowError, TypeError):  # infinities that cancel out, or an operand left out
+        except (ValueError, OverflowError, TypeError):  # infinities that cancel out, or a missing operand
             return math.nan
 
     return compute
@@ -154,7 +154,7 @@ def _shifted(value: float, digits: float) -> float:
 
 
 def _text_filter(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter of texts: all that it is given is printed first, what is missing as nothing."""
+    """Return a filter of texts: the value and the arguments are converted to text first, missing ones to `""`."""
 
     def apply(value: Any = "", *arguments: Any) -> Any:
         return function(shown(value), *map(shown, arguments))
@@ -164,7 +164,7 @@ def _text_filter(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _append(text: str, *endings: str) -> str:
     if len(endings) != 1:
-        raise LiquidError("append and prepend take one text")
+        raise LiquidError("append and prepend need exactly one text")
     return text + endings[0]
 
 
@@ -186,7 +186,7 @@ def _replace_first(text: str, pattern: str = "", replacement: str = "", *_: str)
 
 
 def _replace_last(text: str, pattern: str = "", replacement: str = "", *_: str) -> str:
-    # From behind, because Python's search for the last place takes time in proportion to both lengths multiplied.
+    # Reversed, because the time of Python's `rfind` is proportional to the product of both lengths.
     return text[::-1].replace(pattern[::-1], replacement[::-1], 1)[::-1]
 
 
@@ -199,7 +199,7 @@ def _split(text: str, separator: str = "", *_: str) -> list[str]:
 
 def _strip_at(*, start: bool = False, end: bool = False) -> Callable[..., str]:
     def strip(text: str, characters: str = "", *_: str) -> str:
-        # Not Python's `strip`, whose time is the product of both lengths.
+        # The time of Python's `strip` is proportional to the product of both lengths.
         stripped = frozenset(characters or WHITESPACE)
         first, last = 0, len(text)
         while start and first < last and text[first] in stripped:
@@ -252,7 +252,7 @@ def _strip_html(text: str, *_: str) -> str:
             if end >= 0:
                 position = end + len(closer)
                 break
-            blocks.remove((opener, closer))  # it is closed nowhere further on either
+            blocks.remove((opener, closer))  # it is not closed further on either
         if position == start:
             break
     return "".join(pieces) + text[position:]
@@ -289,7 +289,7 @@ def _quoted(text: str, kept: str) -> str:
     try:
         return quote(text, safe=kept)
     except UnicodeEncodeError:
-        raise LiquidError("half a character cannot be written in a URL") from None
+        raise LiquidError("half of a surrogate pair cannot be written in a URL") from None
 
 
 def _url_encode(text: str, *_: str) -> str:
@@ -307,11 +307,11 @@ def _uri_escape(text: str, *_: str) -> str:
 def _url_decode(text: str, *_: str) -> str:
     def decoded(match: re.Match[str]) -> str:
         if match.group() == "%":
-            raise LiquidError("what follows a % is no byte")
+            raise LiquidError("the characters after a % are not a byte")
         try:
             return unquote_to_bytes(match.group()).decode()
         except UnicodeDecodeError:
-            raise LiquidError("the bytes are no UTF-8") from None
+            raise LiquidError("the bytes are not UTF-8") from None
 
     return _ENCODED.sub(decoded, text.replace("+", " "))
 
@@ -328,7 +328,7 @@ def _base64_decode(text: str, *_: str) -> str:
     text = re.sub("[\t\n\f\r ]", "", text)
     digits = text.rstrip("=") if len(text) % 4 == 0 else text
     if len(digits) % 4 == 1 or not re.fullmatch("[A-Za-z0-9+/]*", digits) or not _BASE64.fullmatch(text):
-        raise LiquidError("this is no base64")
+        raise LiquidError("the text is not base64")
     return base64.b64decode(digits + "=" * (-len(digits) % 4)).decode("utf-8", "replace")
 
 
@@ -382,7 +382,7 @@ def _slice(value: Any, start: Any = UNDEFINED, count: Any = UNDEFINED, *_: Any) 
 
 
 def _property(name: Any) -> Callable[[Any], Any]:
-    """Return what finds the property of that name, a path, in an element."""
+    """Return a function that finds a property, named by a path, in an element."""
     keys = split_path(shown(name))
 
     def find(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""From a template's text to its syntax_tree, by LiquidJS's grammar: what it reads over is read over here too."""
+"""Parses a template into its syntax tree by LiquidJS's grammar; text that LiquidJS skips is skipped here too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from loops_destination.mapping.liquid.values import Word
 DISABLED_TAGS = frozenset({"case", "for", "include", "layout", "render", "tablerow"})
 
 MAX_DEPTH = 40
-"""Levels of blocks, or of brackets: what 1,000 characters hold for a purpose is far less."""
+"""Levels of blocks, or of brackets: far more than 1,000 characters need."""
 
 _BLANKS = (
     "\t\n\v\f\r \xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -40,11 +40,11 @@ _COMPARISON = 2
 
 
 class LiquidProblem(Exception):
-    """The template is no Liquid, or uses what Segment disables."""
+    """The template is not valid Liquid, or uses a tag or filter that Segment disables."""
 
 
 def parse(template: str) -> Template:
-    """The template, ready to render; raises `LiquidProblem`."""
+    """Return the template, ready to render; raise `LiquidProblem` if it is invalid."""
     block, _ = _Parser(_tokens(template)).block()
     return Template(block)
 
@@ -114,7 +114,7 @@ def _matched(pattern: re.Pattern[str], text: str, position: int) -> str:
 
 
 class _Parser:
-    """Nodes out of tokens: one method for each tag."""
+    """Turns tokens into nodes, with one method for each tag."""
 
     def __init__(self, tokens: Iterator[_Token], depth: int = 0) -> None:
         self._tokens = tokens
@@ -137,7 +137,7 @@ class _Parser:
         }
 
     def block(self, *ends: str) -> tuple[Block, _Token]:
-        """The syntax_tree up to one of the ending tags, or, without any, to the end of the template; and that tag."""
+        """Read the nodes up to one of the ending tags, or else to the end of the template; return them and that tag."""
         block: list[Node] = []
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -159,7 +159,7 @@ class _Parser:
         if token.name in DISABLED_TAGS:
             raise LiquidProblem(f"the tag {token.name} is disabled")
         if token.name not in self._tags:
-            raise LiquidProblem(f"there is no tag {token.name} here")
+            raise LiquidProblem(f"unexpected tag {token.name}")
         return self._tags[token.name](token)
 
     def _choice(self, tag: _Token) -> Node:
@@ -180,7 +180,7 @@ class _Parser:
         if closing.name != end:
             raise LiquidProblem(f"{closing.name} cannot follow else")
         if words and tag.name == "if":
-            raise LiquidProblem("else and endif stand alone")
+            raise LiquidProblem("nothing can follow else or endif in their tags")
         return syntax_tree.Choice(tuple(branches), otherwise)
 
     def _assign(self, tag: _Token) -> Node:
@@ -229,7 +229,7 @@ class _Parser:
 
 
 class _Reader:
-    """Expressions out of what is written inside a tag."""
+    """Turns the text inside a tag into expressions."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -237,13 +237,13 @@ class _Reader:
         self._depth = 0
 
     def filtered(self) -> Expression:
-        """An expression and its filters."""
+        """Read an expression with its filters."""
         expression = self.expression()
         filters = tuple(self._filters())
         return syntax_tree.Filtered(expression, filters) if filters else expression
 
     def expression(self) -> Expression:
-        """Operands and operators; as in LiquidJS `and` and `or` weigh the same, and the last binds first."""
+        """Read operands and operators; as in LiquidJS, `and` and `or` have the same precedence and the last binds first."""
         operands: list[Expression] = []
         operators: list[str] = []
         while True:
@@ -258,11 +258,11 @@ class _Reader:
         while operators:
             _apply(operators.pop(), operands)
         if not operands:
-            raise LiquidProblem(f"a value is missing {self._place()}")
+            raise LiquidProblem(f"a value is missing, {self._place()}")
         return operands[0]
 
     def value(self) -> Expression | None:
-        """A literal, a range or a path; None where nothing of that kind stands."""
+        """Read a literal, a range or a path; None if there is none of them here."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise LiquidProblem(f"brackets are nested more than {MAX_DEPTH} deep")
@@ -272,7 +272,7 @@ class _Reader:
         return syntax_tree.Path(base, keys) if keys else base
 
     def candidates(self) -> tuple[list[Expression], str]:
-        """The candidates of a cycle, up to the end, and how they are written."""
+        """Read the candidates of a cycle to the end; return them and their text."""
         candidates, start = [], self._position
         while not self._at_end():
             candidates.append(self.filtered())
@@ -281,16 +281,16 @@ class _Reader:
         return candidates, self._text[start:]
 
     def name(self) -> str:
-        """A name, or nothing."""
+        """Read a name; empty if there is none here."""
         return self._take(_NAME)
 
     def quoted(self) -> str | None:
-        """The content of a string; None where none stands."""
+        """Read a string and return its content; None if there is none here."""
         written = self._take(_QUOTED)
         return join_surrogates(_ESCAPE.sub(_unescaped, written[1:-1])) if written else None
 
     def skip(self, character: str) -> bool:
-        """Whether the character comes next, which is then read."""
+        """Read the character if it comes next, and return True if it does."""
         self._take(_SKIPPED)
         if not self._text.startswith(character, self._position):
             return False
@@ -330,7 +330,7 @@ class _Reader:
             last = self.value()
             if first is not None and last is not None and self.skip(")"):
                 return syntax_tree.Range(first, last)
-        raise LiquidProblem(f"a range must be written as (1..5) {self._place()}")
+        raise LiquidProblem(f"a range must be written as (1..5), {self._place()}")
 
     def _keys(self, *, starts: bool) -> tuple[Expression, ...]:
         keys: list[Expression] = []
@@ -340,7 +340,7 @@ class _Reader:
                 key = self.value()
                 end = self._text.find("]", self._position)
                 if end < 0:
-                    raise LiquidProblem(f"a bracket is not closed {self._place()}")
+                    raise LiquidProblem(f"a bracket is not closed, {self._place()}")
                 self._position = end + 1
                 keys.append(Literal("") if key is None else key)
             elif starts and not keys and (name := self.name()):
@@ -356,16 +356,16 @@ class _Reader:
     def _filters(self) -> Iterator[syntax_tree.Filter]:
         while not self._at_end() and self._next() not in {")", ","}:
             if not self.skip("|"):
-                raise LiquidProblem(f"there must be a | before a filter {self._place()}")
+                raise LiquidProblem(f"a | is missing before a filter, {self._place()}")
             name = self.name()
             if not name:
                 if self._at_end():
                     return
-                raise LiquidProblem(f"a filter must have a name {self._place()}")
+                raise LiquidProblem(f"a filter must have a name, {self._place()}")
             arguments = tuple(self._arguments(name))
             if name in DISABLED_FILTERS:
                 raise LiquidProblem(f"the filter {name} is disabled")
-            if name in FILTERS:  # LiquidJS leaves out a filter that it does not know
+            if name in FILTERS:  # LiquidJS ignores unknown filters
                 yield syntax_tree.Filter(name, FILTERS[name], WORK.get(name, no_work), arguments)
 
     def _arguments(self, name: str) -> Iterator[Expression]:
@@ -376,7 +376,7 @@ class _Reader:
                 yield argument
             separator = ","
         if not self._at_end() and self._next() not in {"|", ")", ","}:
-            raise LiquidProblem(f"the filter {name} cannot be followed by this {self._place()}")
+            raise LiquidProblem(f"unexpected text after the filter {name}, {self._place()}")
 
     def _argument(self) -> Expression | None:
         self._take(_SKIPPED)

@@ -10,11 +10,11 @@ from loops_destination.mapping.work import Charge
 
 
 class LiquidError(Exception):
-    """The template cannot be rendered over this event."""
+    """The template cannot be rendered for this event."""
 
 
 class Scope:
-    """The variables of one rendering; the event is only read."""
+    """The variables of one rendering; the event is never changed."""
 
     def __init__(self, event: Any, charge: Charge) -> None:
         self.charge = charge
@@ -24,14 +24,14 @@ class Scope:
         self._counters: dict[str, float] = {}
 
     def variable(self, name: str) -> Any:
-        """The variable, or `UNDEFINED`; an assigned one hides a counter, and that the event's."""
+        """Return a variable, or `UNDEFINED`; assigned variables come first, then counters, then the event."""
         for variables in (self.assigned, self._counters):
             if name in variables:
                 return variables[name]
         return self._event.get(name, UNDEFINED) if isinstance(self._event, dict) else member(self._event, name)
 
     def count(self, name: str, step: int) -> tuple[float, float]:
-        """A counter before and after the step; it goes on from the event's number of that name."""
+        """Step a counter, which starts at the event's number of that name or 0; return its values before and after."""
         before = self._counters.get(name, member(self._event, name))
         before = before if is_number(before) else 0
         self._counters[name] = before + step

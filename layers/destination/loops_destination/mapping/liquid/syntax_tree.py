@@ -20,17 +20,17 @@ _STEP = 10
 
 
 class Stop(Exception):
-    """`break` and `continue` end the rendering where no loop is."""
+    """Ends the rendering: there are no loops here, so that is what `break` and `continue` do."""
 
 
 class Expression(ABC):
-    """What has a value."""
+    """A part of a template that has a value."""
 
     __slots__ = ()
 
     @abstractmethod
     def evaluate(self, scope: Scope) -> Any:
-        """The value: JSON, `UNDEFINED` or a `Word`."""
+        """Return the value: JSON, `UNDEFINED` or a `Word`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Literal(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Path(Expression):
-    """`properties.products[0].name`; `base` is what it starts from when that is no variable."""
+    """A path such as `properties.products[0].name`; `base` is its start, None if that is a variable."""
 
     base: Expression | None
     keys: Sequence[Expression]
@@ -54,7 +54,7 @@ class Path(Expression):
         keys = [key.evaluate(scope) for key in self.keys]
         value = scope.variable(string(plain(keys.pop(0)))) if self.base is None else plain(self.base.evaluate(scope))
         for key in keys:
-            if isinstance(value, str):  # to find one UTF-16 unit, all of them are made
+            if isinstance(value, str):  # finding one UTF-16 unit takes all of them
                 scope.charge(len(value))
             if isinstance(key, (list, dict)):
                 charge_whole(key, scope.charge)
@@ -64,13 +64,13 @@ class Path(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Range(Expression):
-    """`(1..5)`: the numbers from the first to the last."""
+    """A range `(1..5)`: the numbers from the first to the last."""
 
     first: Expression
     last: Expression
 
     def evaluate(self, scope: Scope) -> list[float]:
-        """The numbers; none where one of the ends is no number."""
+        """Return the numbers; none if an end is not a number."""
         first, last = numeric(self.first.evaluate(scope)), numeric(self.last.evaluate(scope))
         size = last - first + 1
         if not size > 0:
@@ -81,14 +81,14 @@ class Range(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Operation(Expression):
-    """Two operands and what stands between them."""
+    """An operator with its two operands."""
 
     name: str
     left: Expression
     right: Expression
 
     def evaluate(self, scope: Scope) -> bool:
-        """Whether it holds; both sides are evaluated, as they cost."""
+        """Apply the operator; both operands are always evaluated."""
         left, right = self.left.evaluate(scope), self.right.evaluate(scope)
         scope.charge(_STEP)
         charge_whole(left, scope.charge)
@@ -108,7 +108,7 @@ class Not(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Pair(Expression):
-    """A filter's argument with a name."""
+    """A named argument of a filter."""
 
     name: str
     value: Expression
@@ -152,18 +152,18 @@ class Filtered(Expression):
 
 
 class Node(ABC):
-    """What renders."""
+    """A part of a template that writes text."""
 
     __slots__ = ()
 
     @abstractmethod
     def render(self, scope: Scope, output: list[str]) -> None:
-        """Adds its text to the output."""
+        """Append the text to the output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text(Node):
-    """What stands between the tags."""
+    """The text between tags."""
 
     text: str
 
@@ -187,18 +187,18 @@ class Output(Node):
 
 @dataclass(frozen=True, slots=True)
 class Block(Node):
-    """Nodes one after the other."""
+    """A sequence of nodes."""
 
-    syntax_tree: Sequence[Node]
+    nodes: Sequence[Node]
 
     def render(self, scope: Scope, output: list[str]) -> None:
-        for node in self.syntax_tree:
+        for node in self.nodes:
             node.render(scope, output)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice(Node):
-    """`if` and `unless`: the first branch whose condition holds, else the last block."""
+    """`if` and `unless`: renders the first branch whose condition holds, or else `otherwise`."""
 
     branches: Sequence[tuple[Expression, Block]]
     otherwise: Block
@@ -215,7 +215,7 @@ class Assign(Node):
     name: str
     expression: Expression
 
-    def render(self, scope: Scope, output: list[str]) -> None:  # noqa: ARG002  it writes nothing
+    def render(self, scope: Scope, output: list[str]) -> None:  # noqa: ARG002  writes no text
         scope.assigned[self.name] = self.expression.evaluate(scope)
 
 
@@ -226,7 +226,7 @@ class Capture(Node):
     name: str
     block: Block
 
-    def render(self, scope: Scope, output: list[str]) -> None:  # noqa: ARG002  it writes into its variable
+    def render(self, scope: Scope, output: list[str]) -> None:  # noqa: ARG002  writes to its variable
         captured: list[str] = []
         self.block.render(scope, captured)
         scope.assigned[self.name] = "".join(captured)
@@ -234,7 +234,7 @@ class Capture(Node):
 
 @dataclass(frozen=True, slots=True)
 class Count(Node):
-    """`increment`, which writes the number and then adds, and `decrement`, which subtracts first."""
+    """`increment`, which writes the number and then adds 1, and `decrement`, which subtracts 1 first."""
 
     name: str
     step: int
@@ -248,7 +248,7 @@ class Count(Node):
 
 @dataclass(frozen=True, slots=True)
 class Cycle(Node):
-    """`cycle`: each tag of the same group and candidates takes the next one."""
+    """`cycle`: each time, tags with the same group and candidates write the next candidate."""
 
     group: Expression
     candidates: Sequence[Expression]
@@ -269,7 +269,7 @@ class Cycle(Node):
 class End(Node):
     """`break` and `continue`."""
 
-    def render(self, scope: Scope, output: list[str]) -> None:  # noqa: ARG002  there is nothing to write
+    def render(self, scope: Scope, output: list[str]) -> None:  # noqa: ARG002  writes no text
         raise Stop
 
 
@@ -280,7 +280,7 @@ class Template:
     block: Block
 
     def render(self, event: Any, charge: Charge) -> str:
-        """The text for an event; raises `LiquidError` where a filter fails."""
+        """Return the text for an event; raise `LiquidError` if a filter fails."""
         output: list[str] = []
         try:
             self.block.render(Scope(event, charge), output)
@@ -292,4 +292,4 @@ class Template:
 
 
 MISSING_OPERAND = Literal(UNDEFINED)
-"""What an operator takes for an operand that was left out."""
+"""The value of an operand that is left out."""
