@@ -209,5 +209,5 @@ def test_a_deeply_nested_secret_is_not_set_up() -> None:
 
 def test_the_fields_that_are_not_text_are_named() -> None:
     """The error for a secret with values of the wrong type names their fields."""
-    with pytest.raises(SecretNotSetUp, match="Correct apiKey, bearerToken"):
+    with pytest.raises(SecretNotSetUp, match="correct apiKey, bearerToken"):
         Secret.from_json('{"apiKey":5,"sharedSecret":"shared-1","bearerToken":[]}')

@@ -59,10 +59,10 @@ class Secret(BaseModel):
         """The API key. Raises `SecretNotSetUp` if it is missing, or cannot be sent in a header."""
         api_key = _value(self.stored_api_key)
         if not api_key:
-            raise SecretNotSetUp("The secret has no apiKey yet. Store the Loops API key in it.")
+            raise SecretNotSetUp("the secret has no apiKey yet; store the Loops API key in it")
         if not (api_key.isascii() and api_key.isprintable()):
             raise SecretNotSetUp(
-                "The apiKey in the secret contains characters that no header can carry. Store it again."
+                "the apiKey in the secret contains characters that no header can carry; store it again"
             )
         return api_key
 
@@ -103,7 +103,7 @@ class SecretStore:
         """Return the current version. Raises `SecretUnavailable` if it was never read, `SecretNotSetUp` if it is invalid."""
         text = self._current.read()
         if text is None:
-            raise SecretNotSetUp("The secret has no value yet. Store the Loops API key in it.")
+            raise SecretNotSetUp("the secret has no value yet; store the Loops API key in it")
         return _parse(text)
 
     def versions(self) -> Iterator[Secret]:
@@ -204,5 +204,5 @@ def _value(stored: SecretStr) -> str:
 
 
 def _not_valid(fields: list[str]) -> str:
-    expected = 'The secret must be JSON of the form {"apiKey": "…", "sharedSecret": "…"}.'
-    return f"{expected} Correct {', '.join(fields)}." if fields else expected
+    expected = 'the secret must be JSON of the form {"apiKey": "…", "sharedSecret": "…"}'
+    return f"{expected}; correct {', '.join(fields)}" if fields else expected

@@ -59,7 +59,7 @@ class Verifier:
         return part
 
     def _verified_part(self, request: WebhookRequest, parts: Sequence[SignablePart]) -> SignablePart | None:
-        """Return the largest part that a version of the secret verifies; a bearer token verifies the whole body."""
+        """Return a verified part that suffices or else, if there is one, a verified part that does not."""
         insufficient = None
         for secret in self.secrets.versions():
             if bearer_matches(request.authorization, [secret.bearer_token]):
@@ -77,9 +77,9 @@ class Verifier:
     def _why_unverified(self) -> DestinationError:
         if not any(secret.can_verify for secret in self.secrets.versions()):
             return SecretNotSetUp(
-                "The secret has neither a sharedSecret nor a bearerToken. Store Segment's shared secret in it."
+                "the secret has neither a sharedSecret nor a bearerToken; store Segment's shared secret in it"
             )
         if not self.secrets.is_up_to_date:
             # The request may be signed with the version that could not be read, and Segment drops what is answered 401.
-            return SecretUnavailable("Secrets Manager did not return one of the secret's versions.")
+            return SecretUnavailable("Secrets Manager did not return one of the secret's versions")
         return Denied(Denial.BAD_SIGNATURE)

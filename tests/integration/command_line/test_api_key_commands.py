@@ -47,7 +47,7 @@ def test_a_placeholder_in_the_secret_is_an_error(cli: CommandLine, stack: str) -
     boto3.client("secretsmanager").put_secret_value(SecretId="secret", SecretString=placeholder)
     run = cli("test-api-key", "--stack", stack)
     assert run.status == 1
-    assert "The secret has no apiKey yet" in run.err
+    assert "the secret has no apiKey yet" in run.err
 
 
 def test_without_an_api_key_the_variable_is_named(cli: CommandLine) -> None:
