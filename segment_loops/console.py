@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, JustifyMethod, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -81,11 +81,15 @@ def wrapped(text: str, indent: int) -> str:
     return textwrap.indent("\n".join(part for parts in lines for part in parts), " " * indent)
 
 
-def table(headings: Sequence[str], *, right: Sequence[str] = ()) -> Table:
-    """Return an empty table without a frame; the columns named in `right` are right-aligned."""
+def table(headings: Sequence[str], *, right: Sequence[str] = (), whole: Sequence[str] = ()) -> Table:
+    """Return an empty table without a frame.
+
+    Columns named in `right` are right-aligned; cells of those named in `whole` are not wrapped.
+    """
     result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(headings), header_style="bold")
     for heading in headings:
-        result.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+        justify: JustifyMethod = "right" if heading in right else "left"
+        result.add_column(heading, justify=justify, no_wrap=heading in whole, overflow="fold")
     return result
 
 

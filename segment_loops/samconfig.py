@@ -41,12 +41,12 @@ def main(arguments: Sequence[str] | None = None, config: Path = CONFIG) -> int:
     try:
         name = options.stack_name or stack_name(options.config_env, config)
     except NoStackName as error:
-        print(f"deploy: {error}: add one there, or pass --stack-name", file=sys.stderr)
+        print(f"deploy: {error}: add it there, or name one with --stack-name", file=sys.stderr)
         return 1
     if len(name) > MAX_STACK_NAME:
         print(
             f"deploy: the stack name {name} has {len(name)} characters. Choose one of at most {MAX_STACK_NAME}: "
-            "the queues' names begin with it, and SQS allows 80.",
+            "the names of the queues begin with it, and SQS allows 80.",
             file=sys.stderr,
         )
         return 1

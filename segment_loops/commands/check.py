@@ -80,7 +80,7 @@ def _show(file: Path, entries: Sequence[Entry]) -> None:
     say(f"{shown_path(file)} is valid: {number(len(entries), 'subscription')}", "green")
     if not entries:
         return
-    rows = table(["Name", "Id", "Action", "Trigger"])
+    rows = table(["Name", "Id", "Action", "Trigger"], whole=["Action"])
     for entry in entries:
         subscription = entry.subscription
         disabled = "" if subscription.enabled else "  (disabled)"

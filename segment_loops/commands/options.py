@@ -49,7 +49,7 @@ class OneOf(click.ParamType[str]):
         raise click.BadParameter(f"{value!r} is not a known {self.name}. {advice}", ctx, param)
 
 
-RATE = click.FloatRange(min=0, max=1e6, min_open=True)
+RATE = click.FloatRange(min=0, max=1000, min_open=True)
 """A number of calls a second."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -100,7 +100,11 @@ def _grouped(dead_letters: Sequence[DeadLetter]) -> list[list[DeadLetter]]:
 
 
 def _show_groups(groups: Sequence[Sequence[DeadLetter]], now: float) -> None:
-    rows = table(["Count", "Oldest", "Reason", "Action", "Subscription"], right=["Count", "Oldest"])
+    rows = table(
+        ["Count", "Oldest", "Reason", "Action", "Subscription"],
+        right=["Count", "Oldest"],
+        whole=["Oldest", "Reason", "Action"],
+    )
     for group in groups:
         first = group[0]
         cells = [f"{len(group):,}", age(now - _oldest(group)), first.reason]
