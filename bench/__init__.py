@@ -1,1 +1,1 @@
-"""How fast it is, beside Segment's own code: `make bench`."""
+"""The benchmark against Segment's own code: `make bench`."""

@@ -1,4 +1,4 @@
-"""What is measured: events of three sizes, under the default and a rich subscription of each action."""
+"""The measured cases: events of three sizes, under the default and a rich subscription of each action."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ API_KEY = "0123456789abcdef0123456789abcdef"
 SHARED_SECRET = "nothing-but-a-benchmark"  # noqa: S105  # of no system
 
 LARGE_TRAITS = 202
-"""Traits of the large event, which bring it to 30 KB; Segment takes 32 KB."""
+"""Number of traits that make the large event 30 KB; Segment accepts 32 KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Case:
 
     @property
     def subscription(self) -> dict[str, Any]:
-        """As the file of subscriptions has it."""
+        """Return the subscription as the mappings file has it."""
         return {"name": self.name, "action": self.action, "trigger": self.trigger, "mapping": self.mapping}
 
 
 def cases() -> list[Case]:
-    """Every event under every subscription that takes it."""
+    """Return every event under every subscription that matches it."""
     return [
         Case(size, kind, event, action, trigger, mapping)
         for action, events in EVENTS.items()

@@ -1,7 +1,7 @@
-"""What a new environment costs: each function's init beside the two packages that it cannot do without; its memory.
+"""Measure a new environment: each function's init, compared with the two packages it needs at least, and its memory.
 
-Every interpreter is a new one, and all code is compiled, as `sam build` ships it. The layer itself is for Lambda's
-processor, so it is weighed here and not run.
+Every interpreter is a new process, and all code is compiled, as `sam build` ships it. The layer is built for Lambda's
+processor, so it is not run here; only its size is measured.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ IN_LAMBDA = {
     "DEAD_LETTER_QUEUE_URL": "https://sqs.invalid/dead-letter",
     "MAPPINGS_FILE": str(ROOT / "layers" / "mappings" / "mappings.json"),
 }
-"""The variables with which a function makes all its parts at its import."""
+"""The environment variables that make a function build all its parts on import."""
 
 LAYER = ROOT / ".aws-sam" / "build" / "DestinationLayer"
 
@@ -51,7 +51,7 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 
 
 def cold_starts() -> dict[str, Any]:
-    """Milliseconds and MiB: `base`, each function's `init`, its `ratio` to the base, and `packages` of the first."""
+    """Return milliseconds and MiB: `base`, each function's `init`, its `ratio` to the base, and `packages` of the first."""
     with TemporaryDirectory() as compiled:
         return _cold_starts(Interpreter(compiled))
 
@@ -67,7 +67,7 @@ def _cold_starts(python: Interpreter) -> dict[str, Any]:
     return {
         "init": {name: round(seconds * 1000) for name, seconds in init.items()},
         "memory": {name: round(median(each[name][1] for each in rounds)) for name in codes},
-        # Of the medians: two interpreters one after the other are often not as undisturbed as each other.
+        # The ratio of medians: consecutive interpreters are often disturbed to different degrees.
         "ratio": round(median(init[name] for name in web) / init["base"], 2),
         "ratios": [round(min(ratios), 2), round(max(ratios), 2)],
         "packages": python.packages(codes["contact_upsert"]),
@@ -75,19 +75,19 @@ def _cold_starts(python: Interpreter) -> dict[str, Any]:
 
 
 class Interpreter:
-    """Starts Python anew for each piece of code, as Lambda's init would; what it compiles is kept in a folder."""
+    """Run each piece of code in a new Python process, as Lambda's init does; bytecode is cached in a folder."""
 
     def __init__(self, compiled: str) -> None:
         self._environ = {**environment(), **IN_LAMBDA, "PYTHONPYCACHEPREFIX": compiled}
         self._environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def run(self, code: str) -> tuple[float, float]:
-        """Seconds that the code took, and MiB that the process had then."""
+        """Return the seconds that the code took, and the MiB in use afterwards."""
         seconds, megabytes = json.loads(self._start("-c", _TIMED.format(code=code)).stdout)
         return seconds, megabytes
 
     def packages(self, code: str) -> dict[str, float]:
-        """Milliseconds that importing each package takes by itself, the slowest first."""
+        """Return the milliseconds that importing each package takes by itself, slowest first."""
         times: Counter[str] = Counter()
         for line in self._start("-X", "importtime", "-c", code).stderr.splitlines():
             own, bar, name = line.removeprefix("import time:").partition("|")
@@ -101,7 +101,7 @@ class Interpreter:
 
 
 def layer_megabytes() -> float | None:
-    """The layer, zipped; None before `make build`."""
+    """Return the size of the zipped layer in MB; None before `make build`."""
     if not LAYER.is_dir():
         return None
     zipped = io.BytesIO()

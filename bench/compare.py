@@ -1,4 +1,4 @@
-"""Both sides on the same events, in turns: the same outcomes first, then how long each takes."""
+"""Compare both sides on the same events: first that the outcomes are equal, then the time each takes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ from bench.sides import Side, Stage
 TASKS = ("mapping", "trigger", "trigger_once", "request", "handler")
 
 AGES = {"young": (1, 500), "warm": (2000, 500)}
-"""How many runs go before those that are timed, and how many these are.
+"""The number of untimed runs, and of the timed runs after them.
 
-Young are a new process's first events, but for the very first, which loads code and opens connections. Warm are those
-after thousands, when JavaScript's optimizing compiler has seen enough.
+A young process handles its first events, except for the very first, which loads code and opens connections. A warm one
+has handled thousands, which gives JavaScript's optimizing compiler enough to work with.
 """
 
 UNLIKE = {"user-agent", "idempotency-key", "host", "content-length", "connection", "accept", "accept-encoding"}
-"""Headers of one side's client, and the key that only ours sends; `content-length` follows from how JSON is spaced."""
+"""Headers that depend on the client, and `Idempotency-Key`, which only this project sends.
+
+`content-length` depends on the spacing of the JSON.
+"""
 
 
 class Differ(AssertionError):
-    """The sides do not do the same, so their times cannot be compared."""
+    """The sides give different results, so their times cannot be compared."""
 
 
 @dataclass(slots=True)
 class Pair:
-    """The times of a task for a case at an age: seconds for one run, ours and theirs in each round."""
+    """The seconds of one run in each round, for both sides, of one task, case and age."""
 
     task: str
     case: Case
@@ -41,12 +44,12 @@ class Pair:
 
     @property
     def ratios(self) -> list[float]:
-        """How many times longer theirs took, in each round."""
+        """Return the ratio of Segment's time to this project's, for each round."""
         return [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=False)]
 
 
 def compare(stage: Stage, rounds: int) -> list[Pair]:
-    """Every task and case at every age, in processes of their own in each round. Without Node, ours alone."""
+    """Measure every task, case and age in new processes each round; without Node, only this project's side."""
     check_outcomes(stage)
     pairs = {(task, index, age): Pair(task, case, age) for age in AGES for task in TASKS for index, case in _cases()}
     for number, task, (index, _) in product(range(rounds), TASKS, _cases()):
@@ -68,7 +71,7 @@ def _closing(side: Side | None) -> AbstractContextManager[Side | None]:
 
 
 def check_outcomes(stage: Stage) -> None:
-    """`Differ` unless both sides give the same for each task and case."""
+    """Raise `Differ` unless both sides give the same result for each task and case."""
     theirs = stage.theirs()
     if theirs is None:
         return
@@ -91,13 +94,13 @@ def _outcome(stage: Stage, side: Side, task: str, index: int) -> Any:
 
 
 def _alike(request: dict[str, Any]) -> dict[str, Any]:
-    """What both must send alike: method, URL or path, body, and the headers that Loops looks at."""
+    """Return the part of a request that must be equal: method, path, body, and the headers that Loops reads."""
     headers = {name.lower(): value for name, value in request["headers"].items()}
     return request | {"headers": {name: value for name, value in headers.items() if name not in UNLIKE}}
 
 
 def headline(pairs: Sequence[Pair], age: str) -> dict[str, float]:
-    """By task, the median ratio for typical events, under the default subscriptions and the rich ones."""
+    """Return each task's median ratio for typical events, over the default and the rich subscriptions."""
     return {
         task: round(median(found), 1)
         for task in TASKS

@@ -1,4 +1,6 @@
-"""How our cost grows, and where it goes: `python -m bench.growth <port of the loopback server>`, which prints JSON.
+"""Measure how the cost of an event grows, and each step of it: `python -m bench.growth PORT` prints JSON.
+
+`PORT` is that of the loopback server.
 
 Times are in microseconds, each the median of several rounds.
 """
@@ -35,7 +37,7 @@ ROUNDS = 9
 
 
 def microseconds(run: Callable[[], Any], times: int) -> float:
-    """The median of the rounds, for one run."""
+    """Return the microseconds of one run: the median of the rounds."""
     rounds = []
     run()
     for _ in range(ROUNDS):
@@ -47,7 +49,7 @@ def microseconds(run: Callable[[], Any], times: int) -> float:
 
 
 def by_subscriptions(case: Case, port: int, folder: Path) -> dict[int, float]:
-    """The handler with so many subscriptions, of which the last one wants the event."""
+    """Measure the handler by its number of subscriptions, of which only the last matches the event."""
     others = [{**case.subscription, "name": f"other {n}", "trigger": f'event = "Other {n}"'} for n in range(49)]
     return {
         number: microseconds(handling(case, [*others[: number - 1], case.subscription], port, folder), 100)
@@ -56,13 +58,13 @@ def by_subscriptions(case: Case, port: int, folder: Path) -> dict[int, float]:
 
 
 def by_wanted_subscriptions(case: Case, port: int, folder: Path) -> dict[int, float]:
-    """The handler with so many subscriptions, all of which want the event."""
+    """Measure the handler by its number of subscriptions, all of which match the event."""
     wanted = [{**case.subscription, "name": f"wanted {n}"} for n in range(max(SUBSCRIPTIONS))]
     return {number: microseconds(handling(case, wanted[:number], port, folder), 20) for number in SUBSCRIPTIONS}
 
 
 def by_batch(case: Case, port: int, folder: Path) -> dict[int, float]:
-    """The handler with a batch of so many events."""
+    """Measure the handler by the number of events in a batch."""
     return {
         times: microseconds(handling(case, [case.subscription], port, folder, times), max(1, 100 // times))
         for times in BATCHES
@@ -70,7 +72,7 @@ def by_batch(case: Case, port: int, folder: Path) -> dict[int, float]:
 
 
 def parts(case: Case, port: int) -> dict[str, float]:
-    """What each step of one event costs."""
+    """Measure each step of one event."""
     clock = SystemClock()
     body = body_of([case.event])
     signature = sign(body, "secret")
@@ -106,7 +108,7 @@ def _counted(telemetry: Telemetry, result: Result) -> None:
 
 
 def main() -> None:
-    """Prints all of it."""
+    """Print all measurements."""
     port = int(sys.argv[1])
     os.environ.update(aws_on(port))
     out = sys.stdout

@@ -1,7 +1,7 @@
-"""Our side: `python -m bench.ours <port of the loopback server>`, which speaks as bench/peer/peer.js does.
+"""The benchmark's own side: `python -m bench.ours PORT`, with the same protocol as bench/peer/peer.js.
 
-A line on stdin is a request, {"task", "case", "untimed", "timed"}; its answer is a line on stdout: {"seconds"} of so many
-timed runs after the others, or {"outcome"} of one run where both are 0.
+`PORT` is that of the loopback server. Each line on stdin is a task, {"task", "case", "untimed", "timed"}. The answer is a
+line on stdout: {"seconds"} of all timed runs, which follow the untimed ones, or {"outcome"} of one run if both are 0.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Run = Callable[[], Any]
 
 
 class Ours:
-    """What is run again and again for each task and case, made as an environment makes its parts: once."""
+    """The function to measure for each task and case, built once, as an environment builds its parts."""
 
     def __init__(self, port: int, folder: Path) -> None:
         self._makers: dict[str, Callable[[Case], Run]] = {
@@ -52,14 +52,14 @@ class Ours:
         self._runs: dict[tuple[str, int], Run] = {}
 
     def outcome(self, task: str, case: int) -> Any:
-        """What one run gave, as JSON can hold it."""
+        """Return the result of one run as a JSON value."""
         value = self._run(task, case)()
         if isinstance(value, HttpCall):
             return {**value._asdict(), "body": json.loads(value.body)}
         return value
 
     def seconds(self, task: str, case: int, untimed: int, timed: int) -> float:
-        """How long the timed runs took."""
+        """Return the seconds of all timed runs."""
         run = self._run(task, case)
         for _ in range(untimed):
             run()
@@ -75,19 +75,19 @@ class Ours:
 
 
 def resolving(case: Case) -> Run:
-    """A: the mapping."""
+    """Build task a: resolve the mapping."""
     resolve, event = Mapping(case.mapping).resolve, case.event
     return lambda: resolve(event)
 
 
 def matching(case: Case) -> Run:
-    """B: the trigger."""
+    """Build task b: match the trigger."""
     matches, event = Trigger(case.trigger).matches, case.event
     return lambda: matches(event)
 
 
 def requesting(case: Case) -> Run:
-    """C: the raw body, its signature verified, to what the network is given."""
+    """Build task c: from the raw body, whose signature is verified, to the encoded request."""
     clock = SystemClock()
     secrets = SecretStore({"AWSCURRENT": SECRET}.get, clock)
     verifier, client = Verifier(secrets), LoopsClient("https://app.loops.so/api", clock)
@@ -108,7 +108,7 @@ def requesting(case: Case) -> Run:
 
 
 def handling(case: Case, subscriptions: list[dict[str, Any]], port: int, folder: Path, times: int = 1) -> Run:
-    """D: an HTTP API event with the event so many times, to the handler's answer, with a real connection to `port`."""
+    """Build task d: from an HTTP API event with the event `times` times to the answer, over a real connection to `port`."""
     handler = warm_handler(HANDLERS[case.action], subscriptions, port, folder)
     event = http_api_event([case.event] * times)
 
@@ -123,7 +123,7 @@ def handling(case: Case, subscriptions: list[dict[str, Any]], port: int, folder:
 
 
 def warm_handler(handler: LambdaHandler, subscriptions: list[dict[str, Any]], port: int, folder: Path) -> LambdaHandler:
-    """The handler in an environment of its own, whose Loops and Secrets Manager are the loopback server."""
+    """Return a handler in an environment of its own; the loopback server plays Loops and Secrets Manager."""
     file = folder / f"{len(list(folder.iterdir()))}.json"
     file.write_text(json.dumps(subscriptions), "utf-8")
     environ = {
@@ -132,16 +132,16 @@ def warm_handler(handler: LambdaHandler, subscriptions: list[dict[str, Any]], po
         "DEAD_LETTER_QUEUE_URL": "https://sqs.invalid/dead-letter",
         "MAPPINGS_FILE": str(file),
         "LOOPS_BASE_URL": f"http://127.0.0.1:{port}/api",
-        # A batch asks Loops more often in a second than Loops would allow.
+        # A batch makes more calls per second than Loops allows.
         "LOOPS_REQUESTS_PER_SECOND": "1000",
-        # The events have fixed dates, so the guard looks at their age and lets them pass.
+        # The events have fixed dates: the guard checks their age, and must accept them.
         "MAX_EVENT_AGE_HOURS": "1000000",
     }
     return handler.in_environment(environ, SystemClock())
 
 
 def http_api_event(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """What API Gateway hands to the function: one event as it is, several as a batch signed whole."""
+    """Return the input that API Gateway gives the function: one event, or several as a batch signed as a whole."""
     body = body_of(events)
     return {
         "version": "2.0",
@@ -166,12 +166,12 @@ def http_api_event(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def body_of(events: list[dict[str, Any]]) -> bytes:
-    """The body of a webhook with these events."""
+    """Return the webhook body with these events."""
     return json.dumps(events[0] if len(events) == 1 else events, separators=(",", ":")).encode()
 
 
 def aws_on(port: int) -> dict[str, str]:
-    """The variables with which boto3 finds the loopback server."""
+    """Return the environment variables that lead boto3 to the loopback server."""
     return {
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://127.0.0.1:{port}",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -182,12 +182,12 @@ def aws_on(port: int) -> dict[str, str]:
 
 
 def main() -> None:
-    """Answers until stdin ends."""
+    """Answer each line until stdin ends."""
     port = int(sys.argv[1])
     os.environ.update(aws_on(port))
     answers = os.fdopen(os.dup(1), "w")
     with TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as log:
-        sys.stdout = log  # every line of the log is written, to nowhere
+        sys.stdout = log  # log lines are written, but discarded
         ours = Ours(port, Path(folder))
         for line in sys.stdin:
             answer = _answer(ours, **json.loads(line))

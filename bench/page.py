@@ -1,4 +1,4 @@
-"""Puts the results of the last run into docs/performance.md: `python -m bench.page`."""
+"""Write the results of the last run into docs/performance.md: `python -m bench.page`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCK = "<!-- {name} -->\n{text}\n<!-- end of {name} -->"
 
 
 def main() -> None:
-    """Rewrites each block between its two comments."""
+    """Rewrite each block between its two comments."""
     results = json.loads((ROOT / "bench" / "results.json").read_text("utf-8"))
     page = PAGE.read_text("utf-8")
     for name, text in blocks(results).items():
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def blocks(results: dict[str, Any]) -> dict[str, str]:
-    """The text of each block of the page."""
+    """Return the text of each block of the page."""
     machine, growth, starts = results["machine"], results["growth"], results["cold_start"]
     packages = ", ".join(f"{name} {time}" for name, time in starts["packages"].items())
     return {
@@ -73,7 +73,7 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
 
 
 def table(head: list[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
@@ -83,7 +83,7 @@ def _ratios(pair: dict[str, Any]) -> list[float]:
 
 
 def _span(values: list[float]) -> str:
-    """The median, and the extremes of the rounds."""
+    """Return the median, with the fastest and the slowest round."""
     if not values:
         return "not measured"
     return span(values)

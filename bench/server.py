@@ -1,6 +1,7 @@
-"""A Loops, and a Secrets Manager, on loopback that answers at once: `python -m bench.server`, which prints its port.
+"""A loopback server that plays Loops and Secrets Manager: `python -m bench.server` prints its port.
 
-It does the least that HTTP asks for, so that what is measured is the client. `GET /last` tells the last other request.
+It responds at once and does the least that HTTP requires, so that the client is measured. `GET /last` returns the last
+other request.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _CHUNK = 1 << 16
 
 
 class Server:
-    """Serves each connection in a thread of its own."""
+    """A server with a thread for each connection."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -36,7 +37,7 @@ class Server:
         return port
 
     def serve(self) -> None:
-        """Until the process ends."""
+        """Serve until the process ends."""
         while True:
             connection, _ = self._listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -61,7 +62,7 @@ class Server:
 
 
 def _whole(received: bytes) -> bytes | None:
-    """The first request in these bytes, None while some of it is missing."""
+    """Return the first request in these bytes; None while it is incomplete."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return None
@@ -80,7 +81,7 @@ def _response(body: bytes) -> bytes:
 
 
 def main() -> None:
-    """Prints the port, then serves."""
+    """Print the port, then serve."""
     server = Server()
     print(server.port, flush=True)
     server.serve()

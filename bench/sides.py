@@ -1,4 +1,4 @@
-"""The two sides of the benchmark and their server, each a process of its own that is told what to do by lines of JSON."""
+"""The two sides of the benchmark and their server: separate processes that read their tasks as lines of JSON."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PEER = ROOT / "bench" / "peer"
 
 
 class Side:
-    """One side's process, started anew: as cold as an environment of Lambda.
+    """The process of one side, started for this measurement, as cold as a Lambda environment.
 
-    It runs only while it is asked, so that its compiler and its collector take nothing from the other side's time.
+    It is stopped between tasks, so that its compiler and garbage collector do not slow down the other side.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -34,11 +34,11 @@ class Side:
         )
 
     def outcome(self, task: str, case: int) -> Any:
-        """What one run of the task gave."""
+        """Return the result of one run of the task."""
         return self._ask(task, case)["outcome"]
 
     def seconds(self, task: str, case: int, untimed: int, timed: int) -> float:
-        """For one run, in the mean of so many that are timed after some that are not."""
+        """Return the mean seconds of one run, over `timed` runs after `untimed` ones."""
         seconds: float = self._ask(task, case, untimed, timed)["seconds"]
         return seconds / timed
 
@@ -68,14 +68,14 @@ class Stage:
         return Side([sys.executable, "-m", "bench.ours", str(self.port)])
 
     def theirs(self) -> Side | None:
-        """Segment's, None where Node or the packages are missing."""
+        """Start Segment's side; None if Node or the packages are missing."""
         node = shutil.which("node")
         if node is None or not (PEER / "node_modules").is_dir():
             return None
         return Side([node, str(PEER / "peer.js"), str(self._cases_file), str(self.port)])
 
     def last_request(self) -> dict[str, Any]:
-        """What the server got last: its method, path, headers and body."""
+        """Return the method, path, headers and body of the last request to the server."""
         got = urllib3.request("GET", f"http://127.0.0.1:{self.port}/last").json()
         first, *lines = got["head"].split("\r\n")
         method, path, _ = first.split(" ")
@@ -85,14 +85,14 @@ class Stage:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """A server that runs, and the file of cases that Segment's side reads."""
+    """Run the server, and write the file of cases that Segment's side reads."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "cases.json"
-        told = [
+        definitions = [
             {"event": case.event, "action": case.action, "trigger": case.trigger, "mapping": case.mapping}
             for case in cases()
         ]
-        file.write_text(json.dumps({"apiKey": API_KEY, "cases": told}), "utf-8")
+        file.write_text(json.dumps({"apiKey": API_KEY, "cases": definitions}), "utf-8")
         command = [sys.executable, "-m", "bench.server"]
         with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as server:  # noqa: S603  # this package's own
             assert server.stdout is not None
@@ -103,5 +103,5 @@ def stage() -> Iterator[Stage]:
 
 
 def environment() -> dict[str, str]:
-    """The variables of every process: what is imported comes from this folder."""
+    """Return the environment variables of every process; imports come from this checkout."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "destination")])}

@@ -1,4 +1,4 @@
-"""The worst events: how long a mapping takes until it has resolved them, or until its limit of work ends it.
+"""Measure the worst events: the time until a mapping is resolved, or until its limit of work ends it.
 
     python -m bench.worst, with layers/destination on PYTHONPATH
 
@@ -34,17 +34,17 @@ TEXTS = {
 
 
 def liquid(text: str) -> dict[str, str]:
-    """A template of Liquid as a mapping."""
+    """Return a Liquid template as a mapping."""
     return {"@liquid": text}
 
 
 def at(path: str) -> dict[str, str]:
-    """A path as a mapping."""
+    """Return a path as a mapping."""
     return {"@path": path}
 
 
 def nested(value: Any, depth: int) -> Any:
-    """The value inside that many arrays."""
+    """Return the value inside `depth` arrays."""
     return nested([value], depth - 1) if depth else value
 
 
@@ -90,7 +90,7 @@ REPRODUCTIONS: dict[str, Case] = {
 
 
 def filtered(name: str) -> list[Case]:
-    """The filter again and again, over each text: of its own result, and of the text anew."""
+    """Return cases that repeat the filter over each text: chained, and from the text each time."""
     chain = liquid("{{ text" + f" | {name}" * (LONGEST_TEMPLATE // (len(name) + 3) - 4) + " }}")
     again = f"{{{{ text | {name}: text | size }}}}"
     return [
@@ -101,7 +101,7 @@ def filtered(name: str) -> list[Case]:
 
 
 def seconds(case: Case) -> float:
-    """The time that one resolution takes."""
+    """Return the time of one resolution."""
     definition, event = case
     resolve = Mapping(definition).resolve
     began = time.process_time()
@@ -111,7 +111,7 @@ def seconds(case: Case) -> float:
 
 
 def main() -> None:
-    """Prints the milliseconds of every case, the slowest filters first."""
+    """Print the milliseconds of every case, slowest filters first."""
     print("reproductions: ms")
     for name, case in REPRODUCTIONS.items():
         print(f"  {name:34}{seconds(case) * 1000:8.0f}", flush=True)

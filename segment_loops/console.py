@@ -55,7 +55,7 @@ def say(text: str | Text = "", style: str = "") -> None:
     console(sys.stdout).print(Text.assemble((text, style)) if isinstance(text, str) else text, soft_wrap=True)
 
 
-def tell(text: str | Text = "", style: str = "") -> None:
+def notify(text: str | Text = "", style: str = "") -> None:
     """Print a message for the person to standard error."""
     console(sys.stderr).print(Text.assemble((text, style)) if isinstance(text, str) else text, soft_wrap=True)
 

@@ -15,7 +15,7 @@ from segment_loops.api_key import (
 )
 from segment_loops.command_errors import FAILED, CommandError
 from segment_loops.commands.options import aws_options, json_option, stack_options
-from segment_loops.console import print_json, say, tell
+from segment_loops.console import notify, print_json, say
 from segment_loops.loops_access import REAL_LOOPS
 
 
@@ -57,7 +57,7 @@ def test_api_key(
     elif result.is_valid:
         say(f"The API key is valid. It belongs to the team {result.team}.", "green")
     else:
-        tell(result.problem, "red")
+        notify(result.problem, "red")
     return 0 if result.is_valid else FAILED
 
 

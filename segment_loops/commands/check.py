@@ -12,7 +12,7 @@ from loops_destination.errors import Problem, SubscriptionsError
 from loops_destination.subscriptions import Entry, load_entries
 from segment_loops.command_errors import FAILED
 from segment_loops.commands.options import json_option
-from segment_loops.console import add_row, number, print_json, printable, say, show, table, tell, wrapped
+from segment_loops.console import add_row, notify, number, print_json, printable, say, show, table, wrapped
 from segment_loops.mappings_file import (
     MAPPINGS,
     name_of,
@@ -53,16 +53,16 @@ def check(file: Path, *, as_json: bool) -> int:
     else:
         _show(file, entries)
         for warning in warnings:
-            tell()
+            notify()
             _tell_problem(warning, "Warning: ")
     return 0
 
 
 def tell_problems(problems: Sequence[Problem], subject: str) -> None:
     """Print every problem with its place to standard error, after a line such as "FILE has 2 problems"."""
-    tell(f"{subject} {number(len(problems), 'problem')}", "red")
+    notify(f"{subject} {number(len(problems), 'problem')}", "red")
     for problem in problems:
-        tell()
+        notify()
         _tell_problem(problem)
 
 
@@ -72,8 +72,8 @@ def problems_as_json(problems: Iterable[Problem]) -> list[dict[str, str]]:
 
 
 def _tell_problem(problem: Problem, prefix: str = "") -> None:
-    tell(f"{prefix}{printable(problem.path) or 'the document'}", "bold")
-    tell(wrapped(printable(problem.message), 2))
+    notify(f"{prefix}{printable(problem.path) or 'the document'}", "bold")
+    notify(wrapped(printable(problem.message), 2))
 
 
 def _show(file: Path, entries: Sequence[Entry]) -> None:

@@ -19,7 +19,7 @@ from segment_loops.command_errors import FAILED, CommandError
 from segment_loops.commands.check import problems_as_json, tell_problems
 from segment_loops.commands.options import json_option
 from segment_loops.commands.segment_differences import differences
-from segment_loops.console import number, print_json, printable, tell, wrapped
+from segment_loops.console import notify, number, print_json, printable, wrapped
 from segment_loops.mappings_file import (
     mapping_definition,
     name_of,
@@ -57,7 +57,7 @@ def import_export(export_file: Path, *, output: Path | None, force: bool, as_jso
             print_json({"ok": False, "problems": problems_as_json(error.problems)})
         else:
             tell_problems(error.problems, f"{export_file} cannot be imported. It has")
-            tell("\nSegment may accept all of this and silently ignore it. Here nothing is guessed.")
+            notify("\nSegment may accept all of this and silently ignore it. Here nothing is guessed.")
         return FAILED
     notes = {entry: [*differences(entry), *warn_of_mistakes(entry)] for entry in entries}
     document = {"subscriptions": [_definition(entry) for entry in entries]}
@@ -135,14 +135,14 @@ def _write(path: Path, text: bytes, *, force: bool) -> None:
 
 def _tell(output: Path | None, notes: Mapping[Entry, Sequence[Problem]], general_notes: Sequence[Problem]) -> None:
     place = f" into {shown_path(output)}" if output is not None else ""
-    tell(f"{number(len(notes), 'subscription')} imported{place}.", "green")
-    tell("\nBefore you go live, note these differences from Segment (docs/decisions.md lists all):")
+    notify(f"{number(len(notes), 'subscription')} imported{place}.", "green")
+    notify("\nBefore you go live, note these differences from Segment (docs/decisions.md lists all):")
     for entry, problems in notes.items():
         if problems:
-            tell(f"\n{printable(name_of(entry))}", "bold")
+            notify(f"\n{printable(name_of(entry))}", "bold")
         for problem in problems:
             part = problem.path.removeprefix(entry.place).removeprefix("/")
             text = printable(f"{part}: {problem.message}" if part else problem.message)
-            tell(f"  - {wrapped(text, 4).lstrip()}")
+            notify(f"  - {wrapped(text, 4).lstrip()}")
     for problem in general_notes:
-        tell(f"\n{wrapped(problem.message, 0)}")
+        notify(f"\n{wrapped(problem.message, 0)}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from segment_loops.command_errors import FAILED, INTERRUPTED, CommandError
-from segment_loops.console import tell
+from segment_loops.console import notify
 
 
 def run_program(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
@@ -24,13 +24,13 @@ def run_program(command: click.Command, arguments: Sequence[str] | None, name: s
     try:
         status = command.main(arguments, prog_name=name, standalone_mode=False)
     except CommandError as error:
-        tell(f"Error: {error}", "red")
+        notify(f"Error: {error}", "red")
         return error.status
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort:  # click's word for Ctrl-C
-        tell("Interrupted.")
+        notify("Interrupted.")
         return INTERRUPTED
     except SystemExit as ended:  # click ends the program when the reader of a pipe has left
         return ended.code if isinstance(ended.code, int) else FAILED

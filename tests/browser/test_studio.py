@@ -194,7 +194,7 @@ def test_the_focus_stays_where_a_person_put_it(studio: StudioPage, page: Page) -
 
 
 def test_it_works_by_keyboard_alone(studio: StudioPage, page: Page) -> None:
-    """With nothing but the keyboard one comes to the editor, mends a fault that the list leads to, and sends."""
+    """The keyboard alone is enough to reach the editor, correct a problem from the list, and send."""
     studio.open()
     page.get_by_label("Mapping", exact=True).fill(
         '{\n  "userId": { "@path": "$.userId" },\n  "email": { "@nope": 1 }\n}'

@@ -94,7 +94,7 @@ def test_a_name_that_is_too_long_is_reported_with_its_limit(
 ) -> None:
     """A name that is too long ends the deployment with its length, the limit and the reason."""
     assert main(["--config-env", section], config) == 1
-    assert "has 65 characters. Choose one of at most 64: the queues' names begin with it" in capsys.readouterr().err
+    assert "has 65 characters. Choose one of at most 64: the names of the queues begin with it" in capsys.readouterr().err
 
 
 def test_a_name_that_fits_is_accepted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +114,7 @@ def test_a_name_on_the_command_line_takes_precedence(config: Path) -> None:
 def test_a_section_without_a_name_is_reported(config: Path, capsys: pytest.CaptureFixture[str], section: str) -> None:
     """A section without a stack name, or that does not exist, is an error that says how to name a stack."""
     assert main(["--config-env", section], config) == 1
-    assert f"names no stack for {section}: add one there, or pass --stack-name" in capsys.readouterr().err
+    assert f"names no stack for {section}: add it there, or name one with --stack-name" in capsys.readouterr().err
 
 
 def test_a_deployment_checks_the_name_before_it_builds() -> None:

@@ -27,7 +27,7 @@ def test_a_size_is_what_it_is_called(case: Case) -> None:
 
 
 def test_the_default_subscriptions_are_the_actions_own() -> None:
-    """What is measured as default is what a team gets that maps nothing itself."""
+    """The default cases measure exactly what a team without mappings of its own gets."""
     for slug, subscriptions in SUBSCRIPTIONS.items():
         assert subscriptions["default"] == (ACTIONS[slug].trigger, ACTIONS[slug].mapping)
 

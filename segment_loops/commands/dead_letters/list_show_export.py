@@ -20,6 +20,7 @@ from segment_loops.console import (
     add_row,
     age,
     labelled,
+    notify,
     number,
     pretty,
     print_json,
@@ -28,7 +29,6 @@ from segment_loops.console import (
     say,
     show,
     table,
-    tell,
 )
 from segment_loops.dead_letter_queue import DeadLetter, Selection
 
@@ -87,7 +87,7 @@ def export_dead_letters(place: Place, selection: Selection, file: Path, *, force
     if as_json and str(file) != "-":
         print_json({"deadLetters": count, "file": str(file)})
     else:
-        tell(f"{number(count, 'dead letter')} exported, none deleted.")
+        notify(f"{number(count, 'dead letter')} exported, none deleted.")
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from loops_destination.pace import Pacer
 from segment_loops.command_errors import FAILED, INTERRUPTED, CommandError
 from segment_loops.commands.dead_letters.selection import CLOCK, Place, SelectedDeadLetters, opened
-from segment_loops.console import confirmed, number, print_json, progress, say, tell
+from segment_loops.console import confirmed, notify, number, print_json, progress, say
 from segment_loops.dead_letter_queue import DeadLetter, DeadLetterQueue, RedriveResult, Selection
 
 SPARE_SECONDS = 60
@@ -90,7 +90,7 @@ def drop_dead_letters(
     else:
         say(f"{number(deleted, 'dead letter')} deleted.", "green")
     if not dry_run and deleted < count:
-        tell(f"{count - deleted:,} {_LEFT[RedriveResult.HELD_ELSEWHERE]}", "yellow")
+        notify(f"{count - deleted:,} {_LEFT[RedriveResult.HELD_ELSEWHERE]}", "yellow")
         return FAILED
     return 0
 
@@ -145,9 +145,11 @@ def _report(done: Redrive, count: int, *, dry_run: bool) -> None:
         say(f"{number(done.duplicates, 'duplicate')} {'would be ' if dry_run else ''}deleted.")
     for result, why in _LEFT.items():
         if done.results[result]:
-            tell(f"{done.results[result]:,} {why}", "yellow")
+            notify(f"{done.results[result]:,} {why}", "yellow")
     if not dry_run and (rest := count - done.results.total()):
-        tell(f"Interrupted. {number(rest, 'delivery', 'deliveries')} not processed, and still on the DeadLetterQueue.")
+        notify(
+            f"Interrupted. {number(rest, 'delivery', 'deliveries')} not processed, and still on the DeadLetterQueue."
+        )
 
 
 def _as_json(done: Redrive, count: int, *, dry_run: bool) -> dict[str, Any]:

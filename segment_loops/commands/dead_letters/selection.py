@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from loops_destination.clock import Clock, SystemClock
 from segment_loops.command_errors import CommandError, MisusedError
-from segment_loops.console import number, progress, tell
+from segment_loops.console import notify, number, progress
 from segment_loops.dead_letter_queue import DeadLetter, DeadLetterQueue, Selection, SqsFailed, by_delivery, select
 from segment_loops.deployed_stack import (
     AwsAccount,
@@ -76,7 +76,7 @@ def opened(
         with progress("Reading dead letters") as show_count:
             found = reading.enter_context(queue.opened(show_count))
         if queue.held_elsewhere:
-            tell(
+            notify(
                 f"About {number(queue.held_elsewhere, 'dead letter')} more cannot be read now: another program has them."
             )
         now = CLOCK.time()

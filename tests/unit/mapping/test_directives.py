@@ -231,7 +231,7 @@ def test_templates_do_not_expand_values() -> None:
     ],
 )
 def test_resolution_fails(definition: Any, place: str) -> None:
-    """Where Segment fails to resolve an event, the mapping fails and names the place."""
+    """If Segment fails to resolve an event, the mapping fails too, and names the place."""
     with pytest.raises(MappingError) as failed:
         Mapping(definition).resolve(EVENT)
     assert [problem.path for problem in failed.value.problems] == [place]
