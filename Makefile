@@ -18,8 +18,9 @@ PYTHON313 = $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13)
 WITH_313 = PATH="$(if $(PYTHON313),$(dir $(PYTHON313)):)$$PATH"
 
 # Every package and every dependency of it is locked, with hashes. Wheels only: an sdist would run its own code here, and
-# download a build backend without a hash.
-LOCKED := --quiet --disable-pip-version-check --require-hashes --only-binary=:all:
+# download a build backend without a hash. The locks are complete, so pip resolves nothing (--no-deps); older pips cannot
+# match a dependency with extras, such as boto3[crt], to its line in a lock.
+LOCKED := --quiet --disable-pip-version-check --require-hashes --only-binary=:all: --no-deps
 
 .PHONY: help
 help: ## list what there is
