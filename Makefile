@@ -1,4 +1,4 @@
-# Everything a user or a machine runs. `make` alone lists it.
+# Everything that people and machines run. `make` lists it.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
@@ -12,35 +12,36 @@ CHECKOV_VENV := .venv-checkov
 UV_VENV := .venv-uv
 CONFIG_ENV ?= default
 
-# Lambda runs 3.13, so `sam build` compiles with it; pyenv keeps one where its shim may not be switched on. What is on
-# the path may be such a shim, so it must have shown that it runs.
+# Lambda runs Python 3.13, so `sam build` compiles with it. pyenv may have one that is not active; then python3.13 on the
+# path is a shim that fails, so it has to prove that it runs.
 PYTHON313 = $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) $(shell python3.13 -c 'import ensurepip, sys; print(sys.executable)' 2>/dev/null))
 WITH_313 = PATH="$(if $(PYTHON313),$(dir $(PYTHON313)):)$$PATH"
 
-# Every package and every dependency of it is locked, with hashes. Wheels only: an sdist would run its own code here, and
-# download a build backend without a hash. The locks are complete, so pip resolves nothing (--no-deps); older pips cannot
-# match a dependency with extras, such as boto3[crt], to its line in a lock.
-LOCKED := --quiet --disable-pip-version-check --require-hashes --only-binary=:all: --no-deps
+# Every package is locked with hashes, dependencies included. Wheels only: an sdist runs its own code during the install and
+# downloads a build backend without a hash. --no-deps, because the locks are complete and older pips cannot match a
+# dependency with extras, such as boto3[crt], to its line in a lock.
+LOCKED := --quiet --quiet --disable-pip-version-check --require-hashes --only-binary=:all: --no-deps
 
 .PHONY: help
-help: ## list what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # pip would build the editable install with a setuptools that it downloads without a hash. requirements/dev.txt locks one.
 $(VENV)/.made: requirements/dev.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed; say PYTHON=python3.13, for example")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(LOCKED) --requirement requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed. Choose one: make PYTHON=python3.13 …")'
+	@echo "Installing the development environment in $(VENV), once. This takes a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install $(LOCKED) --requirement requirements/dev.txt
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# aws-sam-cli pins packages that the tests need in other versions.
+# aws-sam-cli pins packages of which the tests need other versions.
 $(SAM_VENV)/.made: requirements/sam.txt
 	$(or $(PYTHON313),$(PYTHON)) -m venv $(SAM_VENV)
 	$(SAM_VENV)/bin/pip install $(LOCKED) --requirement requirements/sam.txt
 	@touch $@
 
-# What Lambda's runtime has: its interface client and boto3.
+# The packages of Lambda's runtime: its interface client and boto3.
 $(RUNTIME_VENV)/.made: requirements/runtime.txt
 	$(PYTHON313) -m venv $(RUNTIME_VENV)
 	$(RUNTIME_VENV)/bin/pip install $(LOCKED) --requirement requirements/runtime.txt
@@ -57,30 +58,30 @@ $(UV_VENV)/.made: requirements/uv.txt
 	$(UV_VENV)/bin/pip install $(LOCKED) --requirement requirements/uv.txt
 	@touch $@
 
-# In this order: the layer's versions bind those of the tests, and these bind the runtime's and the browser driver's.
+# The order matters: the layer's lock constrains the tests' lock, which constrains the runtime's and the browser's.
 LOCKS := layers/destination/requirements $(addprefix requirements/,dev browser runtime sam checkov uv)
 
 .PHONY: lock
-lock: $(UV_VENV)/.made ## locks the requirements (*.in) with hashes; ARGS=--upgrade takes the newest versions
+lock: $(UV_VENV)/.made ## lock the requirements (*.in) with hashes; ARGS=--upgrade takes the newest versions
 	@for lock in $(LOCKS); do \
 		$(UV_VENV)/bin/uv pip compile --quiet --python $(UV_VENV)/bin/python --universal --python-version 3.11 --no-build \
 			--generate-hashes --custom-compile-command "make lock" $(ARGS) --output-file $$lock.txt $$lock.in || exit; \
 	done
 
 .PHONY: run
-run: $(VENV)/.made ## the whole application on this machine; ONCE=1 ends after the samples
-	@$(BIN)/python -m local run $(if $(ONCE),--once) $(ARGS)
+run: $(VENV)/.made ## run the whole stack on this machine; ONCE=1 stops after the samples, PORT=8800 chooses a port, REAL=1 delivers to the real Loops
+	@$(BIN)/python -m local run $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) $(if $(filter 1,$(REAL)),--real) $(ARGS)
 
 .PHONY: storm
-storm: $(VENV)/.made ## 5,000 events while everything fails: nothing lost, nothing sent twice; SEED=1 repeats a storm
+storm: $(VENV)/.made ## send 5,000 events while everything fails: none is lost or sent twice; SEED=1 repeats a storm
 	@$(BIN)/python -m local.storm $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.made ## every test, offline
+test: $(VENV)/.made ## run every test, offline
 	$(BIN)/python -m pytest --numprocesses=2 --quiet $(ARGS)
-	@echo "Left out: tests/browser, which need Chromium; make browser-test runs them."
+	@echo "Not run: tests/browser, which need Chromium. Run them with make browser-test."
 
-# Chromium comes from the system: where apt-get may be used it is installed, elsewhere its tests are left out.
+# Chromium comes from the system. Where apt-get may be used it is installed; elsewhere its tests are not run.
 CHROMIUM := $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser))
 
 $(VENV)/.browser: requirements/browser.txt $(VENV)/.made
@@ -88,17 +89,17 @@ $(VENV)/.browser: requirements/browser.txt $(VENV)/.made
 	@touch $@
 
 .PHONY: browser-test
-browser-test: $(VENV)/.browser ## the studio in headless Chromium; PICTURES=docs/images renews the pictures in docs
+browser-test: $(VENV)/.browser ## test the studio in headless Chromium; PICTURES=docs/images renews the pictures in docs
 	@if [ -z "$(CHROMIUM)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 || true; \
 	fi
 	@for chromium in "$(CHROMIUM)" /usr/bin/chromium; do \
 		if [ -x "$$chromium" ]; then CHROMIUM="$$chromium" PICTURES="$(PICTURES)" exec $(BIN)/python -m pytest --quiet tests/browser $(ARGS); fi; \
 	done; \
-	echo "Not run: there is no Chromium on this machine, and it could not be installed (Debian's package is chromium)."
+	echo "Not run: this machine has no Chromium, and it could not be installed (the package is chromium on Debian)."
 
 .PHONY: check
-check: $(VENV)/.made $(SAM_VENV)/.made $(CHECKOV_VENV)/.made ## style, types, imports, the template and the CI workflow
+check: $(VENV)/.made $(SAM_VENV)/.made $(CHECKOV_VENV)/.made ## check style, types, imports, the template and the CI workflow
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
@@ -108,38 +109,43 @@ check: $(VENV)/.made $(SAM_VENV)/.made $(CHECKOV_VENV)/.made ## style, types, im
 	$(CHECKOV_VENV)/bin/checkov --file template.yaml --framework cloudformation --skip-download --quiet --compact
 	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows/ci.yml
 
-# Segment's own packages, to measure beside ours; without npm or a network ours is measured alone.
+# Segment's own packages, to compare with; without npm or a network, only this project is measured.
 bench/peer/node_modules/.package-lock.json: bench/peer/package-lock.json bench/peer/package.json
-	@npm ci --prefix bench/peer --ignore-scripts --silent || echo "Segment's packages could not be installed."
+	@npm ci --prefix bench/peer --ignore-scripts --silent || echo "Segment's packages could not be installed, so only this project is measured."
 
 .PHONY: bench
-bench: $(VENV)/.made $(if $(shell command -v npm),bench/peer/node_modules/.package-lock.json) ## how fast it is, beside Segment's own code where there is Node
+bench: $(VENV)/.made $(if $(shell command -v npm),bench/peer/node_modules/.package-lock.json) ## measure the speed, compared with Segment's own code if Node is installed
 	@PYTHONPATH=layers/destination $(BIN)/python -m bench $(ARGS)
 
 .PHONY: build
-build: $(SAM_VENV)/.made ## what `sam deploy` uploads, in .aws-sam
+build: $(SAM_VENV)/.made ## build what `sam deploy` uploads, in .aws-sam
 	$(WITH_313) $(SAM) build --config-env $(CONFIG_ENV)
 
+# Checked before the build, because CloudFormation reports a bad name only once the deployment has begun.
+.PHONY: stack-name
+stack-name:
+	@$(or $(PYTHON313),$(PYTHON)) -m segment_loops.samconfig --config-env $(CONFIG_ENV) $(ARGS)
+
 .PHONY: deploy
-deploy: build ## builds and deploys; CONFIG_ENV=production chooses a section of samconfig.toml
+deploy: stack-name build ## build and deploy; CONFIG_ENV=production chooses a section of samconfig.toml
 	$(SAM) deploy --config-env $(CONFIG_ENV) $(ARGS)
 
 .PHONY: setup-secret
-setup-secret: $(VENV)/.made ## puts the Loops API key into the deployed stack's secret, asked for unseen
-	@$(BIN)/python -m local.setup_secret --config-env $(CONFIG_ENV) $(if $(STACK),--stack $(STACK)) $(ARGS)
+setup-secret: $(VENV)/.made ## put the Loops API key into the deployed stack's secret; asks for it without showing it
+	@$(BIN)/segment-loops setup-secret --config-env $(CONFIG_ENV) $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 .PHONY: package
-package: $(VENV)/.made $(if $(PYTHON313),$(SAM_VENV)/.made $(RUNTIME_VENV)/.made) ## what `sam deploy` uploads, looked through and run in Lambda's emulator
+package: $(VENV)/.made $(if $(PYTHON313),$(SAM_VENV)/.made $(RUNTIME_VENV)/.made) ## build what `sam deploy` uploads, inspect it, and run it in Lambda's emulator
 	@if [ -z "$(PYTHON313)" ]; then \
-		echo "Not run: no Python 3.13 runs on this machine, so the artifacts were neither built nor tried."; \
+		echo "Not run: this machine has no Python 3.13, so the artifacts were neither built nor tested."; \
 	else \
 		$(BIN)/python -m local.package --sam $(SAM_VENV)/bin/sam --builder "$(PYTHON313)" --runtime $(RUNTIME_VENV)/bin/python $(ARGS); \
 	fi
 
 .PHONY: services
-services: $(VENV)/.made ## what `sam local` needs; HOST=172.17.0.1 listens on Docker's bridge, for Linux
+services: $(VENV)/.made ## serve what `sam local` needs; HOST=172.17.0.1 listens on Docker's bridge, on Linux
 	@$(BIN)/python -m local.services $(if $(HOST),--host $(HOST)) $(ARGS)
 
 .PHONY: clean
-clean: ## removes what the other targets made
+clean: ## remove what the other targets made
 	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CHECKOV_VENV) $(UV_VENV) .aws-sam .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -21,10 +21,10 @@ from bench.ours import aws_on, body_of, handling, http_api_event, requesting
 from loops_destination.clock import SystemClock
 from loops_destination.events import parse_body
 from loops_destination.http_api import Reply, decode_request, encode_reply
-from loops_destination.keys import idempotency_key
+from loops_destination.idempotency import idempotency_key
 from loops_destination.loops import LoopsClient
 from loops_destination.loops.connections import Connections
-from loops_destination.observability import Journal
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Outcome, Result
 from loops_destination.signature import sign, verify
 from loops_destination.subscriptions import Subscription
@@ -79,7 +79,7 @@ def parts(case: Case, port: int) -> dict[str, float]:
     request = subscription.request(case.event)
     call = client.call(request, API_KEY)
     network = Connections(1)
-    journal = Journal("bench", lambda: "hash key")
+    telemetry = Telemetry("bench", lambda: "hash key")
     result = Result(Outcome.DELIVERED, status=200, message_id="m", subscription="s", action=case.action)
     event = http_api_event([case.event])
     steps: dict[str, Callable[[], Any]] = {
@@ -91,8 +91,8 @@ def parts(case: Case, port: int) -> dict[str, float]:
         "map and coerce": lambda: subscription.request(case.event, "key"),
         "encode the request": lambda: client.call(request, API_KEY),
         "exchange it with Loops": lambda: network(*call, 2),
-        "write the log line": lambda: journal.result(result, case.event, 1, 0.01),
-        "write the metrics": lambda: _counted(journal, result),
+        "write the log line": lambda: telemetry.result(result, case.event, 1, 0.01),
+        "write the metrics": lambda: _counted(telemetry, result),
         "encode the answer": lambda: encode_reply(Reply(200, [result.as_json()])),
     }
     times = {name: microseconds(step, 300) for name, step in steps.items()}
@@ -100,9 +100,9 @@ def parts(case: Case, port: int) -> dict[str, float]:
     return times
 
 
-def _counted(journal: Journal, result: Result) -> None:
-    journal.result(result, None, 1, 0.01)
-    journal.flush()
+def _counted(telemetry: Telemetry, result: Result) -> None:
+    telemetry.result(result, None, 1, 0.01)
+    telemetry.flush()
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
-"""Runs the whole application on this machine: `python -m local run`."""
+"""Run the whole stack on this machine: `python -m local run`."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -11,141 +10,248 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from local import PROJECT
-from local.reports import LoopsCalls, Report, outcomes
+import click
+from rich.text import Text
+
+from local.http_server import PortInUse
+from local.reports import NewCalls, Report, ReportTable, result_lines
 from local.samples import EXPECTED, send_samples
-from local.sandbox import PortInUse, Sandbox
-from local.stack import MAPPINGS, SHARED_SECRET, LocalStack
-from local.table import Table
-from loops_destination.errors import DefinitionError
+from local.sandbox import Sandbox
+from local.stack import SHARED_SECRET, LocalStack
+from local.studio_backend import attach_studio
+from loops_destination.errors import SubscriptionsError
 from loops_destination.signature import sign
 from loops_destination.subscriptions import load_subscriptions
+from segment_loops import PROJECT
+from segment_loops.api_key import VARIABLE, api_key_from_environment, check_api_key
+from segment_loops.command_errors import FAILED, INTERRUPTED, CommandError, MisusedError
+from segment_loops.commands.check import tell_problems
+from segment_loops.commands.options import mappings_option
+from segment_loops.commands.program import run_program
+from segment_loops.console import confirmed, console, printable
+from segment_loops.local_addresses import AWS_PORT, LOOPS_PORT, WEBHOOK_PORT
+from segment_loops.loops_access import REAL_LOOPS
+from segment_loops.mappings_file import read_bytes, shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from local.gateway import Exchange
     from local.runtime import Invocation
 
-REAL_LOOPS = "https://app.loops.so/api"
 LOG = PROJECT / ".cache" / "local.log"
-PORTS = {"port": 8787, "loops_port": 8788, "aws_port": 8789}
-"""By the option that chooses another. With --once nobody comes back to them, so any free ones do."""
+ENDING = "Ctrl-C stops."
 
-INTERRUPTED = 130
-"""The exit status of a program that was interrupted in what it should have finished."""
+_PORT = click.IntRange(0, 65535)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0 after Ctrl-C, or with --once when every sample came out as expected."""
-    options = _parser().parse_args(arguments)
-    console = sys.stdout
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of `run`; a port is None unless it was given."""
+
+    once: bool
+    real: bool
+    port: int | None
+    loops_port: int | None
+    aws_port: int | None
+    loops_url: str
+    mappings: Path
+    log: Path
+    verbose: bool
+
+    def port_of(self, part: str) -> int:
+        """Return the port of a part: `port`, `loops_port` or `aws_port`; with --once any free one will do."""
+        chosen: int | None = getattr(self, part)
+        defaults = {"port": WEBHOOK_PORT, "loops_port": LOOPS_PORT, "aws_port": AWS_PORT}
+        return chosen if chosen is not None else 0 if self.once else defaults[part]
+
+
+@click.group()
+def local() -> None:
+    """The whole stack on this machine."""
+
+
+@local.command()
+@click.option("--once", is_flag=True, help="Stop after the samples; status 1 if one has an unexpected result.")
+@click.option("--real", is_flag=True, help=f"Deliver to the real Loops with the API key in {VARIABLE}, after asking.")
+@click.option("--port", type=_PORT, help=f"The webhook's and the studio's port, 0 for any.  [default: {WEBHOOK_PORT}]")
+@click.option("--loops-port", type=_PORT, help=f"The sandbox's port, 0 for any.  [default: {LOOPS_PORT}]")
+@click.option("--aws-port", type=_PORT, help=f"The port of SQS and Secrets Manager, 0 for any.  [default: {AWS_PORT}]")
+@click.option("--loops-url", metavar="URL", default=REAL_LOOPS, show_default=True, help="With --real: the real Loops.")
+@mappings_option
+@click.option(
+    "--log",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default=LOG,
+    help="The file for the functions' logs.  [default: .cache/local.log]",
+)
+@click.option("--verbose", is_flag=True, help="Print the functions' logs to standard error instead.")
+def run(**given: Any) -> int:
+    """Start the stack, send it the samples in events/, and serve until Ctrl-C.
+
+    Events are delivered to a sandbox that plays Loops or, with --real, to Loops itself.
+    """
+    options = Options(**given)
+    screen = sys.stdout
     try:
-        load_subscriptions(options.mappings.read_bytes())
+        load_subscriptions(read_bytes(options.mappings))
+        team = _confirmed_team(options) if options.real else None
         with _logging(options):
-            return _run(options, console)
+            return _run(options, screen, team)
     except KeyboardInterrupt:
         return INTERRUPTED if options.once else 0
-    except DefinitionError as error:
-        return _failed(f"{options.mappings} must be mended:\n{error}")
+    except SubscriptionsError as error:
+        tell_problems(error.problems, f"{shown_path(options.mappings)} has")
+        return FAILED
     except PortInUse as error:
-        option = next((name for name in PORTS if _port(options, name) == error.port), "port")
-        return _failed(f"{error.strerror} Choose another one with --{option.replace('_', '-')}.")
+        raise CommandError(f"{error.strerror} {_other_port(options, error.port)}") from None
     except OSError as error:
-        return _failed(str(error))
+        raise CommandError(str(error)) from None
 
 
-def _run(options: argparse.Namespace, console: TextIO) -> int:
-    key = os.environ.get("LOOPS_API_KEY", "")
+def _other_port(options: Options, port: int) -> str:
+    """Return the advice how to choose another port in place of this one."""
+    parts = ("port", "loops_port", "aws_port")
+    part = next((part for part in parts if options.port_of(part) == port), "port")
+    if part == "port":
+        return "Choose another one: make run PORT=8800 (or --port 8800)."
+    option = f"--{part.replace('_', '-')}"
+    return f'Choose another one: make run ARGS="{option} 8800" (or {option} 8800).'
+
+
+def _confirmed_team(options: Options) -> str:
+    """Return the Loops team of the API key once a person has agreed to deliver to it; else raise `CommandError`."""
+    if options.once:
+        raise MisusedError("--once only sends the samples, and they are never sent to the real Loops. Drop one option.")
+    api_key = api_key_from_environment()
+    if not api_key:
+        raise MisusedError(f"There is no API key for the real Loops. Set {VARIABLE}.")
+    check = check_api_key(options.loops_url, api_key)
+    if not check.is_valid:
+        raise CommandError(check.problem)
+    if check.team is None:
+        raise CommandError(f"Loops at {options.loops_url} did not name the API key's team, so nothing was started.")
+    if not confirmed(f'Deliver events to the real Loops, team "{check.team}"? Contacts may get email.', yes=False):
+        raise CommandError("Nobody agreed, so nothing was started.")
+    return check.team
+
+
+def _run(options: Options, screen: TextIO, team: str | None) -> int:
+    """Run the stack; deliver to the real Loops if `team` names a team there, else to the sandbox."""
     sandbox = Sandbox()
-    calls = LoopsCalls(None if key else sandbox)
-    table = Table(console)
-    live = _Live(table, calls)
-    if key:
-        print(f"LOOPS_API_KEY is set: events go to the real Loops at {options.loops_url}.", file=console)
-        print("It writes the samples' contacts there, and may mail them. Unset it to use the sandbox.\n", file=console)
-    with _stack(options, key, sandbox, live) as stack:
-        good = _send(stack, table, calls, calls_are_seen=not key)
-        print(_places(stack, options, sandboxed=not key), file=console, flush=True)
+    calls = NewCalls(sandbox if team is None else None)
+    table = ReportTable(screen)
+    live = _LiveRows(table, calls)
+    stack = _stack(options, sandbox)
+    if not options.once:
+        attach_studio(stack)
+    stack.on_exchange.append(live.on_exchange)
+    stack.on_invocation.append(live.on_invocation)
+    for line in _destination(team):
+        table.print_line(line, "")
+    with stack:
+        # Samples create contacts and may cause email, so they are never sent to a real team.
+        good = _send_samples(stack, table, calls) if team is None else True
+        _print_places(stack, options, screen)
         if options.once:
-            return 0 if good else 1
+            return 0 if good else FAILED
         live.on = True
         threading.Event().wait()
     return 0
 
 
-def _stack(options: argparse.Namespace, key: str, sandbox: Sandbox, live: _Live) -> LocalStack:
+def _destination(team: str | None) -> list[str]:
+    if team is not None:
+        return [f'Events are delivered to the real Loops, team "{printable(team)}". The samples are not sent.']
+    if os.environ.get(VARIABLE):
+        return [f"{VARIABLE} is not used: events are delivered to the sandbox. For the real Loops: make run REAL=1", ""]
+    return []
+
+
+def _stack(options: Options, sandbox: Sandbox) -> LocalStack:
     return LocalStack(
         sandbox=sandbox,
-        loops_url=options.loops_url if key else None,
-        secret={"apiKey": key or sandbox.api_key, "sharedSecret": SHARED_SECRET},
+        loops_url=options.loops_url if options.real else None,
+        secret={
+            "apiKey": api_key_from_environment() if options.real else sandbox.api_key,
+            "sharedSecret": SHARED_SECRET,
+        },
         mappings=options.mappings,
-        gateway_port=_port(options, "port"),
-        loops_port=_port(options, "loops_port"),
-        aws_port=_port(options, "aws_port"),
-        on_exchange=live.exchanged,
-        on_invocation=live.invoked,
-        studio=True,
+        gateway_port=options.port_of("port"),
+        loops_port=options.port_of("loops_port"),
+        aws_port=options.port_of("aws_port"),
     )
 
 
-def _send(stack: LocalStack, table: Table, calls: LoopsCalls, *, calls_are_seen: bool) -> bool:
-    """Whether every sample came out as expected."""
-    verdicts: list[bool] = []
-    table.head()
+def _send_samples(stack: LocalStack, table: ReportTable, calls: NewCalls) -> bool:
+    """Send the samples and print a row for each; return True if every result is as expected."""
+    as_expected: list[bool] = []
+    table.print_headings()
     for report in send_samples(stack, calls):
-        verdicts.append(EXPECTED[report.name].is_met_by(report, calls_are_seen=calls_are_seen))
-        table.row(report, as_expected=verdicts[-1])
-    good = all(verdicts)
-    table.verdict(f"\n{sum(verdicts)} of {len(verdicts)} samples came out as expected.", good=good)
+        expected = EXPECTED[report.name]
+        as_expected.append(expected.is_met_by(report, calls_are_seen=True))
+        table.print_row(report, expected="" if as_expected[-1] else str(expected))
+    good = all(as_expected)
+    summary = f"\n{sum(as_expected)} of {len(as_expected)} samples have the expected result."
+    table.print_line(summary, "green" if good else "red")
     return good
 
 
-class _Live:
-    """What comes after the samples, as it comes."""
+class _LiveRows:
+    """Prints a row for everything that happens after the samples."""
 
-    def __init__(self, table: Table, calls: LoopsCalls) -> None:
+    def __init__(self, table: ReportTable, calls: NewCalls) -> None:
         self.on = False
         self._table = table
         self._calls = calls
         self._lock = threading.Lock()
 
-    def exchanged(self, exchange: Exchange) -> None:
-        """A request at the gateway is over."""
-        self._tell(f"{exchange.method} {exchange.path}", str(exchange.status), outcomes(exchange.body))
+    def on_exchange(self, exchange: Exchange) -> None:
+        self._print(f"{exchange.method} {exchange.path}", str(exchange.status), result_lines(exchange.body))
 
-    def invoked(self, invocation: Invocation) -> None:
-        """A function was called; those that the gateway called are told of by the gateway."""
+    def on_invocation(self, invocation: Invocation) -> None:
+        """Print attempts at redelivery; `on_exchange` prints the other invocations."""
         if "Records" in invocation.event:
             staying = "all" if invocation.failed else len(invocation.payload["batchItemFailures"])
-            self._tell("(RetryQueue)", "", [f"{len(invocation.event['Records'])} tried, {staying} stay"])
+            self._print("(RetryQueue)", "", [f"{len(invocation.event['Records'])} tried, {staying} still waiting"])
 
-    def _tell(self, request: str, answer: str, lines: Sequence[str]) -> None:
+    def _print(self, request: str, answer: str, results: Sequence[str]) -> None:
         if self.on:
             with self._lock:
-                self._table.row(Report(time.strftime("%H:%M:%S"), request, answer, lines, self._calls.new()))
+                self._table.print_row(Report(time.strftime("%H:%M:%S"), request, answer, results, self._calls.take()))
 
 
-def _places(stack: LocalStack, options: argparse.Namespace, *, sandboxed: bool) -> str:
-    log = "standard error" if options.verbose else options.log
-    lines = [
-        "",
-        *([] if options.once else [f"Studio   {stack.gateway.root}/"]),
-        f"Webhook  {stack.outputs['ContactsUrl']}  {stack.outputs['EventsUrl']}  {stack.outputs['SegmentUrl']}",
-        f"Loops    {stack.loops_url}" + (f"  (seen: {stack.loops.root}/sandbox/requests)" if sandboxed else ""),
-        f"SQS      {stack.outputs['RetryQueueUrl']}",
-        f"Logs     {log}",
+def _print_places(stack: LocalStack, options: Options, screen: TextIO) -> None:
+    log = "standard error" if options.verbose else shown_path(options.log)
+    places = [
+        ("Webhook", stack.outputs["ContactsUrl"]),
+        ("", stack.outputs["EventsUrl"]),
+        ("", stack.outputs["SegmentUrl"]),
+        ("Loops", stack.loops_url),
+        *([("", f"{stack.loops.root}/sandbox/requests shows what it received")] if stack.is_sandboxed else []),
+        ("SQS", stack.outputs["RetryQueueUrl"]),
+        ("Logs", log),
     ]
-    return "\n".join(lines if options.once else [*lines, "", _curl(stack), "", "Ctrl-C ends it."])
+    lines = ["", *(f"{name:8} {place}" for name, place in places)]
+    out = console(screen)
+    out.print(Text("\n".join(lines)), soft_wrap=True)
+    if options.once:
+        return
+    if stack.is_sandboxed:
+        out.print(Text(f"\nSend an event yourself:\n{_curl(stack)}"), soft_wrap=True)
+    out.print(Text(f"\n{ENDING}"))
+    out.print(Text(f"Open the studio: {stack.gateway.root}/", "bold"), soft_wrap=True)
+    screen.flush()
 
 
 def _curl(stack: LocalStack) -> str:
-    """A request to paste; no quote in it needs an escape."""
+    """Return a command to paste; no quote in it needs an escape."""
     traits = {"email": "grace@example.com", "firstName": "Grace"}
-    event = {"type": "identify", "messageId": f"curl-{uuid.uuid4()}", "userId": "grace", "traits": traits}
+    event = {"type": "identify", "messageId": str(uuid.uuid4()), "userId": "grace", "traits": traits}
     body = json.dumps(event, separators=(",", ":"))
     signature = sign(body.encode(), SHARED_SECRET)
     headers = f"-H 'Content-Type: application/json' -H 'X-Signature: {signature}'"
@@ -153,8 +259,8 @@ def _curl(stack: LocalStack) -> str:
 
 
 @contextlib.contextmanager
-def _logging(options: argparse.Namespace) -> Iterator[None]:
-    """What the functions print goes to the log file, or is shown."""
+def _logging(options: Options) -> Iterator[None]:
+    """Redirect what the functions print to the log file, or to standard error."""
     if options.verbose:
         with contextlib.redirect_stdout(sys.stderr):
             yield
@@ -164,34 +270,12 @@ def _logging(options: argparse.Namespace) -> Iterator[None]:
         yield
 
 
-def _port(options: argparse.Namespace, name: str) -> int:
-    chosen: int | None = getattr(options, name)
-    return chosen if chosen is not None else 0 if options.once else PORTS[name]
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status.
 
-
-def _failed(message: str) -> int:
-    print(message, file=sys.stderr)
-    return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local", description="The whole application on this machine.")
-    run = parser.add_subparsers(required=True).add_parser(
-        "run",
-        help="start it, send it the samples in events/, and serve",
-        description="With LOOPS_API_KEY in the environment it delivers to the real Loops instead of the sandbox.",
-    )
-    run.add_argument("--once", action="store_true", help="end after the samples; status 1 if one came out otherwise")
-    run.add_argument("--port", type=int, help=f"of the webhook, 0 for any free one ({PORTS['port']})")
-    run.add_argument("--loops-port", type=int, help=f"of the Loops sandbox ({PORTS['loops_port']})")
-    run.add_argument("--aws-port", type=int, help=f"of SQS and Secrets Manager ({PORTS['aws_port']})")
-    run.add_argument("--loops-url", default=REAL_LOOPS, help="where the real Loops is (%(default)s)")
-    run.add_argument(
-        "--mappings", type=Path, default=MAPPINGS, help="the subscriptions (layers/mappings/mappings.json)"
-    )
-    run.add_argument("--log", type=Path, default=LOG, help="file for the functions' logs (.cache/local.log)")
-    run.add_argument("--verbose", action="store_true", help="show the functions' logs instead")
-    return parser
+    `run` ends with 0 after Ctrl-C or, with --once, if every sample has the expected result.
+    """
+    return run_program(local, arguments, "python -m local")
 
 
 if __name__ == "__main__":

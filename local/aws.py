@@ -1,7 +1,7 @@
-"""SQS and Secrets Manager on this machine, by moto, with faults on demand before them.
+"""SQS and Secrets Manager on this machine: moto, with simulated faults in front of it.
 
-moto keeps its state in the process, so there is one such AWS at a time. Nobody's credentials are used or needed: while
-it runs, every AWS variable of the environment is replaced, and put back afterwards.
+moto keeps its state in the process, so a process can have one such AWS at a time. No credentials are needed or used:
+while it runs, every AWS variable of the environment is replaced; afterwards they are restored.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.wrappers import Request, Response
 
 from local.http_server import LOOPBACK, HttpServer
-from local.loopback import from_this_machine
 from local.running import Running
+from local.sam_template import Queue
 from local.sandbox.faults import Fault, Faults
-from local.sandbox.transmission import struck
-from local.template import ACCOUNT, REGION, Queue
+from local.sandbox.transmission import faulty_answer
+from segment_loops.local_addresses import ACCOUNT, REGION
+from segment_loops.loopback import is_from_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,41 +45,50 @@ SQS = "sqs"
 SECRETS_MANAGER = "secretsmanager"
 
 _SERVICES = {"AmazonSQS": SQS, "secretsmanager": SECRETS_MANAGER}
-"""By what `X-Amz-Target` says before its dot."""
+"""The services by the part of `X-Amz-Target` before its dot."""
 
 _TOKEN = secrets.token_hex()
-"""The session token of this process' clients."""
+"""The session token of this process's clients."""
 
 _NO_FAULT = Fault(kind="delay", seconds=0)
-"""The true answer, at once."""
+"""The answer as it is, at once."""
+
+_SOURCE = "DeadLetterQueueSourceArn"
+"""The attribute that names the queue from which SQS moved a message to a dead-letter queue."""
 
 _moto_sqs: Any = moto.sqs.models
-"""Some of what is used of it is not for others, but there is no other way to it."""
+"""moto, untyped, because some of what is used here is not part of its public interface."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A message on a queue; `sent_at` and `next_at`, when it can be received, are in seconds since 1970."""
+class QueuedMessage:
+    """A message on a queue.
+
+    `sent_at`, and `next_at`, when it can be received, are in seconds since 1970. `source_arn` is the queue from which SQS
+    moved it, None for a message that was sent to this queue.
+    """
 
     id: str
     body: str = field(repr=False)
     sent_at: float
     next_at: float
     attributes: Mapping[str, str]
+    source_arn: str | None
 
 
 class LocalAws(Running):
-    """SQS and Secrets Manager on a port; a context manager.
+    """SQS and Secrets Manager on a port. A context manager.
 
-    `faults` holds what is to go wrong, by service: a fault's `path` is an operation, as `/SendMessageBatch`, or None
-    for all of the service's. Delays, visibility timeouts and retention go by `clock`.
+    `faults` holds the faults to simulate, by service. A fault's `path` is an operation such as `/SendMessageBatch`, or
+    None for all operations. Delays, visibility timeouts and retention are measured by `clock`.
     """
 
     def __init__(self, clock: Clock, port: int = 0) -> None:
         self.faults = {SQS: Faults(), SECRETS_MANAGER: Faults()}
         self._clock = clock
         self._lock = threading.Lock()
-        self._server = HttpServer(_Front(self.faults, clock, self._lock), port, "aws")
+        self._sources: dict[str, str] = {}
+        self._server = HttpServer(_Front(self.faults, clock, self._lock, self._sources), port, "aws")
         self._stop = contextlib.ExitStack()
 
     @property
@@ -87,116 +97,145 @@ class LocalAws(Running):
         return self._server.root
 
     def start(self) -> None:
-        """Empty, and in the environment of this process; PortInUse when another program has the port."""
+        """Start empty services, and point this process's environment at them; raise `PortInUse` if the port is taken."""
         with contextlib.ExitStack() as started:
             started.enter_context(_keeping_time(self._clock))
+            started.enter_context(_noting_sources(self._sources))
             started.enter_context(self._server)
             started.enter_context(_environment(self.url))
             BackendDict.reset()
             self._stop = started.pop_all()
 
     def stop(self) -> None:
-        """Frees the port, and gives the process its environment back."""
+        """Free the port, and restore the process's environment."""
         self._stop.close()
 
     def outage(self, *services: str) -> None:
-        """From now on these, or both, answer 503 to everything, until `recover()`."""
+        """Make these services, or both, answer 503 to everything until `recover()`."""
         for service in services or self.faults:
             self.faults[service].add(Fault(kind="status", status=503, times=None))
 
     def recover(self) -> None:
-        """From now on all goes well."""
+        """Stop simulating faults."""
         for faults in self.faults.values():
             faults.clear()
 
     def sqs_client(self) -> SQSClient:
-        """A client that meets the faults as any other does, and tries nothing twice."""
+        """Return a client that does not retry, so that a simulated fault is seen as it is."""
         return boto3.client("sqs", config=Config(retries={"total_max_attempts": 1}))
 
     def queue_values(self, name: str) -> dict[str, str]:
-        """What a template's references to a queue give, whether it has been created or not."""
-        return {
-            "Ref": f"{self.url}/{ACCOUNT}/{name}",
-            "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}",
-            "QueueName": name,
-        }
+        """Return the values of a template's references to a queue, which need not exist yet."""
+        return queue_values(self.url, name)
 
     def create_queues(self, queues: Iterable[Queue]) -> None:
-        """Creates the queues, those that others name as their dead-letter queue first."""
-        client = self.sqs_client()
-        for queue in sorted(queues, key=lambda each: "RedrivePolicy" in each.attributes):
-            client.create_queue(QueueName=queue.name, Attributes=dict(queue.attributes))  # type: ignore[arg-type]  # the stubs list the names
+        """Create the queues."""
+        create_queues(self.sqs_client(), queues)
 
     def create_secret(self, name: str, values: Mapping[str, str]) -> str:
-        """The ARN of a new secret."""
+        """Create a secret and return its ARN."""
         return _secrets_client().create_secret(Name=name, SecretString=json.dumps(dict(values)))["ARN"]
 
     def put_secret(self, arn: str, values: Mapping[str, str]) -> None:
-        """Makes these the secret's live version, and what it was the previous one."""
+        """Make these values the secret's current version; the current one becomes the previous one."""
         _secrets_client().put_secret_value(SecretId=arn, SecretString=json.dumps(dict(values)))
 
     def messages(self, queue: str) -> list[str]:
-        """The bodies of all the queue's messages, the hidden and delayed ones too; looking changes nothing."""
-        return [message.body for message in self.held(queue)]
+        """Return the bodies of all messages on the queue, as `queued` finds them."""
+        return [message.body for message in self.queued(queue)]
 
-    def held(self, queue: str) -> list[Held]:
-        """All the queue's messages, the hidden and delayed ones too; looking changes nothing."""
+    def queued(self, queue: str) -> list[QueuedMessage]:
+        """Return all messages on the queue, hidden and delayed ones included, without receiving them."""
         with self._lock:
             messages = _moto_sqs.sqs_backends[ACCOUNT][REGION].queues[queue]._messages  # noqa: SLF001  # no API shows them
-            return [_held(message) for message in messages]
+            return [_queued_message(message, self._sources.get(message.id)) for message in messages]
 
 
 class _Front:
-    """WSGI before moto: only this machine gets in, one request at a time, and through the faults.
+    """The WSGI application in front of moto.
 
-    The secret may be a real one, so it is for this process: for those that know the session token.
+    It serves this machine only, simulates the faults, and passes one request at a time on to moto. The secret may hold a
+    real API key, so only this process, which knows the session token, may read it.
     """
 
-    def __init__(self, faults: Mapping[str, Faults], clock: Clock, lock: threading.Lock) -> None:
-        self._app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+    def __init__(
+        self, faults: Mapping[str, Faults], clock: Clock, lock: threading.Lock, sources: Mapping[str, str]
+    ) -> None:
+        self._app = moto_app()
         self._faults = faults
         self._clock = clock
         self._lock = lock
+        self._sources = sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        if not from_this_machine(request):
-            return _refused(403, "AccessDenied", "The local AWS serves this machine only.")
+        if not is_from_this_machine(request):
+            return _denied(403, "AccessDenied", "The local AWS serves this machine only.")
         prefix, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
         service = _SERVICES.get(prefix)
         if service is None:
-            return _refused(
-                400, "UnknownOperation", "The local AWS has SQS and Secrets Manager, in their JSON protocol."
+            return _denied(
+                400, "UnknownOperation", "The local AWS knows SQS and Secrets Manager only, in their JSON protocol."
             )
         if service == SECRETS_MANAGER and not _knows_token(request):
-            return _refused(403, "AccessDeniedException", "The secret is for the process that runs the local AWS.")
-        return self._under(self._faults[service].take(f"/{operation}") or _NO_FAULT, request, operation)
+            return _denied(
+                403, "AccessDeniedException", "Only the process that runs the local AWS may read the secret."
+            )
+        return self._under_fault(self._faults[service].take(f"/{operation}") or _NO_FAULT, request, operation)
 
-    def _under(self, fault: Fault, request: Request, operation: str) -> Response:
+    def _under_fault(self, fault: Fault, request: Request, operation: str) -> Response:
         if not fault.processed:
             self._clock.sleep(fault.wait)
-        truth = self._truth(request, operation) if fault.processed or fault.tells_truth else None
+        answer = self._answer_of_moto(request, operation) if fault.processed or fault.sends_answer else None
         if fault.processed:
             self._clock.sleep(fault.wait)
-        return struck(fault, truth, self._clock.sleep)
+        return faulty_answer(fault, answer, self._clock.sleep)
 
-    def _truth(self, request: Request, operation: str) -> Response:
+    def _answer_of_moto(self, request: Request, operation: str) -> Response:
         body = request.get_data()
         if operation == "ReceiveMessage":
-            # Nothing may wait under the lock, without which two receivers could be given the same message.
+            # The lock keeps two receivers from getting the same message, so nothing may wait while it is held.
             body = json.dumps(json.loads(body) | {"WaitTimeSeconds": 0}).encode()
         environ = request.environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         with self._lock:
-            return Response.from_app(self._app, environ, buffered=True)
+            answer = Response.from_app(self._app, environ, buffered=True)
+        return self._with_sources(answer) if operation == "ReceiveMessage" and self._sources else answer
+
+    def _with_sources(self, answer: Response) -> Response:
+        content = json.loads(answer.get_data())
+        for message in content.get("Messages", []):
+            if message["MessageId"] in self._sources:
+                message.setdefault("Attributes", {})[_SOURCE] = self._sources[message["MessageId"]]
+        answer.set_data(json.dumps(content))
+        return answer
 
 
-def _held(message: Any) -> Held:
-    """A message of moto's in our words; its times are in milliseconds."""
+def queue_values(endpoint: str, name: str) -> dict[str, str]:
+    """Return the values of a template's references to a queue at this endpoint of SQS."""
+    return {"Ref": f"{endpoint}/{ACCOUNT}/{name}", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}", "QueueName": name}
+
+
+def create_queues(client: SQSClient, queues: Iterable[Queue]) -> None:
+    """Create the queues; those without a redrive policy first, because others may name them in theirs."""
+    for queue in sorted(queues, key=lambda each: "RedrivePolicy" in each.attributes):
+        client.create_queue(QueueName=queue.name, Attributes=dict(queue.attributes))  # type: ignore[arg-type]  # the stubs list the names
+
+
+def moto_app() -> WSGIApplication:
+    """Return moto's own server as a WSGI application."""
+    app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+    return app
+
+
+def _queued_message(message: Any, source_arn: str | None) -> QueuedMessage:
+    """Convert a message of moto, whose times are in milliseconds."""
     attributes = {name: value.get("StringValue", "") for name, value in message.message_attributes.items()}
     next_at = max(message.visible_at, message.delayed_until, message.sent_timestamp)
-    return Held(message.id, message.body, message.sent_timestamp / 1000, next_at / 1000, attributes)
+    return QueuedMessage(
+        message.id, message.body, message.sent_timestamp / 1000, next_at / 1000, attributes, source_arn
+    )
 
 
 def _knows_token(request: Request) -> bool:
@@ -204,7 +243,7 @@ def _knows_token(request: Request) -> bool:
     return secrets.compare_digest(given.encode(), _TOKEN.encode())
 
 
-def _refused(status: int, code: str, message: str) -> Response:
+def _denied(status: int, code: str, message: str) -> Response:
     return Response(json.dumps({"__type": code, "message": message}), status, mimetype="application/x-amz-json-1.0")
 
 
@@ -213,7 +252,7 @@ def _secrets_client() -> SecretsManagerClient:
 
 
 class _Session(boto3.Session):
-    """boto3 makes clients for one thread at a time; on Lambda the environments have a process each, here they share one."""
+    """A session that several threads may use, unlike boto3's: here the environments share a process."""
 
     _lock = threading.Lock()
 
@@ -224,39 +263,58 @@ class _Session(boto3.Session):
 
 @functools.cache
 def _session() -> _Session:
-    """One for all stacks of a process, since it reads AWS' long descriptions of its services again for each."""
+    """Return the session of all stacks in the process; each new one would read botocore's long service descriptions again."""
     return _Session()
 
 
 @contextlib.contextmanager
 def _keeping_time(clock: Clock) -> Iterator[None]:
-    """Moto asks these two of its own functions what time it is.
+    """Make moto use the clock, and let messages be hidden and retained as on SQS.
 
-    It also counts the twelve hours that a message can be hidden from when it was sent; SQS counts from its receipt.
+    moto counts the twelve hours for which a message can be hidden from when it was sent, SQS from its receipt.
     """
     backend = _moto_sqs.SQSBackend
     seconds, milliseconds, hide = _moto_sqs.unix_time, _moto_sqs.unix_time_millis, backend.change_message_visibility
     _moto_sqs.unix_time, _moto_sqs.unix_time_millis = clock.time, lambda: clock.time() * 1000
     backend.change_message_visibility = _hide
-    keeps = backend.is_message_valid_based_on_retention_period
-    backend.is_message_valid_based_on_retention_period = _keeps
+    retains = backend.is_message_valid_based_on_retention_period
+    backend.is_message_valid_based_on_retention_period = _retains
     try:
         yield
     finally:
         _moto_sqs.unix_time, _moto_sqs.unix_time_millis = seconds, milliseconds
         backend.change_message_visibility = hide
-        backend.is_message_valid_based_on_retention_period = keeps
+        backend.is_message_valid_based_on_retention_period = retains
 
 
-def _keeps(backend: Any, queue_name: str, message: Any) -> bool:
-    """Moto counts the whole queue for this, and asks it of each message: a backlog would take hours."""
+@contextlib.contextmanager
+def _noting_sources(sources: dict[str, str]) -> Iterator[None]:
+    """Record the ARN of the queue from which each message was moved, by the message's id; moto does not."""
+    add = _moto_sqs.Queue.add_message
+
+    def add_noting(queue: Any, message: Any) -> None:
+        if message.approximate_receive_count:  # a message that was received before has been moved
+            queues = _moto_sqs.sqs_backends[ACCOUNT][REGION].queues.values()
+            sources[message.id] = next(each.queue_arn for each in queues if each.dead_letter_queue is queue)
+        add(queue, message)
+
+    _moto_sqs.Queue.add_message = add_noting
+    try:
+        yield
+    finally:
+        _moto_sqs.Queue.add_message = add
+        sources.clear()
+
+
+def _retains(backend: Any, queue_name: str, message: Any) -> bool:
+    """Replace moto's method, which counts the whole queue for each message: a backlog would take hours."""
     retention = backend.get_queue(queue_name).message_retention_period
     return bool(_moto_sqs.unix_time_millis() < message.sent_timestamp + retention * 1000)
 
 
 def _hide(backend: Any, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
     queue = backend.get_queue(queue_name)
-    message = next((message for message in queue._messages if message.had_receipt_handle(receipt_handle)), None)  # noqa: SLF001  # likewise
+    message = next((message for message in queue._messages if message.had_receipt_handle(receipt_handle)), None)  # noqa: SLF001  # no API finds it
     if message is None:
         raise _moto_sqs.ReceiptHandleIsInvalid
     message.change_visibility(visibility_timeout)
@@ -266,7 +324,7 @@ def _hide(backend: Any, queue_name: str, receipt_handle: str, visibility_timeout
 
 @contextlib.contextmanager
 def _environment(url: str) -> Iterator[None]:
-    """Every client that is made in here talks to this endpoint, with credentials that open nothing else."""
+    """Make every client use this endpoint, with credentials that are valid nowhere else."""
     before = dict(os.environ)
     session = boto3.DEFAULT_SESSION
     for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -1,4 +1,4 @@
-"""API Gateway's HTTP API on this machine: requests become payload format 2.0, and a function's answer a response.
+"""API Gateway's HTTP API on this machine: requests become events in payload format 2.0, and results responses.
 
 Source: AWS' documentation, "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway".
 """
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request, Response
 
 from local.runtime import PayloadTooLarge, ignore
-from local.template import ACCOUNT, Route
+from local.sam_template import Route
+from segment_loops.local_addresses import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,19 +29,20 @@ if TYPE_CHECKING:
     from loops_destination.clock import Clock
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
-"""API Gateway's quota for a request."""
+"""API Gateway's quota for a request body."""
 
 API_ID = "local"
 
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")
-"""Media types whose bodies the event carries as they are; all others are in base64."""
+"""Media types whose bodies are passed on as text; all others are encoded in base64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer; `function` is None when no route leads to one.
+    """A request and its answer.
 
-    `event` is what the function got, `time` in seconds since 1970, and it took so many `seconds`.
+    `event` is the function's input, and `function` its name, None if no route matched. `time` is in seconds since 1970;
+    `seconds` is the duration.
     """
 
     event: Mapping[str, Any] = field(repr=False)
@@ -60,9 +62,10 @@ class Exchange:
 
 
 class Gateway:
-    """The WSGI application; `routes` lead to functions, `listener` is told of every exchange once it is over.
+    """The WSGI application.
 
-    `studio` has what no API Gateway has: a page at `/`, and all that is below `/studio`.
+    `listener` is called after every request that was not for a mounted application. `mounts` holds applications that a
+    real API Gateway does not have, by their path: `/` is the root alone, `/x/` everything below it.
     """
 
     def __init__(
@@ -70,28 +73,43 @@ class Gateway:
         routes: Mapping[Route, LambdaFunction],
         clock: Clock,
         listener: Callable[[Exchange], None] = ignore,
-        studio: WSGIApplication | None = None,
+        mounts: Mapping[str, WSGIApplication] | None = None,
     ) -> None:
         self._routes = routes
         self._clock = clock
         self._listener = listener
-        self._studio = studio
+        self._mounts = mounts or {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        if self._studio is not None and (request.path == "/" or request.path.startswith("/studio/")):
-            return self._studio(environ, start_response)
-        return self._answer(request)(environ, start_response)
+        return (self._mounted(request.path) or self._answer(request))(environ, start_response)
+
+    def _mounted(self, path: str) -> WSGIApplication | None:
+        return next(
+            (app for place, app in self._mounts.items() if path == place or (place != "/" and path.startswith(place))),
+            None,
+        )
 
     def _answer(self, request: Request) -> Response:
         now = self._clock.time()
-        function = self._routes.get(Route(request.method, request.path))
-        event = _event(request, now, has_route=function is not None)
+        route = self._route(request)
+        function = self._routes[route] if route else None
+        event = _event(request, now, route)
         response = self._response(function, request, event)
         name = function.function.name if function else None
         body = response.get_data()
         self._listener(Exchange(event, name, response.status_code, body, now, self._clock.time() - now))
         return response
+
+    def _route(self, request: Request) -> Route | None:
+        """Return the route that an HTTP API chooses: the one with exactly this path, else the longest greedy one."""
+        exact = Route(request.method, request.path)
+        if exact in self._routes:
+            return exact
+        greedy = (
+            each for each in self._routes if each.method == request.method and each.rest(request.path) is not None
+        )
+        return max(greedy, key=lambda route: len(route.path), default=None)
 
     def _response(self, function: LambdaFunction | None, request: Request, event: dict[str, Any]) -> Response:
         if function is None:
@@ -112,7 +130,7 @@ def _message(status: int, message: str) -> Response:
 
 
 def _integrated(payload: Any) -> Response:
-    """The response in a function's answer; where that has no status, the answer itself is the body."""
+    """Return the response that a function's result describes; a result without a status is the body itself."""
     if not isinstance(payload, dict) or "statusCode" not in payload:
         return Response(json.dumps(payload), mimetype="application/json")
     body = str(payload.get("body") or "")
@@ -127,17 +145,19 @@ def _integrated(payload: Any) -> Response:
     return response
 
 
-def _event(request: Request, now: float, *, has_route: bool) -> dict[str, Any]:
-    route = f"{request.method} {request.path}" if has_route else "$default"
+def _event(request: Request, now: float, route: Route | None) -> dict[str, Any]:
+    route_key = f"{route.method} {route.path}" if route else "$default"
+    rest = route.rest(request.path) if route else None
     event = {
         "version": "2.0",
-        "routeKey": route,
+        "routeKey": route_key,
         "rawPath": request.path,
         "rawQueryString": request.query_string.decode("latin-1"),
         "cookies": request.headers.get("Cookie", "").split("; "),
         "headers": _headers(request),
         "queryStringParameters": {name: ",".join(values) for name, values in request.args.lists()},
-        "requestContext": _request_context(request, route, now),
+        "requestContext": _request_context(request, route_key, now),
+        "pathParameters": {"proxy": rest} if rest else {},
         **_body(request),
     }
     return {name: value for name, value in event.items() if value not in ([""], {})}
@@ -149,7 +169,7 @@ def _headers(request: Request) -> dict[str, str]:
     return given | forwarded
 
 
-def _request_context(request: Request, route: str, now: float) -> dict[str, Any]:
+def _request_context(request: Request, route_key: str, now: float) -> dict[str, Any]:
     return {
         "accountId": ACCOUNT,
         "apiId": API_ID,
@@ -163,7 +183,7 @@ def _request_context(request: Request, route: str, now: float) -> dict[str, Any]
             "userAgent": request.headers.get("User-Agent", ""),
         },
         "requestId": uuid.uuid4().hex,
-        "routeKey": route,
+        "routeKey": route_key,
         "stage": "$default",
         "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
         "timeEpoch": int(now * 1000),

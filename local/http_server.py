@@ -1,4 +1,4 @@
-"""A WSGI application on a port: keep-alive connections, whole requests, answers without delay, faults on the wire."""
+"""A WSGI application on a port, with keep-alive connections, and with faults on the wire if the application wants them."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 _POLL = 0.01
-"""Seconds until the server notices that it is to stop."""
+"""Seconds between checks whether the server should stop."""
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""`struct linger`: on, for no seconds. Closing then drops what is unsent and sends RST instead of FIN."""
+"""`struct linger`: on, 0 seconds. Closing the socket then drops unsent data, and sends RST instead of FIN."""
 
 
 class PortInUse(OSError):
-    """Another program listens on the port: choose another one, or end that program."""
+    """Another program listens on the port."""
 
     def __init__(self, host: str, port: int) -> None:
         self.port = port
-        super().__init__(errno.EADDRINUSE, f"Port {port} of {host} is in use by another program.")
+        super().__init__(errno.EADDRINUSE, f"Port {port} of {host} is used by another program.")
 
 
 class CutOff(Exception):
-    """Raised while a body is sent: the connection ends here, short of what was announced."""
+    """Raised by an application while its body is sent: the connection is closed before the announced length."""
 
 
 class ConnectionReset(CutOff):
-    """Raised before a body is sent: the peer gets a reset in place of the whole answer."""
+    """Raised by an application before its body is sent: the connection is reset, and no answer is sent."""
 
 
 class HttpServer(Running):
-    """Serves `app` from a background thread; a context manager, or `start()` and `stop()`.
+    """Serves `app` in a background thread.
 
-    Port 0 takes a free one at the first start and keeps it, so that a stop and a start are an outage.
+    Port 0 means any free port, which is chosen at the first start and kept, so that a restart is an outage.
     """
 
     def __init__(self, app: WSGIApplication, port: int = 0, name: str = "http", *, host: str = LOOPBACK) -> None:
@@ -60,26 +60,26 @@ class HttpServer(Running):
 
     @property
     def root(self) -> str:
-        """`http://host:port`; its port is known once the server has been started."""
+        """`http://host:port`; the port is known once the server has started."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def start(self) -> None:
-        """Listens; PortInUse when another program does so already."""
+        """Listen on the port; raise `PortInUse` if another program does."""
         server = _Server(self.host, self.port, self._app)
         self.port = server.port
         thread = threading.Thread(target=server.serve_forever, args=(_POLL,), name=self._name, daemon=True)
         thread.start()
-        # Undone in reverse: the loop is told to end, and closes the server's sockets in its thread.
+        # In reverse order: shut down the loop, which closes the server's sockets, then wait for its thread.
         self._stop.callback(thread.join)
         self._stop.callback(server.shutdown)
 
     def stop(self) -> None:
-        """Ends every connection and frees the port."""
+        """Close every connection and free the port."""
         self._stop.close()
 
 
 class _Handler(WSGIRequestHandler):
-    """Werkzeug's, but for what it does to every answer: close the connection, after a wait of 10 ms."""
+    """Werkzeug's handler, which closes the connection after every answer and delays it by 10 ms, without both."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -96,10 +96,10 @@ class _Handler(WSGIRequestHandler):
             self.close_connection = True
 
     def log(self, *_: Any, **__: Any) -> None:
-        """Says nothing: who wants to know of requests listens to the application."""
+        """Log nothing: the application reports its requests itself."""
 
     def _whole_request(self) -> WSGIEnvironment:
-        """With its body read to the end, or the next request on this connection would begin in its middle."""
+        """Read the body to its end, or the next request on this connection would begin in the middle of it."""
         environ = self.make_environ()
         body = get_input_stream(environ).read()
         return environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
@@ -115,18 +115,18 @@ class _Handler(WSGIRequestHandler):
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        # The server would send FIN before it closes; and the socket closes only when its two files have.
+        # Otherwise the server would send FIN first. The socket is closed only once its two files are.
         for each in (self.rfile, self.wfile, self.connection):
             each.close()
         raise ConnectionAbortedError
 
 
 class _Server(ThreadedWSGIServer):
-    """Takes its connections down with it."""
+    """A server that closes its open connections when it closes."""
 
     def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
         self._connections: set[Any] = set()
-        # Werkzeug ends the whole program when the port is in use, unless it is given a socket.
+        # Given a port in use instead of a socket, Werkzeug would exit the whole program.
         with _listener(host, port) as listener:
             super().__init__(host, port, app, _Handler, fd=listener.fileno())
 

@@ -1,6 +1,6 @@
-"""The event source mapping: a queue's messages, in batches, to a function; what it took is deleted.
+"""The event source mapping: it passes a queue's messages to a function in batches, and deletes the processed ones.
 
-Source: AWS' documentation, "Using Lambda with Amazon SQS" and its part on partial batch responses.
+Source: AWS's documentation, "Using Lambda with Amazon SQS", including its section on partial batch responses.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.running import Running
 from local.runtime import MAX_PAYLOAD_BYTES
-from local.template import REGION
+from segment_loops.local_addresses import REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
     from local.runtime import LambdaFunction
-    from local.template import QueueSource
+    from local.sam_template import QueueSource
     from loops_destination.clock import Clock
 
 IDLE_SECONDS = 0.1
-"""Between two looks at an empty queue; Lambda keeps a receive open instead, which comes to the same."""
+"""Pause before an empty queue is polled again; Lambda keeps a receive open instead, to the same effect."""
 
 MESSAGES_A_CALL = 10
-"""SQS' quota; Lambda makes larger batches of several receives."""
+"""SQS's quota; Lambda fills larger batches with several receives."""
 
 ENVELOPE_BYTES = 8 * 1024
-"""Allowed for what an event holds of a message beside its body."""
+"""Allowance for everything in an event about a message except its body."""
 
 DEFAULT_CONCURRENCY = 5
-"""The batches that Lambda begins with where no maximum is set."""
+"""The number of concurrent batches with which Lambda begins if no maximum is set."""
 
 
 class Poller(Running):
-    """Brings messages to the function, from background threads while it is entered, or once by `poll_once()`.
+    """Passes messages to a function: continuously in background threads once started, or once by `poll_once()`.
 
-    A batch that is not full is not waited for, as `MaximumBatchingWindowInSeconds` would have it.
+    It does not wait for a batch to fill, as with `MaximumBatchingWindowInSeconds: 0`.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class Poller(Running):
         self._threads: list[threading.Thread] = []
 
     def poll_once(self) -> int:
-        """Receives a batch, as full as the queue makes it now, and sees it through; the number of messages."""
+        """Receive a batch of the messages available now, and process it; return the number of messages."""
         messages = self._receive_batch()
         for batch in _batches(messages):
-            self._delete(self._taken(batch))
+            self._delete(self._processed(batch))
         return len(messages)
 
     def start(self) -> None:
-        """Begins to poll, as many batches at once as the source allows."""
+        """Start polling, with as many concurrent batches as the source allows."""
         self._stopping.clear()
         for number in range(self._source.maximum_concurrency or DEFAULT_CONCURRENCY):
             thread = threading.Thread(target=self._poll, name=f"poller-{number}", daemon=True)
@@ -71,7 +71,7 @@ class Poller(Running):
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """Lets the batches under way come to their end, and starts no more."""
+        """Stop polling, once the batches in progress are finished."""
         self._stopping.set()
         while self._threads:
             self._threads.pop().join()
@@ -81,7 +81,7 @@ class Poller(Running):
         while not self._stopping.is_set():
             try:
                 found, trouble = self.poll_once(), ""
-            except (BotoCoreError, ClientError) as error:  # SQS is down: so it is for Lambda, which tries again
+            except (BotoCoreError, ClientError) as error:  # while SQS is down, Lambda tries again too
                 if str(error) != trouble:
                     print(f"[ERROR] {error}")
                 found, trouble = 0, str(error)
@@ -96,7 +96,7 @@ class Poller(Running):
             except (BotoCoreError, ClientError):
                 if not messages:
                     raise
-                break  # those that came are not to wait until they are visible again
+                break  # process what has been received, or it would stay hidden until its timeout
             messages += found
             if len(found) < wanted:
                 break
@@ -111,8 +111,8 @@ class Poller(Running):
         )
         return answer.get("Messages", [])
 
-    def _taken(self, messages: Sequence[MessageTypeDef]) -> list[MessageTypeDef]:
-        """The messages that the function is done with."""
+    def _processed(self, messages: Sequence[MessageTypeDef]) -> list[MessageTypeDef]:
+        """Invoke the function; return the messages that it does not want again."""
         records = [_record(message, self._source.queue_arn) for message in messages]
         invocation = self._function.invoke({"Records": records})
         if invocation.failed:
@@ -132,7 +132,7 @@ class Poller(Running):
 
 
 def _batches(messages: Iterable[MessageTypeDef]) -> Iterator[list[MessageTypeDef]]:
-    """The messages in batches whose events Lambda takes."""
+    """Yield the messages in batches within Lambda's payload limit."""
     batch: list[MessageTypeDef] = []
     size = 0
     for message in messages:
@@ -147,7 +147,10 @@ def _batches(messages: Iterable[MessageTypeDef]) -> Iterator[list[MessageTypeDef
 
 
 def _failed(payload: Any) -> set[str] | None:
-    """The ids in a partial batch response, None where it is malformed: then Lambda takes the whole batch as failed."""
+    """Return the failed message ids in a partial batch response.
+
+    None means a malformed response, which Lambda treats as a failure of the whole batch.
+    """
     if not payload:
         return set()
     try:

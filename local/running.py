@@ -1,4 +1,4 @@
-"""What runs until it is stopped."""
+"""The base class of everything that is started and stopped."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 class Running(ABC):
-    """Something that is started, and stopped at the end of its `with` block."""
+    """Something that runs inside its `with` block, or between `start` and `stop`."""
 
     @abstractmethod
     def start(self) -> None:
-        """Raises what keeps it from starting, and leaves nothing behind then."""
+        """Start it; if that fails, raise and leave nothing running."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Ends it."""
+        """Stop it."""
 
     def __enter__(self) -> Self:
         self.start()

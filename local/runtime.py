@@ -1,4 +1,4 @@
-"""The functions as Lambda runs them: the real handlers, in environments that share nothing."""
+"""Functions as Lambda runs them: the real handlers, in environments that share nothing."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from local.template import ACCOUNT, REGION
+from segment_loops.local_addresses import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from local.template import Function
+    from local.sam_template import Function
     from loops_destination.clock import Clock
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
-"""Lambda's quota for the event of a synchronous invocation."""
+"""Lambda's quota for the payload of a synchronous invocation."""
 
 
 class Handler(Protocol):
-    """What a function's module has under its handler's name."""
+    """A handler, as a function's module defines it."""
 
     def in_environment(self, environ: Mapping[str, str], clock: Clock) -> Handler:
-        """The same handler as a cold start makes it."""
+        """Return the handler as it is after a cold start with these variables."""
         ...
 
     def __call__(self, event: Any, context: Any) -> Any: ...
 
 
 class PayloadTooLarge(Exception):
-    """Lambda does not take an event of more than 6 MB."""
+    """The event is larger than Lambda's quota of 6 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What Lambda tells a handler beside the event; `deadline` in seconds by the clock."""
+    """The context that Lambda passes to a handler; `deadline` is in seconds by the clock."""
 
     function_name: str
     memory_limit_in_mb: int
@@ -51,15 +51,16 @@ class Context:
     function_version: str = "$LATEST"
 
     def get_remaining_time_in_millis(self) -> int:
-        """What is left of the function's timeout."""
+        """Return the time left until the function's timeout, in milliseconds, at least 0."""
         return max(round((self.deadline - self.clock.time()) * 1000), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One call of a function; `payload` is what Lambda answers, `failed` whether that tells of an error.
+    """An invocation of a function.
 
-    `started` is in seconds since 1970, and it took so many `seconds`.
+    `payload` is the handler's result, or Lambda's description of an error if it `failed`. `started` is in seconds since
+    1970; `seconds` is the duration.
     """
 
     function: str
@@ -72,13 +73,13 @@ class Invocation:
 
 
 class Killed(BaseException):
-    """The environment ended in the middle of its work, as when it runs out of memory."""
+    """The environment died in the middle of an invocation, as when it runs out of memory."""
 
 
 class _MortalClock:
-    """The clock of one environment. After as many readings as it was told it kills whoever asks for the time.
+    """The clock of an environment, which can be made to kill the environment after a number of readings.
 
-    A thread cannot be ended from outside; but whatever a function does, it looks at the clock in between.
+    A thread cannot be killed from outside, but every function reads the clock again and again.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -86,14 +87,14 @@ class _MortalClock:
         self.readings_left = math.inf
 
     def time(self) -> float:
-        self._live()
+        self._count_reading()
         return self._clock.time()
 
     def sleep(self, seconds: float) -> None:
-        self._live()
+        self._count_reading()
         self._clock.sleep(seconds)
 
-    def _live(self) -> None:
+    def _count_reading(self) -> None:
         self.readings_left -= 1
         if self.readings_left < 0:
             raise Killed
@@ -105,13 +106,14 @@ class _Environment(NamedTuple):
 
 
 def ignore(_: object) -> None:
-    """For whoever does not listen."""
+    """Do nothing; the default for a listener."""
 
 
 class LambdaFunction:
-    """A function with its environments: each does one invocation at a time, and more are made when all are busy.
+    """A function with its environments.
 
-    `environ` is added to the template's variables. When `environments` of them are busy, a call waits for one.
+    Each environment processes one invocation at a time; a new one is made while all are busy, up to `environments`, after
+    which an invocation waits. `environ` is added to the template's variables. `listener` is called after every invocation.
     """
 
     def __init__(
@@ -137,7 +139,7 @@ class LambdaFunction:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function.name}"
 
     def invoke(self, event: Any) -> Invocation:
-        """Calls the handler with the event as JSON carries it; PayloadTooLarge."""
+        """Pass the event through JSON to the handler; raise `PayloadTooLarge` if it exceeds Lambda's quota."""
         payload = json.dumps(event)
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge
@@ -147,23 +149,23 @@ class LambdaFunction:
         return invocation
 
     def freeze(self) -> None:
-        """Ends the idle environments, and the busy ones after their call, so that the next calls are cold starts."""
+        """End all environments, the busy ones after their invocation, so that the next invocations are cold starts."""
         self._idle = deque()
 
     def kill_next(self, readings: int) -> None:
-        """Lets the next invocation die when it has looked at the clock so many times."""
+        """Kill the next invocation once it has read the clock `readings` times."""
         self._next_dies_after = readings
 
     def _run(self, event: Any) -> Invocation:
         started = self._clock.time()
         request_id = str(uuid.uuid4())
-        idle = self._idle  # those of another time after a freeze
+        idle = self._idle  # `freeze` replaces it, and this environment must not return to the new one
         environment = self._environment()
         environment.clock.readings_left, self._next_dies_after = self._next_dies_after, math.inf
         payload, failed = self._answer(environment, event, self._context(request_id, started))
         seconds = self._clock.time() - started
         if seconds > self.function.timeout:
-            # A thread cannot be ended from outside: what comes too late is dropped, with its environment.
+            # A thread cannot be killed from outside: a late result is dropped, with its environment.
             payload, failed = _timed_out(request_id, self.function.timeout), True
         elif environment.clock.readings_left >= 0:
             environment.clock.readings_left = math.inf
@@ -186,17 +188,17 @@ class LambdaFunction:
             return json.loads(json.dumps(environment.handler(event, context))), False
         except Killed:
             return {"errorMessage": "Runtime exited with error: signal: killed", "errorType": "Runtime.ExitError"}, True
-        except Exception as error:  # noqa: BLE001  # whatever a handler raises, Lambda answers for it
+        except Exception as error:  # noqa: BLE001  # Lambda answers for anything that a handler raises
             print(f"[ERROR] {''.join(traceback.format_exception(error))}")
             return _error(error, context.aws_request_id), True
 
 
 def _load(function: Function) -> Handler:
-    """The handler in its folder; two functions' modules of the same name stay apart."""
+    """Import the handler from its folder, so that modules of several functions may have the same name."""
     module_name, name = function.handler.rsplit(".", 1)
     spec = importlib.util.spec_from_file_location(f"{function.name}.{module_name}", function.code / f"{module_name}.py")
     if spec is None or spec.loader is None:
-        raise ImportError(f"there is no {module_name}.py in {function.code}")
+        raise ImportError(f"{function.code} has no {module_name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     handler: Handler = getattr(module, name)

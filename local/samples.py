@@ -1,40 +1,51 @@
-"""The sample requests in events/, sent through the stack, and what is expected of each."""
+"""The samples in events/, sent through the stack, and the expected result of each.
+
+The dates in the files are fixed, so that their events would soon be too old; they are replaced by the current time.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from local import PROJECT
-from local.reports import LoopsCalls, Report, outcomes
+from local.reports import NewCalls, Report, result_lines
+from loops_destination.signature import sign
+from segment_loops.event_files import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from local.stack import LocalStack
 
-EVENTS = PROJECT / "events"
+DATES = ("originalTimestamp", "receivedAt", "sentAt", "timestamp")
+"""The members of an event, or of a message on the queues, that hold a time."""
+
 MESSAGE_SECONDS = 10.0
-"""How long a message is given until it has left the RetryQueue."""
+"""The longest time to wait for a message to leave the RetryQueue."""
+
 POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What comes of a sample under the mappings of this repository; `calls` are Loops', all of them answered 200."""
+    """The expected report of a sample under this repository's mappings; every call to Loops must be answered 200."""
 
     answer: str
-    outcomes: Sequence[str]
+    results: Sequence[str]
     calls: Sequence[str]
 
     def is_met_by(self, report: Report, *, calls_are_seen: bool) -> bool:
-        """Whether it came like this; the calls are not seen where Loops is the real one."""
-        as_answered = (report.answer, list(report.outcomes)) == (self.answer, list(self.outcomes))
+        """Return True if the report is as expected; without `calls_are_seen` its calls are not compared."""
+        as_answered = (report.answer, list(report.results)) == (self.answer, list(self.results))
         as_called = [call.request for call in report.calls] == list(self.calls)
         return as_answered and (not calls_are_seen or (as_called and all(call.succeeded for call in report.calls)))
+
+    def __str__(self) -> str:
+        return ", ".join([*([self.answer] if self.answer else []), *self.results, *self.calls])
 
 
 EXPECTED = {
@@ -49,35 +60,50 @@ EXPECTED = {
     "delete": Expected("200", ["deleteContact delivered"], ["POST /contacts/delete"]),
     "sqs-retry": Expected("", ["createOrUpdateContact delivered"], ["PUT /contacts/update"]),
 }
-"""By the file's name, in the order in which they are sent: the deletion needs the batch's contact."""
+"""The samples by file name, in the order in which they are sent: the deletion needs the batch's contact."""
 
 
-def send_samples(stack: LocalStack, calls: LoopsCalls) -> Iterator[Report]:
-    """Sends each and reports on it; the stack must be polling, for those that come by the RetryQueue."""
+def send_samples(stack: LocalStack, calls: NewCalls) -> Iterator[Report]:
+    """Send each sample and yield its report; the stack must be polling, for samples that arrive on the RetryQueue."""
     for name in EXPECTED:
-        sample = json.loads((EVENTS / f"{name}.json").read_bytes())
+        sample = json.loads((SAMPLES / f"{name}.json").read_bytes())
         yield _message(stack, calls, name, sample) if "Records" in sample else _request(stack, calls, name, sample)
 
 
-def _request(stack: LocalStack, calls: LoopsCalls, name: str, sample: dict[str, Any]) -> Report:
+def _request(stack: LocalStack, calls: NewCalls, name: str, sample: dict[str, Any]) -> Report:
     method, path = sample["requestContext"]["http"]["method"], sample["rawPath"]
-    response = urllib3.request(
-        method, stack.gateway.root + path, body=sample["body"].encode(), headers=sample["headers"], retries=False
-    )
-    return Report(name, f"{method} {path}", str(response.status), outcomes(response.data), calls.new())
+    body = _compact(_dated(json.loads(sample["body"]), stack.clock.time())).encode()
+    headers = sample["headers"] | {"x-signature": sign(body, stack.shared_secret)}
+    response = urllib3.request(method, stack.gateway.root + path, body=body, headers=headers, retries=False)
+    return Report(name, f"{method} {path}", str(response.status), result_lines(response.data), calls.take())
 
 
-def _message(stack: LocalStack, calls: LoopsCalls, name: str, sample: dict[str, Any]) -> Report:
-    body = sample["Records"][0]["body"]
+def _message(stack: LocalStack, calls: NewCalls, name: str, sample: dict[str, Any]) -> Report:
+    message = _dated(json.loads(sample["Records"][0]["body"]), stack.clock.time())
+    body = _compact(message | {"event": _dated(message["event"], stack.clock.time())})
     stack.sqs.send_message(QueueUrl=stack.outputs["RetryQueueUrl"], MessageBody=body)
     end = stack.clock.time() + MESSAGE_SECONDS
     while body in stack.waiting() and stack.clock.time() < end:
         stack.clock.sleep(POLL_SECONDS)
-    return Report(name, "(RetryQueue)", "", [_fate(stack, body)], calls.new())
+    return Report(name, "(RetryQueue)", "", [_outcome(stack, body)], calls.take())
 
 
-def _fate(stack: LocalStack, body: str) -> str:
+def _dated(value: Any, now: float) -> Any:
+    """Return an event, a batch or a message with its times set to `now`, in seconds since 1970."""
+    if isinstance(value, list):
+        return [_dated(item, now) for item in value]
+    today = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {name: today if name in DATES else item for name, item in value.items()}
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _outcome(stack: LocalStack, body: str) -> str:
     message = json.loads(body)
-    buried = message["key"] in {json.loads(letter)["key"] for letter in stack.dead_letters()}
+    buried = message["idempotencyKey"] in {
+        json.loads(dead_letter)["idempotencyKey"] for dead_letter in stack.dead_letters()
+    }
     outcome = "still waiting" if body in stack.waiting() else "rejected" if buried else "delivered"
     return f"{message['action']} {outcome}"

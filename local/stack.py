@@ -1,50 +1,52 @@
-"""The whole application on one machine: its gateway, its functions, its queues and secret, and a Loops to deliver to."""
+"""The whole stack on one machine: its gateway, functions, queues and secret, and a Loops to deliver to."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING
 
-from local import PROJECT
 from local.aws import LocalAws
 from local.gateway import API_ID, Exchange, Gateway
 from local.http_server import HttpServer
 from local.poller import Poller
 from local.running import Running
-from local.runtime import Invocation, LambdaFunction, ignore
+from local.runtime import Invocation, LambdaFunction
+from local.sam_template import SamTemplate
 from local.sandbox import Sandbox, SandboxServer
-from local.studio import Studio
-from local.template import REGION, Template
 from loops_destination.clock import Clock, SystemClock
+from segment_loops import PROJECT
+from segment_loops.local_addresses import REGION
+from segment_loops.mappings_file import MAPPINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from _typeshed.wsgi import WSGIApplication
     from mypy_boto3_sqs.client import SQSClient
 
-    from local.template import Application
+    from local.sam_template import Application
 
-SHARED_SECRET = "sample-shared-secret"  # noqa: S105  # what the samples in events/ are signed with
+SHARED_SECRET = "sample-shared-secret"  # noqa: S105  # the samples in events/ are signed with it
 RETRY_QUEUE = "RetryQueue"
 DEAD_LETTER_QUEUE = "DeadLetterQueue"
-MAPPINGS = PROJECT / "layers" / "mappings" / "mappings.json"
 
 _PUBLIC_ROOT = f"https://{API_ID}.execute-api.{REGION}.amazonaws.com"
-"""How the outputs' URLs begin on AWS."""
+"""The beginning of the outputs' URLs on AWS."""
 
 
 class LocalStack(Running):
-    """template.yaml, running; a context manager, one at a time in a process.
+    """template.yaml, running. A context manager; a process can run one stack at a time.
 
-    Loops is `sandbox`, unless `loops_url` names another. `secret` is what the stack's secret holds at the start, and
-    `parameters` are the template's. Port 0 is any free one. With `polling` false nothing happens on the RetryQueue but
-    by `redeliver()`. All that waits or asks for the time uses `clock`. `on_exchange` is told of every request at the
-    gateway, `on_invocation` of every call of a function; both are called in the thread of what they are told of. With
-    `studio` the gateway serves the page for people, which is told of the same.
+    Loops is `sandbox`, unless `loops_url` names another. `secret` holds the initial values of the stack's secret, and
+    `parameters` are the template's. Port 0 means any free port. With `polling` false, messages leave the RetryQueue
+    only by `redeliver()`. Everything that waits or needs the time uses `clock`.
+
+    `on_exchange` and `on_invocation` hold functions that are called after every request at the gateway and after every
+    invocation, in the same thread. `mounts` holds applications that the gateway serves beside the API, as in `Gateway`.
     """
 
-    def __init__(  # noqa: PLR0913  # what can be chosen of a stack; all of it by name
+    def __init__(  # noqa: PLR0913  # every setting has a default, and is passed by name
         self,
         *,
         clock: Clock | None = None,
@@ -58,9 +60,6 @@ class LocalStack(Running):
         aws_port: int = 0,
         polling: bool = True,
         environments: int = 10,
-        on_exchange: Callable[[Exchange], None] = ignore,
-        on_invocation: Callable[[Invocation], None] = ignore,
-        studio: bool = False,
     ) -> None:
         self.clock = clock or SystemClock()
         self.sandbox = sandbox or Sandbox(clock=self.clock.time, sleep=self.clock.sleep)
@@ -69,20 +68,20 @@ class LocalStack(Running):
         self.functions: dict[str, LambdaFunction] = {}
         self.pollers: list[Poller] = []
         self.outputs: Mapping[str, str] = {}
+        self.mappings = mappings
+        self.on_exchange: list[Callable[[Exchange], None]] = []
+        self.on_invocation: list[Callable[[Invocation], None]] = []
+        self.mounts: dict[str, WSGIApplication] = {}
         self._secret = secret or {"apiKey": self.sandbox.api_key, "sharedSecret": SHARED_SECRET}
         self._loops_url = loops_url
         self._parameters = parameters or {}
-        self.mappings = mappings
         self._polling = polling
         self._environments = environments
-        self._on_exchange = on_exchange
-        self._on_invocation = on_invocation
-        self._studio = Studio(self, self._secret["sharedSecret"]) if studio else None
         self._gateway_port = gateway_port
         self._running = contextlib.ExitStack()
 
     def start(self) -> None:
-        """Everything, from Loops to the gateway; PortInUse when another program has a port."""
+        """Start everything, from Loops to the gateway; raise `PortInUse` if another program listens on a port."""
         with contextlib.ExitStack() as starting:
             self.loops_url = self._loops_url or starting.enter_context(self.loops).url
             starting.enter_context(self.aws)
@@ -99,24 +98,29 @@ class LocalStack(Running):
             self._running = starting.pop_all()
 
     def stop(self) -> None:
-        """Everything, in reverse; what is under way comes to its end."""
+        """Stop everything, once the requests in progress are finished."""
         self._running.close()
 
     @property
     def is_sandboxed(self) -> bool:
-        """Whether Loops is the sandbox, and not one with real people in it."""
+        """True if Loops is the sandbox, which has no real contacts."""
         return self._loops_url is None
 
+    @property
+    def shared_secret(self) -> str:
+        """The shared secret with which the stack started."""
+        return self._secret["sharedSecret"]
+
     def waiting(self) -> list[str]:
-        """The bodies of all messages on the RetryQueue, hidden and delayed ones too."""
+        """Return the bodies of all messages on the RetryQueue, hidden and delayed ones included."""
         return self.aws.messages(RETRY_QUEUE)
 
     def dead_letters(self) -> list[str]:
-        """The bodies of all messages on the DeadLetterQueue."""
+        """Return the bodies of all messages on the DeadLetterQueue."""
         return self.aws.messages(DEAD_LETTER_QUEUE)
 
     def redeliver(self) -> int:
-        """Sees everything through that can be received from the RetryQueue now; the number of its messages."""
+        """Process all messages that can be received from the RetryQueue now; return their number."""
         total = 0
         for poller in self.pollers:
             while count := poller.poll_once():
@@ -124,17 +128,17 @@ class LocalStack(Running):
         return total
 
     def put_secret(self, **values: str) -> None:
-        """Makes these values (`apiKey`, `sharedSecret`, `bearerToken`) the secret's live version."""
+        """Make these values (`apiKey`, `sharedSecret`, `bearerToken`) the secret's current version."""
         self.aws.put_secret(self.secret_arn, values)
 
     def freeze(self) -> None:
-        """Ends the functions' idle environments: what they knew is forgotten, and the next calls are cold starts."""
+        """End the functions' idle environments: the next invocations are cold starts that remember nothing."""
         for function in self.functions.values():
             function.freeze()
 
     def _provisioned(self) -> tuple[Application, str]:
-        """The template with its queues and its secret in place."""
-        template = Template.read(PROJECT / "template.yaml", {"LoopsBaseUrl": self.loops_url, **self._parameters})
+        """Create the template's queues and secret; return the resolved template and the secret's ARN."""
+        template = SamTemplate.read(PROJECT / "template.yaml", {"LoopsBaseUrl": self.loops_url, **self._parameters})
         (secret,) = template.logical_ids("AWS::SecretsManager::Secret")
         secret_arn = self.aws.create_secret(secret, self._secret)
         queues = {name: self.aws.queue_values(name) for name in template.logical_ids("AWS::SQS::Queue")}
@@ -144,7 +148,7 @@ class LocalStack(Running):
         return application, secret_arn
 
     def _functions(self, application: Application) -> dict[str, LambdaFunction]:
-        environ = {"MAPPINGS_FILE": str(self.mappings)}  # on Lambda the layer brings it to /opt
+        environ = {"MAPPINGS_FILE": str(self.mappings)}  # on Lambda, the layer puts it into /opt
         return {
             name: LambdaFunction(
                 function,
@@ -168,19 +172,17 @@ class LocalStack(Running):
         routes = {
             route: self.functions[name] for name, function in application.functions.items() for route in function.routes
         }
-        return HttpServer(Gateway(routes, self.clock, self._exchanged, self._studio), self._gateway_port, "gateway")
+        return HttpServer(Gateway(routes, self.clock, self._exchanged, self.mounts), self._gateway_port, "gateway")
 
     def _exchanged(self, exchange: Exchange) -> None:
-        if self._studio is not None:
-            self._studio.deliveries.exchanged(exchange)
-        self._on_exchange(exchange)
+        for listener in self.on_exchange:
+            listener(exchange)
 
     def _invoked(self, invocation: Invocation) -> None:
-        if self._studio is not None:
-            self._studio.deliveries.invoked(invocation)
-        self._on_invocation(invocation)
+        for listener in self.on_invocation:
+            listener(invocation)
 
 
 def _local(outputs: Mapping[str, str], gateway_url: str) -> dict[str, str]:
-    """The outputs with the gateway in the place of API Gateway."""
+    """Return the outputs with the local gateway's URL in place of API Gateway's."""
     return {name: value.replace(_PUBLIC_ROOT, gateway_url) for name, value in outputs.items()}

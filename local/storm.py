@@ -1,12 +1,11 @@
-"""A storm: thousands of events from many users while everything fails, and a count of what became of each.
+"""A storm: thousands of events from many users while everything fails, and a count of where each event ended.
 
-`python -m local storm` runs it over real HTTP against the local stack, in a time that passes faster than ours. What is
-counted comes from what the sandbox saw and what the queues hold, against what was sent.
+`python -m local.storm` runs it over real HTTP against the local stack, in accelerated time. It compares the events sent
+with those that the sandbox received and the queues hold.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import itertools
 import json
@@ -22,23 +21,26 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import urllib3
 
 from local.sandbox import Assumptions, Fault, FaultKind, Sandbox
 from local.stack import SHARED_SECRET, LocalStack
 from loops_destination.signature import sign
+from segment_loops.commands.program import run_program
+from segment_loops.console import console, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 FACTOR = 20
-"""Seconds of the storm in one of ours: a request takes some 20 ms here, and may take 4 s there."""
+"""Seconds of the storm in a real second: a request takes about 20 ms here, and may take 4 s in production."""
 
 SEGMENT_GIVES_UP_SECONDS = 4 * 3600
 SEGMENT_TIMEOUT_SECONDS = 5
 SENDERS = 8
 LIMIT = 200
-"""Calls a second of this Loops: what two cores reach in the storm's time, so that 429s come as they do elsewhere."""
+"""Calls a second that the sandbox allows: about what two cores send in the storm's time, so that some are answered 429."""
 
 FAULTS_AT_ONCE = 3
 
@@ -47,7 +49,7 @@ WEIGHTS = (30, 40, 12, 1, 4, 8, 5)
 
 
 class FastClock:
-    """Our time, `FACTOR` times as fast; and it can leap where nobody would do anything anyway."""
+    """Accelerated time that can also leap forward while nothing happens."""
 
     def __init__(self, factor: float = FACTOR) -> None:
         self._factor = factor
@@ -61,13 +63,13 @@ class FastClock:
         time.sleep(max(seconds, 0) / self._factor)
 
     def leap(self, seconds: float) -> None:
-        """Lets so many seconds pass at once."""
+        """Let `seconds` pass at once."""
         self._offset += seconds
 
 
 @dataclass
 class Sent:
-    """One event, and how its last answer ended."""
+    """An event, and whether it was acknowledged."""
 
     number: int
     kind: str
@@ -76,13 +78,13 @@ class Sent:
 
     @property
     def mark(self) -> str:
-        """What the event is known by at Loops."""
+        """The property by which the event is recognised at Loops."""
         return f"mark{self.number}"
 
 
 @dataclass(frozen=True)
-class Count:
-    """What became of the events; `lost` are in no place although they were acknowledged."""
+class StormResult:
+    """The number of events in each place; `lost` ones are in none although they were acknowledged."""
 
     received: int
     delivered: int
@@ -95,7 +97,7 @@ class Count:
 
     @property
     def is_good(self) -> bool:
-        """Whether every event is accounted for, once."""
+        """True if every event ended in exactly one place, and none is still waiting."""
         accounted = self.delivered + self.filtered + self.rejected
         return self.received == accounted and not (self.queued or self.lost or self.sent_twice or self.given_up)
 
@@ -108,13 +110,13 @@ class Count:
 
 
 class Storm:
-    """Some events, drawn by a seed, into a stack whose every part fails.
+    """Random events, drawn by a seed, for a stack of which every part fails.
 
-    A test can lose what was acknowledged by `lose`, told the number of a request, and have Segment send again something
-    else than before by `resent`: both must be noticed.
+    Tests sabotage it: `lose` acknowledges the request of this number without sending it, and `resent` changes the events
+    of a retry.
     """
 
-    def __init__(  # noqa: PLR0913  # two of them for sabotage
+    def __init__(  # noqa: PLR0913  # two of them are for sabotage
         self,
         stack: LocalStack,
         clock: FastClock,
@@ -135,20 +137,22 @@ class Storm:
         self._http = urllib3.PoolManager(maxsize=SENDERS, retries=False)
         self._over = threading.Event()
 
-    def run(self, tell: Callable[[str], None] = lambda _: None) -> Count:
-        """Sends everything through the storm, lets the queues run empty in calm weather, and counts."""
+    def run(self, on_sent: Callable[[int], object] = lambda _: None) -> StormResult:
+        """Send all events while faults occur, let the queues drain without faults, and count.
+
+        `on_sent` is called with the number of events sent so far.
+        """
         groups = self._groups()
-        tell(f"{len(self._sent)} events in {len(groups)} requests from {SENDERS} senders, seed {self._seed}")
-        faults = threading.Thread(target=self._rage, daemon=True)
+        faults = threading.Thread(target=self._cause_faults, daemon=True)
         faults.start()
         with ThreadPoolExecutor(SENDERS) as senders:
-            for done, _ in enumerate(senders.map(self._send, groups), 1):
-                if done % 500 == 0:
-                    tell(f"{done} requests are through, {len(self._stack.waiting())} events wait")
+            sent = 0
+            for count in senders.map(self._send, groups):
+                sent += count
+                on_sent(sent)
         self._over.set()
         faults.join()
-        self._calm()
-        tell(f"the storm is over, {len(self._stack.waiting())} events wait")
+        self._stop_faults()
         self._drain()
         return self._count()
 
@@ -173,7 +177,7 @@ class Storm:
         return sent
 
     def _groups(self) -> list[list[Sent]]:
-        """The events as they are sent: mostly alone, some in batches, not quite in order."""
+        """Return the events by request: most alone, some in batches, and not quite in order."""
         order = sorted(self._sent, key=lambda sent: sent.number + self._chance.uniform(0, 50))
         groups = []
         while order:
@@ -182,15 +186,19 @@ class Storm:
             order = order[size:]
         return groups
 
-    def _send(self, group: Sequence[Sent]) -> None:
-        """What Segment does: again after 5xx and silence, for four hours; and now and then twice for no reason."""
-        chance = random.Random(f"{self._seed}-{group[0].number}")  # noqa: S311  # likewise
+    def _send(self, group: Sequence[Sent]) -> int:
+        """Send a request as Segment does, sometimes twice for no reason; return the number of its events."""
+        chance = random.Random(f"{self._seed}-{group[0].number}")  # noqa: S311  # a seeded run
         events = [sent.event for sent in group]
-        self._send_until_taken(group, events, chance)
+        self._send_until_acknowledged(group, events, chance)
         if chance.choice((True,) + (False,) * 9):
-            self._send_until_taken(group, [self._resent(event) for event in events], chance)
+            self._send_until_acknowledged(group, [self._resent(event) for event in events], chance)
+        return len(group)
 
-    def _send_until_taken(self, group: Sequence[Sent], events: Sequence[dict[str, Any]], chance: random.Random) -> None:
+    def _send_until_acknowledged(
+        self, group: Sequence[Sent], events: Sequence[dict[str, Any]], chance: random.Random
+    ) -> None:
+        """Retry after 5xx and after a timeout, for four hours."""
         began = self._clock.time()
         pause = 1.0
         while self._clock.time() - began < SEGMENT_GIVES_UP_SECONDS:
@@ -210,63 +218,63 @@ class Storm:
         headers = {"Content-Type": "application/json", "X-Signature": sign(body, SHARED_SECRET)}
         url = self._stack.outputs["SegmentUrl"]
         try:
-            # In our seconds: what would be 5 s there is too short for two busy cores.
+            # In real seconds: 5 s of the storm's time is too short for two busy cores.
             return self._http.request("POST", url, body=body, headers=headers, timeout=SEGMENT_TIMEOUT_SECONDS).status
         except urllib3.exceptions.HTTPError:
             return None
 
-    def _rage(self) -> None:
-        """One trouble after another, until all is sent."""
-        chance = random.Random(f"{self._seed} faults")  # noqa: S311  # likewise
-        troubles = (
-            self._loops_fails,
-            self._aws_fails,
-            self._messages_come_twice,
-            self._functions_die,
-            self._cold_start,
+    def _cause_faults(self) -> None:
+        """Cause one fault after another until all events are sent."""
+        chance = random.Random(f"{self._seed} faults")  # noqa: S311  # a seeded run
+        faults = (
+            self._fail_loops,
+            self._fail_aws,
+            self._repeat_messages,
+            self._kill_function,
+            self._start_cold,
         )
         while not self._over.is_set():
-            (trouble,) = chance.choices(troubles, (3, 1, 1, 1, 1))
-            trouble(chance)
+            (cause,) = chance.choices(faults, (3, 1, 1, 1, 1))
+            cause(chance)
             self._clock.sleep(chance.uniform(0.5, 8))
 
-    def _cold_start(self, chance: random.Random) -> None:
+    def _start_cold(self, chance: random.Random) -> None:
         chance.choice(list(self._stack.functions.values())).freeze()
 
-    def _loops_fails(self, chance: random.Random) -> None:
+    def _fail_loops(self, chance: random.Random) -> None:
         if len(self._stack.sandbox.faults.all()) >= FAULTS_AT_ONCE:
-            return  # a machine that is slow must not meet more faults than a fast one
+            return  # otherwise a slow machine would get more faults than a fast one
         times = chance.randint(1, 12)
         processed = chance.choice((True, False))
-        refusal = Fault(kind="status", status=chance.choice((429, 408, 401)), times=times)
-        failure = Fault(kind="status", status=chance.choice((500, 502, 503)), times=times, processed=processed)
+        client_error = Fault(kind="status", status=chance.choice((429, 408, 401)), times=times)
+        server_error = Fault(kind="status", status=chance.choice((500, 502, 503)), times=times, processed=processed)
         delay = Fault(kind="delay", seconds=chance.uniform(1, 60), times=times)
         broken: FaultKind = chance.choice(("reset", "garbage", "truncated"))
         breakage = Fault(kind=broken, times=times, processed=processed)
-        self._stack.sandbox.faults.add(chance.choice((refusal, failure, delay, breakage)))
+        self._stack.sandbox.faults.add(chance.choice((client_error, server_error, delay, breakage)))
 
-    def _aws_fails(self, chance: random.Random) -> None:
+    def _fail_aws(self, chance: random.Random) -> None:
         self._stack.aws.outage(chance.choice(("sqs", "sqs", "secretsmanager")))
         self._clock.sleep(chance.uniform(1, 10))
         self._stack.aws.recover()
 
-    def _messages_come_twice(self, chance: random.Random) -> None:
-        """SQS takes a message and does not say so, or forgets that it was let go."""
+    def _repeat_messages(self, chance: random.Random) -> None:
+        """Make SQS store a message but answer with an error, or fail to delete or hide one."""
         path = chance.choice(("/SendMessageBatch", "/DeleteMessageBatch", "/ChangeMessageVisibilityBatch"))
         processed = path == "/SendMessageBatch"
         self._stack.aws.faults["sqs"].add(Fault(kind="status", status=500, path=path, times=2, processed=processed))
 
-    def _functions_die(self, chance: random.Random) -> None:
+    def _kill_function(self, chance: random.Random) -> None:
         chance.choice(list(self._stack.functions.values())).kill_next(chance.randint(0, 60))
 
-    def _calm(self) -> None:
+    def _stop_faults(self) -> None:
         self._stack.aws.recover()
         self._stack.sandbox.faults.clear()
         for function in self._stack.functions.values():
             function.kill_next(10**9)
 
     def _drain(self) -> None:
-        """Hours pass, as far as nobody would do anything in them."""
+        """Let time pass until the RetryQueue is empty."""
         before = -1
         while waiting := len(self._stack.waiting()):
             if waiting == before:
@@ -274,20 +282,20 @@ class Storm:
             before = waiting
             self._clock.sleep(6)
 
-    def _count(self) -> Count:
-        """Each event has one subscription at most, so it has one place."""
+    def _count(self) -> StormResult:
+        """Find each event's place; it has only one, because at most one subscription matches it."""
         marks = Counter(str(event.properties.get("mark")) for event in self._stack.sandbox.events.all())
         known = {name for contact in self._stack.sandbox.contacts.all() for name in contact.properties}
         deleted = {
-            exchange.body["userId"]
-            for exchange in self._stack.sandbox.journal.all()
-            if exchange.path.endswith("/contacts/delete") and exchange.status in (200, 404)
+            entry.body["userId"]
+            for entry in self._stack.sandbox.journal.all()
+            if entry.path.endswith("/contacts/delete") and entry.status in (200, 404)
         }
-        letters = {json.loads(letter)["event"]["messageId"] for letter in self._stack.dead_letters()}
+        dead_letters = {json.loads(each)["event"]["messageId"] for each in self._stack.dead_letters()}
         places: Counter[str] = Counter()
         for sent in self._sent:
-            places[self._place(sent, marks, known | deleted, letters)] += 1
-        return Count(
+            places[self._place(sent, marks, known | deleted, dead_letters)] += 1
+        return StormResult(
             received=len(self._sent),
             delivered=places["delivered"],
             filtered=places["filtered"],
@@ -298,10 +306,10 @@ class Storm:
             given_up=places["given up"],
         )
 
-    def _place(self, sent: Sent, marks: Counter[str], known: set[str], letters: set[str]) -> str:
+    def _place(self, sent: Sent, marks: Counter[str], known: set[str], dead_letters: set[str]) -> str:
         if marks[sent.mark] or sent.mark in known or sent.event["userId"] in known:
             return "delivered"
-        if sent.event["messageId"] in letters:
+        if sent.event["messageId"] in dead_letters:
             return "rejected"
         if not sent.acknowledged:
             return "given up"
@@ -309,38 +317,45 @@ class Storm:
 
 
 def stack_for_a_storm(clock: FastClock) -> LocalStack:
-    """The local stack in fast time, with a Loops that takes what two cores can send."""
+    """Return the local stack in accelerated time, with a sandbox that allows what two cores can send."""
     sandbox = Sandbox(
         clock=clock.time,
         sleep=clock.sleep,
         limit=LIMIT,
         window="sliding",
-        assumptions=Assumptions(key_after_failure="processed"),
+        assumptions=Assumptions(idempotency_key_after_failure="processed"),
     )
     return LocalStack(clock=clock, sandbox=sandbox, parameters={"LoopsRequestsPerSecond": str(LIMIT)})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0 when nothing was lost and nothing sent twice."""
-    parser = argparse.ArgumentParser(prog="python -m local storm", description=__doc__)
-    parser.add_argument("--events", type=int, default=5000)
-    parser.add_argument(
-        "--seed", type=int, default=None, help="draws the same storm again; a new one each time without"
-    )
-    options = parser.parse_args(arguments)
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
+@click.command()
+@click.option("--events", type=click.IntRange(min=1), default=5000, show_default=True, help="The number of events.")
+@click.option("--seed", type=int, help="Repeat the storm of this seed.  [default: a random one]")
+def storm(*, events: int, seed: int | None) -> int:
+    """Send events while every part of the stack fails, and count where each one ended.
+
+    Exit status: 0 if no event was lost and none was sent twice.
+    """
+    seed = seed if seed is not None else random.SystemRandom().randrange(10**6)
     clock = FastClock()
-    console = sys.stdout
+    out = console(sys.stdout)
+    out.print(f"{events:,} events from {SENDERS} senders, seed {seed}")
     began = time.monotonic()
     with (
+        progress("Sending events", events) as show_count,
         Path(os.devnull).open("w", encoding="utf-8") as nowhere,
         contextlib.redirect_stdout(nowhere),
         stack_for_a_storm(clock) as stack,
     ):
-        storm = Storm(stack, clock, events=options.events, seed=seed)
-        count = storm.run(lambda line: print(f"{time.monotonic() - began:5.0f} s  {line}", file=console, flush=True))
-    print(count, file=console)
-    return 0 if count.is_good else 1
+        result = Storm(stack, clock, events=events, seed=seed).run(show_count)
+    out.print(str(result), style="green" if result.is_good else "red", soft_wrap=True)
+    out.print(f"{time.monotonic() - began:.0f} s")
+    return 0 if result.is_good else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run_program(storm, arguments, "python -m local.storm")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Time that passes only when everybody waits, for real threads that take turns.
+"""Virtual time for real threads: it passes only when all of them wait.
 
-One thread runs at a time; when it waits, the one whose time comes next runs. So a run of hours takes as long as its
-work, and the same run gives the same result each time.
+One thread runs at a time; when it waits, the thread with the earliest time runs next. So hours pass as fast as the work
+in them is done, and a run always gives the same result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.fakes import NOW
 
 
 class Task:
-    """A function that runs in virtual time; `result` is there when `done` is."""
+    """A function that runs in virtual time; once `done` is set, so is its `result` or `error`."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.function = function
@@ -28,7 +28,7 @@ class Task:
 
 
 class VirtualTime:
-    """A clock, and the threads that live by it."""
+    """A clock, and the threads that run by it."""
 
     def __init__(self, now: float = NOW) -> None:
         self._now = now
@@ -41,20 +41,20 @@ class VirtualTime:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Lets the others run until the time has come."""
+        """Let other threads run until `seconds` have passed."""
         turn = self._enter(self._now + max(seconds, 0))
         self._pass_on()
         turn.wait()
 
     def spawn(self, function: Callable[[], Any]) -> Task:
-        """A thread that begins now, when its turn comes."""
+        """Start a thread, which first runs when the others wait."""
         task = Task(function)
         turn = self._enter(self._now)
         threading.Thread(target=self._live, args=(task, turn), daemon=True).start()
         return task
 
     def join(self, tasks: Iterable[Task]) -> None:
-        """Waits for the ends of tasks; raises what one of them raised."""
+        """Wait until the tasks have ended; raise the error of the first that failed."""
         for task in tasks:
             while not task.done:
                 turn = threading.Event()
@@ -65,14 +65,14 @@ class VirtualTime:
                 raise task.error
 
     def run(self, *functions: Callable[[], Any]) -> None:
-        """Runs the functions side by side, from outside, until all have ended."""
+        """Run the functions in threads until all have ended; called by a thread that does not run in virtual time."""
         tasks = [self.spawn(function) for function in functions]
         self._pass_on()
         self._ended.wait()
         for task in tasks:
             if task.error is not None:
                 raise task.error
-            assert task.done, "a task waits for what never comes"
+            assert task.done, "a task waits forever"
 
     def _live(self, task: Task, turn: threading.Event) -> None:
         turn.wait()
@@ -100,7 +100,7 @@ class VirtualTime:
 
 
 class VirtualThreads:
-    """What `ThreadPoolExecutor.map` does, in virtual time."""
+    """A `ThreadPoolExecutor` with `map` only, in virtual time."""
 
     def __init__(self, clock: VirtualTime, size: int) -> None:
         self._clock = clock

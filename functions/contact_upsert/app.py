@@ -1,5 +1,5 @@
-"""`/contacts`: creates and updates Loops contacts from Segment's events."""
+"""`/contacts`: create and update contacts in Loops."""
 
-from loops_destination.handlers.webhook import WebhookHandler
+from loops_destination.handlers.webhook import webhook_handler
 
-handler = WebhookHandler("contact_upsert", ["createOrUpdateContact"])
+handler = webhook_handler("contact_upsert", ["createOrUpdateContact"])

@@ -1,5 +1,5 @@
-"""The RetryQueue: brings to Loops what could not be delivered at once."""
+"""The RetryQueue: deliver what could not be delivered at once."""
 
-from loops_destination.handlers.redelivery import RedeliveryHandler
+from loops_destination.handlers.redelivery import redelivery_handler
 
-handler = RedeliveryHandler("redelivery")
+handler = redelivery_handler("redelivery")

@@ -1,5 +1,5 @@
-"""`/segment`: every action, deletions too, for Segment's classic webhook, which sends everything to every URL."""
+"""`/segment`: all actions, for Segment's classic webhook, which sends every event to every URL."""
 
-from loops_destination.handlers.webhook import WebhookHandler
+from loops_destination.handlers.webhook import webhook_handler
 
-handler = WebhookHandler("segment_webhook", ["createOrUpdateContact", "sendEvent", "deleteContact"])
+handler = webhook_handler("segment_webhook", ["createOrUpdateContact", "sendEvent", "deleteContact"])

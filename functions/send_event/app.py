@@ -1,5 +1,5 @@
-"""`/events`: sends Segment's events to Loops."""
+"""`/events`: send events to Loops."""
 
-from loops_destination.handlers.webhook import WebhookHandler
+from loops_destination.handlers.webhook import webhook_handler
 
-handler = WebhookHandler("send_event", ["sendEvent"])
+handler = webhook_handler("send_event", ["sendEvent"])

@@ -1,8 +1,8 @@
-"""The artifacts as `sam build` makes them: looked through for Lambda's processor, and run here in Lambda's emulator."""
+"""The trial of what `sam build` makes: the artifacts are inspected, and run in Lambda's runtime emulator."""
 
 from __future__ import annotations
 
-from local import PROJECT
+from segment_loops import PROJECT
 
 CACHE = PROJECT / ".cache" / "package"
-"""What is built and run for this machine."""
+"""The folder for builds for this machine, and for their runs."""

@@ -1,4 +1,4 @@
-"""What is in an artifact, and what should not be."""
+"""The content of an artifact, and its problems."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 FOREIGN = frozenset(
     {"tests", "test", "bin", "boto3", "botocore", "s3transfer", "jmespath", "babel", "pytz", "Makefile", ".git"}
 )
-"""Names that no artifact has: tests and scripts, and what the Lambda runtime brings itself."""
+"""Names that no artifact may contain: tests, scripts, and packages of the Lambda runtime itself."""
 
 FUNCTION_FILES = frozenset({"app.py"})
 MAPPINGS_FILES = frozenset({"mappings.json"})
 
 _PYC = "cpython-313.pyc"
 _UNCHECKED_HASH = (0b01).to_bytes(4, "little")
-"""The flags in a pyc's header (PEP 552): made from a hash of its source, which is not to be checked."""
+"""The flags in a pyc's header (PEP 552): it has a hash of its source, which is not checked."""
 
 _ELF = b"\x7fELF"
 _ELF_MACHINE = slice(18, 20)
@@ -31,27 +31,27 @@ _ELF_MACHINE = slice(18, 20)
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A folder that becomes one zip on Lambda."""
+    """A folder that is uploaded to Lambda as one zip."""
 
     name: str
     folder: Path
 
     def files(self) -> list[PurePosixPath]:
-        """All of it, relative to the folder."""
+        """Return all files, relative to the folder."""
         return sorted(PurePosixPath(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
     def read(self, path: PurePosixPath) -> bytes:
-        """One of its files."""
+        """Return the content of a file."""
         return (self.folder / path).read_bytes()
 
     @property
     def unzipped(self) -> int:
-        """Its size in bytes, as Lambda's quota counts it."""
+        """The unzipped size in bytes, to which Lambda's quota applies."""
         return sum((self.folder / path).stat().st_size for path in self.files())
 
     @property
     def zipped(self) -> int:
-        """Its size in bytes, as it is uploaded."""
+        """The size of the uploaded zip in bytes."""
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in self.files():
@@ -59,8 +59,8 @@ class Artifact:
         return content.getbuffer().nbytes
 
 
-def layer_faults(layer: Artifact, architecture: Architecture) -> list[str]:
-    """What is wrong with the layer of code: each fault names the file."""
+def layer_problems(layer: Artifact, architecture: Architecture) -> list[str]:
+    """Return the problems of the layer of code, each with its file."""
     files = layer.files()
     return [
         *_foreign(files),
@@ -71,20 +71,20 @@ def layer_faults(layer: Artifact, architecture: Architecture) -> list[str]:
     ]
 
 
-def content_faults(artifact: Artifact, wanted: frozenset[str]) -> list[str]:
-    """What is wrong with an artifact that has just these files."""
+def content_problems(artifact: Artifact, wanted: frozenset[str]) -> list[str]:
+    """Return the problems of an artifact that should contain exactly these files."""
     found = {str(path) for path in artifact.files()}
     return [
-        *(f"{name}: it should not be there" for name in sorted(found - wanted)),
-        *(f"{name}: it is missing" for name in sorted(wanted - found)),
+        *(f"{name}: should not be in the artifact" for name in sorted(found - wanted)),
+        *(f"{name}: is missing" for name in sorted(wanted - found)),
     ]
 
 
 def source_differences(one: Artifact, other: Artifact) -> list[str]:
-    """The Python sources that are not the same in both: what runs here is what runs there, but for the libraries."""
+    """Return the Python sources that differ between builds for two processors, which only libraries may."""
     sources = [{path: each.read(path) for path in each.files() if path.suffix == ".py"} for each in (one, other)]
     paths = sources[0].keys() | sources[1].keys()
-    return [f"{path}: it depends on the processor" for path in sorted(paths) if _differs(path, *sources)]
+    return [f"{path}: differs between processors" for path in sorted(paths) if _differs(path, *sources)]
 
 
 def _differs(path: PurePosixPath, one: Mapping[PurePosixPath, bytes], other: Mapping[PurePosixPath, bytes]) -> bool:
@@ -93,16 +93,16 @@ def _differs(path: PurePosixPath, one: Mapping[PurePosixPath, bytes], other: Map
 
 def _foreign(files: Sequence[PurePosixPath]) -> Iterator[str]:
     for name in sorted({part for path in files for part in path.parts} & FOREIGN):
-        yield f"{name}: it should not be there"
+        yield f"{name}: should not be in the artifact"
 
 
 def _misplaced(files: Sequence[PurePosixPath]) -> Iterator[str]:
-    """Lambda looks for packages right under `python/`."""
+    """Yield files that Lambda does not import, because they are not under `python/`."""
     for path in files:
         if path.parts[0] != "python":
-            yield f"{path}: Lambda does not import from there"
+            yield f"{path}: Lambda does not import from this folder"
     if PurePosixPath("python/loops_destination/__init__.py") not in files:
-        yield "python/loops_destination: it is missing"
+        yield "python/loops_destination: is missing"
 
 
 def _wrong_libraries(layer: Artifact, files: Sequence[PurePosixPath], architecture: Architecture) -> Iterator[str]:
@@ -111,28 +111,28 @@ def _wrong_libraries(layer: Artifact, files: Sequence[PurePosixPath], architectu
         head = layer.read(path)[: _ELF_MACHINE.stop]
         machine = int.from_bytes(head[_ELF_MACHINE], "little")
         if not head.startswith(_ELF) or machine != architecture.elf_machine:
-            yield f"{path}: it is not for {architecture.title}"
+            yield f"{path}: is not for {architecture.title}"
         if f"cpython-313-{architecture.linux}-" not in path.name:
-            yield f"{path}: Python 3.13 on {architecture.title} does not look for this name"
+            yield f"{path}: has a name that Python 3.13 on {architecture.title} does not import"
     if not any(path.name.startswith("_pydantic_core.") for path in libraries):
-        yield "pydantic_core: its library is missing"
+        yield "pydantic_core: the library is missing"
 
 
 def _uncompiled(files: Sequence[PurePosixPath]) -> Iterator[str]:
     sources = {path for path in files if path.suffix == ".py"}
     compiled = {_source(path) for path in files if path.name.endswith(_PYC)}
     for path in sorted(sources - compiled):
-        yield f"{path}: it has no pyc of Python 3.13"
+        yield f"{path}: has no pyc of Python 3.13"
     for path in sorted(compiled - sources):
-        yield f"{path}: there is a pyc of it, but no source"
+        yield f"{path}: has a pyc, but no source"
 
 
 def _checked(layer: Artifact, files: Sequence[PurePosixPath]) -> Iterator[str]:
     for path in files:
         if path.suffix == ".pyc" and not path.name.endswith(_PYC):
-            yield f"{path}: it is not Python 3.13's"
+            yield f"{path}: is not a pyc of Python 3.13"
         elif path.suffix == ".pyc" and layer.read(path)[4:8] != _UNCHECKED_HASH:
-            yield f"{path}: it is compared with its source's date or hash, so it is not used after zipping"
+            yield f"{path}: is checked against the date or hash of its source, so it is useless after zipping"
 
 
 def _source(pyc: PurePosixPath) -> PurePosixPath:

@@ -1,4 +1,4 @@
-"""`sam build`, for the processor that the template names, and for this machine's."""
+"""`sam build`, for the template's processor and for this machine's."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from enum import Enum
 from pathlib import Path
 
 SOURCES = ("template.yaml", "samconfig.toml", "functions", "layers")
-"""All that `sam build` reads."""
+"""Everything that `sam build` reads."""
 
 NOT_SOURCES = shutil.ignore_patterns("__pycache__")
 
 
 class Architecture(Enum):
-    """A processor: Lambda's name for it, ELF's number of it, and how Linux calls it."""
+    """A processor: its name on Lambda, its number in ELF files, and its name on Linux."""
 
     ARM64 = "arm64", 183, "aarch64"
     X86_64 = "x86_64", 62, "x86_64"
@@ -29,33 +29,33 @@ class Architecture(Enum):
 
     @classmethod
     def of_this_machine(cls) -> Architecture:
-        """Raises LookupError for one that Lambda does not have."""
+        """Return this machine's processor; raise `LookupError` if Lambda does not offer it."""
         machine = os.uname().machine
         for architecture in cls:
             if machine in {architecture.linux, architecture.title}:
                 return architecture
-        raise LookupError(f"Lambda has no {machine}")
+        raise LookupError(f"Lambda does not offer {machine}")
 
     @classmethod
     def of_template(cls, template: str) -> Architecture:
-        """What the template's text builds the layer for."""
+        """Return the processor for which the template builds the layer."""
         named = re.search(r"BuildArchitecture: *(\w+)", template)
         return next(each for each in cls if named and each.title == named[1])
 
 
 class BuildFailed(Exception):
-    """`sam build` failed; the message is what it said."""
+    """`sam build` failed; the message is its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sam:
-    """The SAM CLI, with the Python that it builds with before all others on the path."""
+    """The SAM CLI, and the Python with which it builds."""
 
     program: Path
     python: Path
 
     def build(self, project: Path) -> Path:
-        """Builds the project where it is; the folder of the artifacts and of the template that names them."""
+        """Build the project in place; return the folder with the artifacts and their template."""
         environ = os.environ | {
             "PATH": f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "SAM_CLI_TELEMETRY": "0",
@@ -74,13 +74,13 @@ class Sam:
 
     @property
     def emulators(self) -> Path:
-        """The folder of Lambda's runtime emulators, which the SAM CLI brings."""
+        """The folder with Lambda's runtime emulators, a part of the SAM CLI."""
         (folder,) = self.program.parent.parent.glob("lib/python*/site-packages/samcli/local/rapid")
         return folder
 
 
 def copy_for(architecture: Architecture, project: Path, folder: Path) -> Path:
-    """A copy of what is built, in an empty folder, whose template names the architecture instead of its own."""
+    """Copy the sources into an emptied folder, with a template for this architecture; return the folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in SOURCES:

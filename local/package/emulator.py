@@ -1,4 +1,4 @@
-"""A built function in Lambda's runtime emulator, which the SAM CLI brings and AWS' images hold."""
+"""A built function in Lambda's runtime emulator, which is part of the SAM CLI and of AWS's images."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from local.running import Running
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from local.template import Function
+    from local.sam_template import Function
 
 START_SECONDS = 10.0
-"""How long the emulator is given until it listens."""
+"""The longest time to wait until the emulator listens."""
 
 _PATH = "/2015-03-31/functions/function/invocations"
 _CODE = re.compile(r"^# code object from (?:'(.+)'|(.+))$", re.MULTILINE)
-"""What Python says under PYTHONVERBOSE of each module: the pyc that it came from, in quotes, or its source, without."""
+"""Python's output for each module under PYTHONVERBOSE: the pyc it was loaded from in quotes, or its source without."""
 
 
 class FunctionFailed(Exception):
-    """The handler raised, or the emulator ended; the message has what was logged."""
+    """The handler raised an error, or the emulator exited; the message contains the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The programs that play Lambda: the emulator, and a Python that has what Lambda's has."""
+    """The programs that replace Lambda: the emulator, and a Python with the packages of Lambda's."""
 
     emulator: Path
     python: Path
 
 
 class EmulatedFunction(Running):
-    """One environment of a function, with its layers merged in `opt`; a context manager.
+    """One environment of a function, with its layers merged in `opt`. A context manager.
 
-    The emulator takes one call at a time, and ends with two at once. Of this process' environment the function gets
-    the AWS variables alone: nothing in it leads to the working tree.
+    The emulator supports one invocation at a time, and exits when it gets two. From this process's environment the
+    function inherits only the AWS variables, so that nothing leads it to the working tree.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class EmulatedFunction(Running):
         self._running = contextlib.ExitStack()
 
     def start(self) -> None:
-        """The emulator; the function itself starts with its first call."""
+        """Start the emulator; the function itself starts with its first invocation."""
         with contextlib.ExitStack() as starting:
             log = starting.enter_context(self.log.open("wb"))
             address, internal = (f"{LOOPBACK}:{port}" for port in _free_ports())
@@ -81,11 +81,11 @@ class EmulatedFunction(Running):
             self._running = starting.pop_all()
 
     def stop(self) -> None:
-        """Ends it, with the function in it."""
+        """Stop the emulator and the function."""
         self._running.close()
 
     def invoke(self, event: Any) -> Any:
-        """What the handler gives for the event; FunctionFailed when it raises."""
+        """Return the handler's result for the event; raise `FunctionFailed` if it raises."""
         try:
             answer = json.loads(self._http.request("POST", self._url, body=json.dumps(event).encode()).data)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
@@ -96,7 +96,7 @@ class EmulatedFunction(Running):
         return answer
 
     def module_files(self) -> list[Path]:
-        """The files that its modules' code came from so far, where PYTHONVERBOSE was set."""
+        """Return the files from which its modules were loaded; requires PYTHONVERBOSE in its environment."""
         return [Path(pyc or source) for pyc, source in _CODE.findall(self.log.read_text("utf-8", "replace"))]
 
     def _environment(self) -> dict[str, str]:
@@ -115,7 +115,7 @@ class EmulatedFunction(Running):
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.function.memory),
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self.function.timeout),
-            "MAPPINGS_FILE": str(self._opt / "mappings.json"),  # which Lambda has at /opt
+            "MAPPINGS_FILE": str(self._opt / "mappings.json"),  # on Lambda, it is in /opt
             **self.function.environment,
             **self._environ,
         }
@@ -125,7 +125,7 @@ class EmulatedFunction(Running):
 
 
 def _free_ports() -> Iterator[int]:
-    """Two ports that nobody listens on."""
+    """Yield two free ports."""
     with socket.create_server((LOOPBACK, 0)) as one, socket.create_server((LOOPBACK, 0)) as other:
         ports = [each.getsockname()[1] for each in (one, other)]
     yield from ports

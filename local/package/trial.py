@@ -1,4 +1,4 @@
-"""The built functions at work: the samples of events/ go in, and what they answer and what Loops got is looked at."""
+"""The trial of the built functions: they receive the samples in events/, and their answers and calls are compared."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 from local.aws import LocalAws
 from local.package.emulator import EmulatedFunction, FunctionFailed
-from local.reports import LoopsCalls, Report, outcomes
+from local.reports import NewCalls, Report, result_lines
 from local.running import Running
-from local.samples import EVENTS, EXPECTED, Expected
+from local.sam_template import Function, SamTemplate
+from local.samples import EXPECTED, Expected
 from local.sandbox import Fault, Sandbox, SandboxServer
 from local.stack import RETRY_QUEUE, SHARED_SECRET
-from local.template import Function, Template
 from loops_destination.clock import SystemClock
+from segment_loops.event_files import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from local.package.emulator import Runtime
-    from local.template import Application
+    from local.sam_template import Application
 
 OUTAGE = Expected("202", ["createOrUpdateContact queued", "  loops-error"], ["PUT /contacts/update"])
-"""Of a contact while Loops fails, so that the runtime's SQS client is put to use; the call is not one that succeeds."""
+"""The report of a contact while Loops fails, which makes the function use SQS; its call is not successful."""
 
 RECOVERY = Expected("", ["createOrUpdateContact delivered"], ["PUT /contacts/update"])
-"""Of the message that it left, once Loops is back."""
+"""The report of the message that it left, once Loops works again."""
 
 _QUEUE = "(RetryQueue)"
 
 
 class Trial(Running):
-    """The functions of a built template, each in an emulator, against moto and the sandbox; a context manager.
+    """The functions of a built template, each in an emulator, with moto and the sandbox. A context manager.
 
-    `folder` gets the merged layers and the functions' logs, `environ` is added to the functions' variables.
+    `folder` receives the merged layers and the functions' logs; `environ` is added to the functions' variables.
     """
 
     def __init__(
@@ -52,11 +53,11 @@ class Trial(Running):
         self._sandbox = Sandbox(limit=None)
         self._loops = SandboxServer(self._sandbox)
         self._aws = LocalAws(SystemClock())
-        self._calls = LoopsCalls(self._sandbox)
+        self._calls = NewCalls(self._sandbox)
         self._running = contextlib.ExitStack()
 
     def start(self) -> None:
-        """Everything; the functions start with their first calls."""
+        """Start everything; the functions themselves start with their first invocations."""
         with contextlib.ExitStack() as starting:
             starting.enter_context(self._loops)
             starting.enter_context(self._aws)
@@ -71,24 +72,27 @@ class Trial(Running):
             self._running = starting.pop_all()
 
     def stop(self) -> None:
-        """Ends everything."""
+        """Stop everything."""
         self._running.close()
 
-    def samples(self) -> Iterator[tuple[Report, bool]]:
-        """What came of each sample, and whether that was expected; then an outage of Loops, and its end."""
+    def samples(self) -> Iterator[tuple[Report, str]]:
+        """Yield the report of each sample, then of an outage of Loops and of the recovery from it.
+
+        With each comes an empty text, or the expected result if the result is another one.
+        """
         for name, expected in EXPECTED.items():
             yield self._report(name, _sample(name), expected)
         self._sandbox.faults.add(Fault(kind="status", status=503))
         yield self._report("outage", _sample("identify"), OUTAGE)
         waiting = self._aws.messages(RETRY_QUEUE)
         if len(waiting) != 1:
-            raise FunctionFailed(f"{len(waiting)} messages are on the RetryQueue instead of the one of the outage")
+            raise FunctionFailed(f"the RetryQueue has {len(waiting)} messages after the outage instead of one")
         message = _sample("sqs-retry")
         message["Records"][0]["body"] = waiting[0]
         yield self._report("recovery", message, RECOVERY)
 
     def first_call(self) -> float:
-        """Seconds from the start of a function to its first answer, Python's own start included."""
+        """Return the seconds from the start of a function to its first result, including the start of Python."""
         event = _sample("identify")
         function = self.functions[self._routes[event["routeKey"]]]
         function.stop()
@@ -98,8 +102,8 @@ class Trial(Running):
         return time.perf_counter() - began
 
     def _application(self) -> Application:
-        """The template with its queues and its secret in place."""
-        template = Template.read(self._template, {"LoopsBaseUrl": self._loops.url})
+        """Create the secret; return the resolved template."""
+        template = SamTemplate.read(self._template, {"LoopsBaseUrl": self._loops.url})
         secret = {"apiKey": self._sandbox.api_key, "sharedSecret": SHARED_SECRET}
         values = {name: self._aws.queue_values(name) for name in template.logical_ids("AWS::SQS::Queue")}
         for name in template.logical_ids("AWS::SecretsManager::Secret"):
@@ -107,27 +111,28 @@ class Trial(Running):
         return template.resolve(values)
 
     def _merge(self, application: Application) -> None:
-        """What Lambda makes of the layers: one folder, the later over the earlier."""
+        """Merge the layers into one folder as Lambda does: later ones overwrite earlier ones."""
         shutil.rmtree(self.opt, ignore_errors=True)
         layers = dict.fromkeys(layer for function in application.functions.values() for layer in function.layers)
         for layer in layers:
             shutil.copytree(layer, self.opt, dirs_exist_ok=True)
 
-    def _report(self, name: str, event: dict[str, Any], expected: Expected) -> tuple[Report, bool]:
+    def _report(self, name: str, event: dict[str, Any], expected: Expected) -> tuple[Report, str]:
         way = _QUEUE if "Records" in event else event["routeKey"]
         payload = self.functions[self._routes[way]].invoke(event)
-        answer, lines = ("", _fates(event, payload)) if way == _QUEUE else _answer(payload)
-        report = Report(name, way, answer, lines, self._calls.new())
-        return report, expected.is_met_by(report, calls_are_seen=name != "outage")
+        answer, lines = ("", _outcomes(event, payload)) if way == _QUEUE else _answer(payload)
+        report = Report(name, way, answer, lines, self._calls.take())
+        is_met = expected.is_met_by(report, calls_are_seen=name != "outage")
+        return report, "" if is_met else str(expected)
 
 
 def _sample(name: str) -> dict[str, Any]:
-    sample: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_bytes())
+    sample: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_bytes())
     return sample
 
 
 def _routes(functions: Mapping[str, Function]) -> dict[str, str]:
-    """The function's name by what its events come by."""
+    """Return the functions' names by route, or by `(RetryQueue)` for the one that the queue invokes."""
     return {
         way: name
         for name, function in functions.items()
@@ -139,10 +144,10 @@ def _routes(functions: Mapping[str, Function]) -> dict[str, str]:
 
 
 def _answer(payload: dict[str, Any]) -> tuple[str, list[str]]:
-    return str(payload["statusCode"]), outcomes(payload["body"].encode())
+    return str(payload["statusCode"]), result_lines(payload["body"].encode())
 
 
-def _fates(event: dict[str, Any], payload: dict[str, Any]) -> list[str]:
+def _outcomes(event: dict[str, Any], payload: dict[str, Any]) -> list[str]:
     staying = {failure["itemIdentifier"] for failure in payload["batchItemFailures"]}
     return [
         f"{json.loads(record['body'])['action']} {'still waiting' if record['messageId'] in staying else 'delivered'}"

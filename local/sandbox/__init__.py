@@ -1,24 +1,24 @@
-"""A Loops of one's own: its HTTP API on this machine, with faults on demand and a memory of all it was told."""
+"""A sandbox that plays Loops: its HTTP API on this machine, with simulated faults and a journal of all requests."""
 
 from __future__ import annotations
 
 from local.http_server import PortInUse
 from local.sandbox.assumptions import Assumptions
 from local.sandbox.contacts import Contact
-from local.sandbox.events import Event
 from local.sandbox.faults import Fault, FaultKind
-from local.sandbox.journal import Exchange
+from local.sandbox.journal import JournalEntry
 from local.sandbox.lists import MailingList
+from local.sandbox.loops_events import LoopsEvent
 from local.sandbox.sandbox import Sandbox
-from local.sandbox.server import SandboxServer
+from local.sandbox.sandbox_server import SandboxServer
 
 __all__ = [
     "Assumptions",
     "Contact",
-    "Event",
-    "Exchange",
     "Fault",
     "FaultKind",
+    "JournalEntry",
+    "LoopsEvent",
     "MailingList",
     "PortInUse",
     "Sandbox",

@@ -1,4 +1,4 @@
-"""The whole sandbox as one WSGI application: the API under `/api`, its controls under `/sandbox`."""
+"""The sandbox as one WSGI application: Loops' API under `/api`, and its controls under `/sandbox`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from local.sandbox.api import loops_api
 from local.sandbox.control import control_app
 from local.sandbox.edge import Edge
+from local.sandbox.loops_api import loops_api
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,5 +19,5 @@ if TYPE_CHECKING:
 
 
 def sandbox_app(sandbox: Sandbox, allowed_hosts: Collection[str] = ()) -> WSGIApplication:
-    """The application; `allowed_hosts` are further host names under which the controls answer."""
+    """Return the application; `allowed_hosts` are other host names under which the controls answer."""
     return DispatcherMiddleware(control_app(sandbox, allowed_hosts), {"/api": Edge(loops_api(sandbox), sandbox)})

@@ -1,4 +1,4 @@
-"""What no public source settles about Loops, each a switch: a client that is right works under all of them."""
+"""Assumptions about Loops where no public source says how it behaves. A correct client works under all of them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What the sandbox takes Loops to do where nobody outside knows."""
+    """The assumptions, each a setting."""
 
-    key_after_refusal: bool = False
-    """Whether an event that was refused (400, 404, 413, 422) uses up its idempotency key."""
+    idempotency_key_after_refusal: bool = False
+    """True: an event that Loops refuses (400, 404, 413, 422) uses up its idempotency key."""
 
-    key_after_failure: Literal["processed", "always", "never"] = "processed"
-    """When an event answered 5xx uses up its key; `processed`: if it took effect all the same."""
+    idempotency_key_after_failure: Literal["processed", "always", "never"] = "processed"
+    """When an event answered 5xx uses up its idempotency key; `processed`: if it was processed nevertheless."""
 
     unknown_properties: Literal["create", "drop"] = "create"
-    """What becomes of a contact property that the team does not have yet."""
+    """A contact property that the team does not have yet is created, or ignored."""
 
     nested_values: Literal["refuse", "drop", "keep"] = "refuse"
-    """What becomes of an object or array where Loops documents a plain value."""
+    """An object or array where Loops documents a plain value is refused, ignored, or stored."""
 
     unknown_lists: Literal["ignore", "refuse"] = "ignore"
-    """What becomes of a mailing list id that the team does not have."""
+    """The id of a mailing list that the team does not have is ignored, or refused."""

@@ -1,4 +1,4 @@
-"""Request bodies: JSON, and the length that Loops allows its texts."""
+"""Request bodies: JSON with texts of the length that Loops allows."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from local.sandbox.refusal import Refusal
+from segment_loops.json_app import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST_TEXT = 500
-"""Characters of a key or string value, its two quotes among them; as JavaScript counts them, in UTF-16 units."""
+"""The longest key or string value: in UTF-16 units, as JavaScript counts, including its two quotes."""
 
 
 def read_json(data: bytes) -> Any:
-    """The JSON value; ValueError for all that JavaScript would not parse to the same value, as `NaN` or `1e999`."""
+    """Return the JSON value; raise `ValueError` for text that JavaScript reads differently, such as `NaN` or `1e999`."""
     try:
         return json.loads(data.decode(), parse_constant=_refuse_number, parse_float=_finite)
     except RecursionError:
@@ -24,15 +24,15 @@ def read_json(data: bytes) -> Any:
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """The JSON object that a request must hold, every text in it short enough; Refusal (400) otherwise."""
+    """Return the JSON object in a request; raise `ApiError` (400) for other JSON and for texts that are too long."""
     try:
         body = read_json(data)
     except ValueError:
-        raise Refusal(400, "Request body is not valid JSON.") from None
+        raise ApiError(400, "Request body is not valid JSON.") from None
     if not isinstance(body, dict):
-        raise Refusal(400, "Request body must be a JSON object.")
+        raise ApiError(400, "Request body must be a JSON object.")
     if any(_length(text) > LONGEST_TEXT for text in _texts(body)):
-        raise Refusal(400, "Some body key or value is longer than allowable")
+        raise ApiError(400, "Some body key or value is longer than allowable")
     return body
 
 
@@ -42,7 +42,7 @@ def _finite(text: str) -> float:
 
 
 def _refuse_number(text: str) -> float:
-    raise ValueError(f"{text} is no JSON number")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _length(text: str) -> int:
@@ -50,7 +50,7 @@ def _length(text: str) -> int:
 
 
 def _texts(body: Any) -> Iterator[str]:
-    """Every key and string value, at every depth; a stack, since a body may nest deeper than Python recurses."""
+    """Yield every key and string value, at any depth, without recursion: a body may be nested deeper than Python's stack."""
     pending = [body]
     while pending:
         value = pending.pop()

@@ -1,4 +1,4 @@
-"""What a request asks of a contact: read and judged whole before anything is changed."""
+"""The change of a contact that a request asks for, validated before anything is written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.sandbox.properties import RESERVED, Properties
-from local.sandbox.refusal import Refusal
+from segment_loops.json_app import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ _NOT_PROPERTIES = frozenset({"email", "userId", "subscribed", "mailingLists"})
 
 @dataclass(frozen=True, slots=True)
 class ContactChange:
-    """At least one identifier, and what to write; in `properties` null clears, what is missing is kept."""
+    """A change with at least one identifier. In `properties` null clears a value; missing ones are kept."""
 
     email: str | None
     user_id: str | None
@@ -31,17 +31,17 @@ class ContactChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangeReader:
-    """Reads changes by the rules of one team."""
+    """Reads changes by the properties, mailing lists and assumptions of a team."""
 
     properties: Properties
     lists: Collection[str]
     assumptions: Assumptions
 
     def read(self, body: Mapping[str, Any]) -> ContactChange:
-        """The change; Refusal (400) at the first value that Loops does not take."""
+        """Return the change; raise `ApiError` (400) at the first value that Loops refuses."""
         email, user_id = identifiers(body)
         if email is None and user_id is None:
-            raise Refusal(400, "An email or userId is required.")
+            raise ApiError(400, "An email or userId is required.")
         return ContactChange(
             email=email,
             user_id=user_id,
@@ -54,17 +54,17 @@ class ChangeReader:
         if memberships is None:
             return {}
         if not isinstance(memberships, dict) or not all(isinstance(value, bool) for value in memberships.values()):
-            raise Refusal(400, "mailingLists must be an object of booleans.")
+            raise ApiError(400, "mailingLists must be an object of booleans.")
         unknown = memberships.keys() - set(self.lists)
         if unknown and self.assumptions.unknown_lists == "refuse":
-            raise Refusal(400, f"Unknown mailing list: {min(unknown)}.")
+            raise ApiError(400, f"Unknown mailing list: {min(unknown)}.")
         return {key: value for key, value in memberships.items() if key not in unknown}
 
     def _properties(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         given = {name: value for name, value in body.items() if name not in _NOT_PROPERTIES}
         reserved = given.keys() & RESERVED
         if reserved:
-            raise Refusal(400, f"{min(reserved)} is a reserved name.")
+            raise ApiError(400, f"{min(reserved)} is a reserved name.")
         return {
             name: self.properties.stored(name, value)
             for name, value in plain_values(given, self.assumptions).items()
@@ -73,28 +73,28 @@ class ChangeReader:
 
 
 def identifiers(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The email and the user id; null counts as not given. Refusal (400) when one is malformed."""
+    """Return the email and the userId, None if missing or null; raise `ApiError` (400) if one is malformed."""
     email, user_id = given.get("email"), given.get("userId")
     if email is not None and not (isinstance(email, str) and _EMAIL.fullmatch(email)):
-        raise Refusal(400, "Invalid email address.")
+        raise ApiError(400, "Invalid email address.")
     if user_id is not None and not (isinstance(user_id, str) and user_id):
-        raise Refusal(400, "userId must be a string.")
+        raise ApiError(400, "userId must be a string.")
     return email, user_id
 
 
 def one_identifier(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The same where exactly one of the two is asked for."""
+    """Return the email and the userId, of which exactly one must be given; raise `ApiError` (400) otherwise."""
     found = identifiers(given)
     if found.count(None) != 1:
-        raise Refusal(400, "Exactly one of email and userId is required.")
+        raise ApiError(400, "Exactly one of email and userId is required.")
     return found
 
 
 def plain_values(values: Mapping[str, Any], assumptions: Assumptions) -> dict[str, Any]:
-    """The values without their objects and arrays, or with them, or Refusal (400): as is assumed."""
+    """Apply the assumption about objects and arrays: raise `ApiError` (400), keep them, or leave them out."""
     nested = {name for name, value in values.items() if isinstance(value, dict | list)}
     if nested and assumptions.nested_values == "refuse":
-        raise Refusal(400, f"{min(nested)} must be a string, number, boolean or date.")
+        raise ApiError(400, f"{min(nested)} must be a string, number, boolean or date.")
     if assumptions.nested_values == "keep":
         return dict(values)
     return {name: value for name, value in values.items() if name not in nested}
@@ -103,5 +103,5 @@ def plain_values(values: Mapping[str, Any], assumptions: Assumptions) -> dict[st
 def _subscribed(body: Mapping[str, Any]) -> bool | None:
     value = body.get("subscribed")
     if value is not None and not isinstance(value, bool):
-        raise Refusal(400, "subscribed must be a boolean.")
+        raise ApiError(400, "subscribed must be a boolean.")
     return value

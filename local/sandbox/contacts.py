@@ -1,11 +1,11 @@
-"""The audience: contacts, known by email or user id."""
+"""The audience: contacts, identified by email or userId."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local.sandbox.refusal import Refusal
+from segment_loops.json_app import ApiError
 
 if TYPE_CHECKING:
     from local.sandbox.contact_change import ContactChange
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Contact:
-    """One person. `created` and `updated` are seconds by the sandbox's clock; `left` are the lists left in person."""
+    """One person.
+
+    `created` and `updated` are in seconds by the sandbox's clock. `left` holds the mailing lists that the person left.
+    """
 
     id: str
     email: str
@@ -26,7 +29,7 @@ class Contact:
     left: set[str] = field(default_factory=set)
 
     def apply(self, change: ContactChange, now: float) -> None:
-        """Writes what the change gives and keeps the rest."""
+        """Write the values of the change, and keep the others."""
         self.email = change.email or self.email
         self.user_id = change.user_id or self.user_id
         if change.subscribed is not None:
@@ -37,7 +40,7 @@ class Contact:
         self.updated = now
 
     def leave(self, list_id: str | None) -> None:
-        """What the links in an email's footer do: the person leaves one list, or opts out of everything."""
+        """Unsubscribe from one list, or from everything, as by the links in an email's footer."""
         if list_id is None:
             self.subscribed = False
         else:
@@ -45,7 +48,7 @@ class Contact:
             self.left.add(list_id)
 
     def as_found(self) -> dict[str, Any]:
-        """The contact as `GET /v1/contacts/find` shows it."""
+        """Return the contact as `GET /v1/contacts/find` shows it."""
         return {
             "id": self.id,
             "email": self.email,
@@ -61,7 +64,7 @@ class Contact:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """All that is known of the contact."""
+        """Return everything known of the contact."""
         return {
             "id": self.id,
             "email": self.email,
@@ -75,7 +78,7 @@ class Contact:
         }
 
     def _set_membership(self, list_id: str, *, member: bool) -> None:
-        """The API cannot bring back who opted out, or who left this list in person."""
+        """Set a membership; the API cannot bring back a person who opted out, or who left this list."""
         if not member:
             self.lists.discard(list_id)
         elif self.subscribed and list_id not in self.left:
@@ -83,7 +86,7 @@ class Contact:
 
 
 class Contacts:
-    """All contacts, oldest first; no two share an email or a user id."""
+    """All contacts, the oldest first; emails and userIds are unique."""
 
     def __init__(self) -> None:
         self._made = 0
@@ -92,40 +95,40 @@ class Contacts:
         self._by_user_id: dict[str, Contact] = {}
 
     def all(self) -> list[Contact]:
-        """Every contact there is now."""
+        """Return every contact."""
         return list(self._by_id.values())
 
     def find(self, email: str | None = None, user_id: str | None = None) -> Contact | None:
-        """The contact that matches either identifier; Refusal (400) when each belongs to another contact."""
+        """Return the contact with either identifier; raise `ApiError` (400) if they belong to two contacts."""
         by_email = self._by_email.get(email) if email is not None else None
         by_user_id = self._by_user_id.get(user_id) if user_id is not None else None
         if by_email and by_user_id and by_email is not by_user_id:
-            raise Refusal(400, "Multiple contacts found for the given criteria")
+            raise ApiError(400, "Multiple contacts found for the given criteria")
         return by_email or by_user_id
 
     def add(self, change: ContactChange, now: float) -> Contact:
-        """A new contact; Refusal (400) without an email, and (409) when an identifier is taken."""
+        """Add a contact; raise `ApiError` (400) without an email, and (409) if an identifier is taken."""
         if change.email is None:
-            raise Refusal(400, "email is required.")
+            raise ApiError(400, "email is required.")
         if change.email in self._by_email or change.user_id in self._by_user_id:
-            raise Refusal(409, "Email or userId is already on list.")
+            raise ApiError(409, "Email or userId is already on list.")
         self._made += 1
         return self._write(Contact(f"contact-{self._made}", change.email, created=now, updated=now), change, now)
 
     def save(self, change: ContactChange, now: float, *, unknown: str) -> Contact:
-        """The matching contact, changed, or a new one; Refusal (400, `unknown`) when that would lack an email."""
+        """Change the matching contact, or add one; raise `ApiError` (400) with the message `unknown` if it has no email."""
         contact = self.find(change.email, change.user_id)
         if contact is not None:
             return self._write(contact, change, now)
         if change.email is None:
-            raise Refusal(400, unknown)
+            raise ApiError(400, unknown)
         return self.add(change, now)
 
     def remove(self, email: str | None, user_id: str | None) -> Contact:
-        """Forgets the contact; Refusal (404) when there is none."""
+        """Delete the contact and return it; raise `ApiError` (404) if there is none."""
         contact = self.find(email, user_id)
         if contact is None:
-            raise Refusal(404, "Contact not found.")
+            raise ApiError(404, "Contact not found.")
         self._unlink(contact)
         return contact
 

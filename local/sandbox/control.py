@@ -1,19 +1,15 @@
-"""The sandbox's own endpoints, under `/sandbox`: what it saw, and what is to go wrong."""
+"""The sandbox's own endpoints under `/sandbox`: its state and journal, and the faults to simulate."""
 
 from __future__ import annotations
 
-from functools import partial
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, current_app, request
 from pydantic import ValidationError
 
 from local.sandbox.bodies import read_object
 from local.sandbox.faults import Fault
-from local.sandbox.json_app import json_app
-from local.sandbox.refusal import Refusal
+from segment_loops.json_app import ApiError, json_app, only_from_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,10 +22,10 @@ _control = Blueprint("control", __name__, url_prefix="/sandbox")
 
 
 def control_app(sandbox: Sandbox, allowed_hosts: Collection[str]) -> Flask:
-    """The endpoints; they answer under loopback names and addresses, and under the host names given."""
+    """Return the endpoints, which answer under loopback names and addresses and under `allowed_hosts`."""
     app = json_app("control")
     app.extensions["sandbox"] = sandbox
-    app.before_request(partial(_refuse_strangers, allowed_hosts))
+    only_from_this_machine(app, allowed_hosts)
     app.register_blueprint(_control)
     return app
 
@@ -55,7 +51,7 @@ def _events() -> ResponseReturnValue:
 @_control.get("/requests")
 def _requests() -> ResponseReturnValue:
     with _sandbox().lock:
-        return [exchange.as_json() for exchange in _sandbox().journal.all()]
+        return [entry.as_json() for entry in _sandbox().journal.all()]
 
 
 @_control.get("/faults")
@@ -68,7 +64,7 @@ def _add_fault() -> ResponseReturnValue:
     try:
         fault = Fault.model_validate(read_object(request.get_data()))
     except ValidationError as error:
-        raise Refusal(400, _told(error)) from None
+        raise ApiError.invalid(error) from None
     _sandbox().faults.add(fault)
     return fault.model_dump(), 201
 
@@ -88,31 +84,3 @@ def _reset() -> ResponseReturnValue:
 def _sandbox() -> Sandbox:
     sandbox: Sandbox = current_app.extensions["sandbox"]
     return sandbox
-
-
-def _refuse_strangers(allowed_hosts: Collection[str]) -> None:
-    """A page from elsewhere reaches this port through the reader's browser: its Origin, or a rebound Host, tells."""
-    origin = request.headers.get("Origin")
-    hosts = [_host(f"//{request.headers.get('Host', '')}")] + ([_host(origin)] if origin is not None else [])
-    if not all(_is_loopback(host) or host in allowed_hosts for host in hosts):
-        raise Refusal(403, "The sandbox is controlled from this machine only.")
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _told(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())

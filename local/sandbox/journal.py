@@ -1,8 +1,8 @@
-"""Every request that was made, in the order of arrival."""
+"""The journal of all requests, in the order of their arrival."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,45 +10,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Exchange:
-    """One request, and what became of it."""
+class JournalEntry:
+    """A request, and its response."""
 
     time: float
-    """Seconds by the sandbox's clock, on arrival."""
+    """The arrival, in seconds by the sandbox's clock."""
     method: str
     path: str
-    """From the root: `/api/v1/…`, without the query."""
+    """The whole path, `/api/v1/…`, without the query."""
     query: str
     body: Any
-    """The JSON value; the text if it is none; null if there is no body."""
-    key: str | None
-    """The Idempotency-Key."""
+    """The JSON value, or the text if it is not JSON; None without a body."""
+    idempotency_key: str | None
     number: int = 0
-    """Its place in the journal, from 1; set by the journal."""
+    """Its number in the journal, from 1."""
     status: int | None = None
-    """As sent; null until then, and when the connection was reset instead."""
-    answer: Any = None
-    """What was sent: the JSON value, or the text if it is none; null where it did not go out whole."""
+    """None until a response is sent, and if the connection was reset instead."""
+    response: Any = None
+    """The JSON value, or the text if it is not JSON; None if it was not sent as a whole."""
     effect: bool = False
-    """Whether it changed something or was processed, whatever was answered."""
+    """True if it was processed and changed something, whatever the response."""
     fault: FaultKind | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, under the same names."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return all fields under the same names, in camel case."""
+        shown = asdict(self)
+        shown["idempotencyKey"] = shown.pop("idempotency_key")
+        return shown
 
 
 class Journal:
-    """The exchanges so far."""
+    """All requests so far."""
 
     def __init__(self) -> None:
-        self._exchanges: list[Exchange] = []
+        self._entries: list[JournalEntry] = []
 
-    def all(self) -> list[Exchange]:
-        """Every exchange, also those that are not answered yet."""
-        return list(self._exchanges)
+    def all(self) -> list[JournalEntry]:
+        """Return every entry, including requests that have no response yet."""
+        return list(self._entries)
 
-    def add(self, exchange: Exchange) -> None:
-        """Takes down a request that has arrived; whoever answers it completes the entry."""
-        self._exchanges.append(exchange)
-        exchange.number = len(self._exchanges)
+    def add(self, entry: JournalEntry) -> None:
+        """Add a request on its arrival; its entry is completed with the response."""
+        self._entries.append(entry)
+        entry.number = len(self._entries)

@@ -1,4 +1,4 @@
-"""Mailing lists: made in Loops' own pages, so the API only reads them."""
+"""Mailing lists; people create them in Loops' web app, and the API only reads them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class MailingList:
-    """One list, as `GET /v1/lists` shows it."""
+    """A mailing list, as `GET /v1/lists` shows it."""
 
     id: str
     name: str
@@ -16,7 +16,7 @@ class MailingList:
     is_public: bool = True
 
     def as_json(self) -> dict[str, Any]:
-        """`{"id", "name", "description", "isPublic"}`."""
+        """Return `{"id", "name", "description", "isPublic"}`."""
         shown = asdict(self)
         shown["isPublic"] = shown.pop("is_public")
         return shown

@@ -1,17 +1,17 @@
-"""The contact properties that the team has, and which of them are dates."""
+"""The team's contact properties with their types."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Literal, get_args
 
-from local.sandbox.dates import read_date
-from local.sandbox.refusal import Refusal
+from local.sandbox.loops_dates import read_date
+from segment_loops.json_app import ApiError
 
 PropertyType = Literal["string", "number", "boolean", "date"]
 
 RESERVED = frozenset({"id", "listId", "softDeleteAt", "teamId", "updatedAt"})
-"""Names that Loops keeps for itself."""
+"""Names that Loops reserves."""
 
 _BUILT_IN: dict[str, PropertyType] = {
     "firstName": "string",
@@ -27,7 +27,7 @@ _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class Properties:
-    """Every property with its type; those that every team has are there from the start."""
+    """All contact properties, including those that every team has."""
 
     def __init__(self) -> None:
         self._custom: dict[str, PropertyType] = {}
@@ -36,34 +36,34 @@ class Properties:
         return name in _BUILT_IN or name in self._custom
 
     def create(self, name: Any, kind: Any) -> None:
-        """Adds a custom property; Refusal (400) for a name that is taken or reserved, or a type that Loops lacks."""
+        """Add a custom property; raise `ApiError` (400) for a name that is taken or reserved, or an unknown type."""
         if not isinstance(name, str) or not name:
-            raise Refusal(400, "name is required.")
+            raise ApiError(400, "name is required.")
         if kind not in get_args(PropertyType):
-            raise Refusal(400, "type must be one of: string, number, boolean, date.")
+            raise ApiError(400, "type must be one of: string, number, boolean, date.")
         if name in RESERVED:
-            raise Refusal(400, f"{name} is a reserved name.")
+            raise ApiError(400, f"{name} is a reserved name.")
         if name in self:
-            raise Refusal(400, "Property already exists.")
+            raise ApiError(400, "Property already exists.")
         self._custom[name] = kind
 
     def learn(self, name: str, value: Any) -> None:
-        """Adds a property that came with a contact, its type told by its first value."""
+        """Add a property that came with a contact, unless it is known; its type is that of its first value."""
         if name not in self and value is not None:
             self._custom[name] = _type_of(value)
 
     def stored(self, name: str, value: Any) -> Any:
-        """The value as it is kept; Refusal (400) when it is no date where the property is one."""
+        """Return the value as it is stored; raise `ApiError` (400) if a date property gets another value."""
         known = _BUILT_IN.get(name) or self._custom.get(name)
         if known != "date" or value is None:
             return value
         try:
             return read_date(value)
         except ValueError as error:
-            raise Refusal(400, f"{name} is not a valid date: {error}.") from None
+            raise ApiError(400, f"{name} is not a valid date: {error}.") from None
 
     def listed(self, *, custom_only: bool = False) -> list[dict[str, str]]:
-        """`[{"key", "label", "type"}]`."""
+        """Return `[{"key", "label", "type"}]`."""
         shown = self._custom if custom_only else _BUILT_IN | self._custom
         return [{"key": key, "label": _label(key), "type": kind} for key, kind in shown.items()]
 

@@ -1,4 +1,4 @@
-"""How many requests a second a team may make, counted in either of the two usual ways."""
+"""The limit on a team's requests a second, counted in either of the two usual ways."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ _SECOND = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the limit says to one request."""
+    """The limit's decision on one request."""
 
     granted: bool
     limit: int
     remaining: int
 
     def headers(self) -> dict[str, str]:
-        """The two headers that Loops sends with every answer."""
+        """Return the two headers that Loops sends with every response."""
         return {"x-ratelimit-limit": str(self.limit), "x-ratelimit-remaining": str(self.remaining)}
 
 
 class RateLimit(Protocol):
-    """A request that is not granted does not count; times are in seconds and do not run backwards."""
+    """A limit; requests that are not granted do not count. Times are in seconds and never decrease."""
 
     def take(self, now: float) -> Allowance:
-        """Counts a request, if one is left."""
+        """Count a request, if the limit allows one more."""
 
     def look(self, now: float) -> Allowance:
-        """The same without counting."""
+        """Return the decision without counting a request."""
 
 
 class FixedWindow:
-    """So many in each second of the clock: around its stroke twice as many can pass within one second."""
+    """Counts by seconds of the clock: at the turn of a second, twice the limit can pass within one second."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -44,7 +44,7 @@ class FixedWindow:
         self._taken = 0
 
     def take(self, now: float) -> Allowance:
-        """Counts a request, if one is left."""
+        """Count a request, if the limit allows one more."""
         allowance = self.look(now)
         if not allowance.granted:
             return allowance
@@ -52,7 +52,7 @@ class FixedWindow:
         return Allowance(granted=True, limit=self._limit, remaining=allowance.remaining - 1)
 
     def look(self, now: float) -> Allowance:
-        """The same without counting."""
+        """Return the decision without counting a request."""
         if math.floor(now) != self._second:
             self._second, self._taken = math.floor(now), 0
         left = self._limit - self._taken
@@ -60,14 +60,14 @@ class FixedWindow:
 
 
 class SlidingWindow:
-    """So many in any second whatever."""
+    """Counts the last second before each request."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._taken: deque[float] = deque()
 
     def take(self, now: float) -> Allowance:
-        """Counts a request, if one is left."""
+        """Count a request, if the limit allows one more."""
         allowance = self.look(now)
         if not allowance.granted:
             return allowance
@@ -75,7 +75,7 @@ class SlidingWindow:
         return Allowance(granted=True, limit=self._limit, remaining=allowance.remaining - 1)
 
     def look(self, now: float) -> Allowance:
-        """The same without counting."""
+        """Return the decision without counting a request."""
         while self._taken and self._taken[0] <= now - _SECOND:
             self._taken.popleft()
         left = self._limit - len(self._taken)
@@ -83,7 +83,7 @@ class SlidingWindow:
 
 
 def rate_limit(limit: int | None, window: Window) -> RateLimit | None:
-    """A fresh limit of that kind; None when there is none."""
+    """Return a new limit of that kind, or None if `limit` is None."""
     if limit is None:
         return None
     return FixedWindow(limit) if window == "fixed" else SlidingWindow(limit)

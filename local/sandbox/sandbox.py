@@ -1,4 +1,4 @@
-"""One team at Loops: what it has, what it was told, and what is to go wrong."""
+"""One team at Loops: its state, its journal, and the faults to simulate."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from local.sandbox.assumptions import Assumptions
 from local.sandbox.contact_change import ChangeReader, ContactChange, plain_values
 from local.sandbox.contacts import Contact, Contacts
-from local.sandbox.events import Events
 from local.sandbox.faults import Faults
-from local.sandbox.idempotency import LONGEST_KEY, IdempotencyKeys
 from local.sandbox.journal import Journal
+from local.sandbox.loops_events import LoopsEvents
 from local.sandbox.properties import Properties
 from local.sandbox.rate_limit import Window, rate_limit
-from local.sandbox.refusal import Refusal
+from local.sandbox.used_idempotency_keys import LONGEST_IDEMPOTENCY_KEY, UsedIdempotencyKeys
+from segment_loops.json_app import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,14 +27,13 @@ REQUESTS_PER_SECOND = 10
 
 
 class Sandbox:
-    """The state behind the API, and the rules that span several parts of it.
+    """The state behind the API, and the rules that concern several parts of it.
 
-    `clock` gives the time in seconds and `sleep` waits for so many; all times come from them. `limit` is in requests
-    a second, None for no limit. `api_key` and `assumptions` may be changed at any time. Who reads while requests are
-    under way holds `lock`.
+    `clock` returns the time in seconds, and `sleep` waits. `limit` is in requests a second, None for no limit. `api_key`
+    and `assumptions` may be changed at any time. Hold `lock` to read the state while requests are in progress.
     """
 
-    def __init__(  # noqa: PLR0913  # a team has so many settings; all but the key go by name
+    def __init__(  # noqa: PLR0913  # every setting has a default, and is passed by name
         self,
         api_key: str = "sandbox-key",
         *,
@@ -53,50 +52,53 @@ class Sandbox:
         self.lists = {each.id: each for each in lists}
         self.assumptions = assumptions or Assumptions()
         self.faults = Faults()
-        # Reentrant, so that a test may hold it over a call that takes it too.
+        # Reentrant, so that it may be held over a call that acquires it too.
         self.lock = threading.RLock()
         self._limit = limit
         self._window = window
         self.reset()
 
     def reset(self) -> None:
-        """Forgets contacts, custom properties, events, keys, requests, faults and what was taken of the limit."""
+        """Forget everything but the settings: contacts, properties, events, idempotency keys, requests and faults."""
         with self.lock:
             self.contacts = Contacts()
             self.properties = Properties()
-            self.events = Events()
-            self.keys = IdempotencyKeys()
+            self.events = LoopsEvents()
+            self.idempotency_keys = UsedIdempotencyKeys()
             self.journal = Journal()
             self.rate_limit = rate_limit(self._limit, self._window)
             self.faults.clear()
 
     def create_contact(self, body: Mapping[str, Any]) -> Contact:
-        """`POST /v1/contacts/create`; Refusal (400, 409)."""
+        """Implement `POST /v1/contacts/create`; raise `ApiError` (400, 409)."""
         change = self._read_change(body)
         return self._learn(change, self.contacts.add(change, self.clock()))
 
     def update_contact(self, body: Mapping[str, Any]) -> Contact:
-        """`PUT /v1/contacts/update`; Refusal (400)."""
+        """Implement `PUT /v1/contacts/update`; raise `ApiError` (400)."""
         return self._save(self._read_change(body), unknown="userId not found, and a new contact needs an email.")
 
-    def send_event(self, body: Mapping[str, Any], key: str | None) -> None:
-        """`POST /v1/events/send`; Refusal (400, 409). Whether the key is used up is settled when it is answered."""
+    def send_event(self, body: Mapping[str, Any], idempotency_key: str | None) -> None:
+        """Implement `POST /v1/events/send`; raise `ApiError` (400, 409).
+
+        The caller records whether the idempotency key is used up, once the response is known.
+        """
         now = self.clock()
-        if key is not None and len(key) > LONGEST_KEY:
-            raise Refusal(400, f"Idempotency-Key must be at most {LONGEST_KEY} characters.")
-        if key is not None and self.keys.used(key, now):
-            raise Refusal(409, "Idempotency key has been used already.")
+        if idempotency_key is not None and len(idempotency_key) > LONGEST_IDEMPOTENCY_KEY:
+            raise ApiError(400, f"Idempotency-Key must be at most {LONGEST_IDEMPOTENCY_KEY} characters.")
+        if idempotency_key is not None and self.idempotency_keys.used(idempotency_key, now):
+            raise ApiError(409, "Idempotency key has been used already.")
         name, properties, contact_fields = _event_parts(body)
         plain = plain_values(properties, self.assumptions)
         contact = self._save(self._read_change(contact_fields), unknown="Contact not found.")
-        self.events.add(name, plain, contact, key, now)
+        self.events.add(name, plain, contact, idempotency_key, now)
 
     def leave(self, email: str, list_id: str | None = None) -> None:
-        """The person leaves a list, or opts out of everything, as by an email's footer; Refusal (404)."""
+        """Unsubscribe the person from a list, or from everything, as in Loops; raise `ApiError` (404) if unknown."""
         with self.lock:
             contact = self.contacts.find(email)
             if contact is None:
-                raise Refusal(404, "Contact not found.")
+                raise ApiError(404, "Contact not found.")
             contact.leave(list_id)
 
     def _read_change(self, body: Mapping[str, Any]) -> ContactChange:
@@ -106,20 +108,20 @@ class Sandbox:
         return self._learn(change, self.contacts.save(change, self.clock(), unknown=unknown))
 
     def _learn(self, change: ContactChange, contact: Contact) -> Contact:
-        """A property comes into being with the contact that has it, so not with one that was refused."""
+        """Add the properties of a contact that has been saved, and so of none that was refused."""
         for name, value in change.properties.items():
             self.properties.learn(name, value)
         return contact
 
 
 def _event_parts(body: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
-    """The event's name, its properties, and the rest, which is the contact's."""
+    """Return the event's name, its properties, and the other fields, which are the contact's."""
     name, properties = body.get("eventName"), body.get("eventProperties")
     if not isinstance(name, str) or not name:
-        raise Refusal(400, "eventName is required.")
+        raise ApiError(400, "eventName is required.")
     if ":" in name:
-        raise Refusal(400, "eventName must not contain a colon.")
+        raise ApiError(400, "eventName must not contain a colon.")
     if properties is not None and not isinstance(properties, dict):
-        raise Refusal(400, "eventProperties must be an object.")
+        raise ApiError(400, "eventProperties must be an object.")
     rest = {field: value for field, value in body.items() if field not in {"eventName", "eventProperties"}}
     return name, properties or {}, rest

@@ -1,4 +1,4 @@
-"""How an answer goes out: whole, or as a fault has it."""
+"""The transmission of an answer, whole or as a fault spoils it."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ if TYPE_CHECKING:
 _PAGE = "<!doctype html><title>Sign in</title><p>This network wants you to sign in first."
 
 
-def struck(fault: Fault, truth: Response | None, sleep: Callable[[float], object]) -> Response:
-    """What is sent under the fault; `truth` is the true answer, there if the request was processed."""
+def faulty_answer(fault: Fault, true_answer: Response | None, sleep: Callable[[float], object]) -> Response:
+    """Return the answer to send under the fault; `true_answer` is None if the request was not processed."""
     if fault.kind == "status":
-        return _told(fault)
+        return _chosen(fault)
     if fault.kind == "reset":
         return Response(_reset())
-    if truth is None or fault.kind == "garbage":
+    if true_answer is None or fault.kind == "garbage":
         return Response(_PAGE, mimetype="text/html")
     if fault.kind == "truncated":
-        return _sent(truth, _half(truth.get_data()))
+        return _with_body(true_answer, _half(true_answer.get_data()))
     if fault.kind == "trickle":
-        return _sent(truth, _trickled(truth.get_data(), fault.seconds, sleep))
-    return truth
+        return _with_body(true_answer, _trickled(true_answer.get_data(), fault.seconds, sleep))
+    return true_answer
 
 
-def _told(fault: Fault) -> Response:
+def _chosen(fault: Fault) -> Response:
     if fault.body is None:
         return Response(status=fault.status)
     return Response(json.dumps(fault.body), status=fault.status, mimetype="application/json")
 
 
-def _sent(truth: Response, chunks: Iterator[bytes]) -> Response:
-    """The true answer's status and headers, its length too, over these chunks."""
-    return Response(chunks, status=truth.status, headers=truth.headers)
+def _with_body(true_answer: Response, chunks: Iterator[bytes]) -> Response:
+    """Return an answer with this body, and with the status and all headers of the true one, including its length."""
+    return Response(chunks, status=true_answer.status, headers=true_answer.headers)
 
 
 def _reset() -> Iterator[bytes]:
     raise ConnectionReset
-    yield  # what makes it a generator, so that it raises when it is sent
+    yield  # makes this a generator, which raises only once it is sent
 
 
 def _half(body: bytes) -> Iterator[bytes]:

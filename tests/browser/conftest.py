@@ -13,7 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from local.sandbox import MailingList, Sandbox
-from local.stack import MAPPINGS, LocalStack
+from local.stack import LocalStack
+from local.studio_backend import attach_studio
+from segment_loops.mappings_file import MAPPINGS
 from tests.browser.studio_page import StudioPage
 
 if TYPE_CHECKING:
@@ -80,7 +82,9 @@ def sandbox(clock: MovableClock) -> Sandbox:
 
 @pytest.fixture
 def stack(clock: MovableClock, mappings: Path, sandbox: Sandbox) -> Iterator[LocalStack]:
-    with LocalStack(clock=clock, sandbox=sandbox, mappings=mappings, studio=True) as stack:
+    stack = LocalStack(clock=clock, sandbox=sandbox, mappings=mappings)
+    attach_studio(stack)
+    with stack:
         yield stack
 
 

@@ -34,7 +34,7 @@ class StudioPage:
         self.page.get_by_role("textbox", name="Event").fill(json.dumps(event, indent=2))
 
     def mapping(self) -> Any:
-        """What stands in the editor."""
+        """Return the text in the editor."""
         return json.loads(self.page.get_by_label("Mapping", exact=True).input_value())
 
     def send(self, outcome: str) -> None:

@@ -1,4 +1,4 @@
-"""How the studio looks: on a phone, in light and dark, and in the pictures of the documentation."""
+"""The looks of the studio: on a phone, in light and dark, and in the pictures of the documentation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 import urllib3
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from local import PROJECT
 from local.sandbox import Fault
 from local.stack import MAPPINGS, SHARED_SECRET
 from loops_destination.signature import sign
+from segment_loops import PROJECT
 from tests.browser.studio_page import StudioPage
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def pictured(browser: Browser, busy: LocalStack, scheme: Any) -> Iterator[Page]:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Where the pictures go: into PICTURES, as the documentation's did, or nowhere that stays."""
+    """The folder for the pictures: PICTURES, or a temporary one."""
     return Path(os.environ.get("PICTURES") or tmp_path).absolute()
 
 

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from local.sandbox import Sandbox, SandboxServer
 from local.stack import SHARED_SECRET, LocalStack
+from local.studio_backend import attach_studio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def elsewhere() -> Iterator[SandboxServer]:
-    """What the stack takes for the real Loops."""
+    """A Loops in place of the real one."""
     with SandboxServer(Sandbox("real-key", limit=None)) as server:
         yield server
 
@@ -28,7 +29,9 @@ def elsewhere() -> Iterator[SandboxServer]:
 @pytest.fixture
 def stack(clock: MovableClock, mappings: Path, elsewhere: SandboxServer) -> Iterator[LocalStack]:
     secret = {"apiKey": "real-key", "sharedSecret": SHARED_SECRET}
-    with LocalStack(clock=clock, loops_url=elsewhere.url, secret=secret, mappings=mappings, studio=True) as stack:
+    stack = LocalStack(clock=clock, loops_url=elsewhere.url, secret=secret, mappings=mappings)
+    attach_studio(stack)
+    with stack:
         yield stack
 
 

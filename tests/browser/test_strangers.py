@@ -7,29 +7,35 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import Browser
 
 from local.http_server import HttpServer
+from local.sandbox import Fault
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
 
-STEAL = """async (root) => {
+STEAL = """async ([root, sandbox]) => {
   const tried = [];
   const json = {method: 'POST', body: '{"kind":"reset"}', headers: {'Content-Type': 'application/json'}};
   const plain = {method: 'POST', mode: 'no-cors', body: '{"kind":"reset"}'};
   for (const options of [json, plain]) {
-    await fetch(root + '/studio/api/faults', options).catch((error) => tried.push(error.name));
+    for (const url of [root + '/studio/api/faults', sandbox + '/sandbox/faults']) {
+      await fetch(url, options).catch((error) => tried.push(error.name));
+    }
   }
+  await fetch(sandbox + '/sandbox', {method: 'DELETE'}).catch((error) => tried.push(error.name));
   await fetch(root + '/studio/api/audience').then((answer) => answer.text()).catch((error) => tried.push(error.name));
   return tried;
 }"""
 
 
 def test_a_page_from_elsewhere_changes_and_reads_nothing(browser: Browser, stack: LocalStack) -> None:
-    """Scripts of another origin can neither add a fault nor read the audience."""
+    """Scripts of a page on another port can neither add a fault, nor reset the sandbox, nor read the audience."""
+    kept = Fault(kind="reset", path="/nothing")
+    stack.sandbox.faults.add(kept)
     with HttpServer(_elsewhere) as server:
         page = browser.new_page()
         page.goto(f"{server.root}/")
-        assert "TypeError" in page.evaluate(STEAL, stack.gateway.root)
-        assert stack.sandbox.faults.all() == []
+        assert page.evaluate(STEAL, [stack.gateway.root, stack.loops.root]).count("TypeError") >= 4
+        assert stack.sandbox.faults.all() == [kept]
         page.close()
 
 

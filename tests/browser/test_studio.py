@@ -1,4 +1,4 @@
-"""What a person does in the studio, done in a browser."""
+"""The work of a person in the studio, in a browser."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CONTACT = "Create or update a contact"
 
 
 def test_a_mapping_is_broken_mended_saved_and_tried(studio: StudioPage, page: Page, mappings: Path) -> None:
-    """A fault shows at its line and keeps the file as it is; mended, the mapping is saved, and what is sent is found."""
+    """A problem is shown at its line and nothing is saved; once it is fixed, the mapping is saved and used."""
     before = mappings.read_bytes()
     studio.open()
     mapping = studio.mapping()
     editor = page.get_by_label("Mapping", exact=True)
 
     editor.fill(json.dumps(mapping | {"firstName": {"@pth": "$.traits.firstName"}}, indent=2))
-    expect(page.locator("#problems-mapping")).to_contain_text("there is no directive @pth")
+    expect(page.locator("#problems-mapping")).to_contain_text("unknown directive @pth")
     line = editor.input_value().split("\n").index('    "@pth": "$.traits.firstName"') + 1
     expect(page.locator("#editor .gutter .faulty")).to_have_text(str(line - 1))
     expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
@@ -70,12 +70,13 @@ def test_a_trigger_says_which_condition_decides(studio: StudioPage, page: Page) 
 
 
 def test_a_subscription_is_added_and_deleted(studio: StudioPage, page: Page, mappings: Path) -> None:
-    """A new subscription takes events once it is saved, and is gone from the file once it is deleted."""
+    """A new subscription takes events once it is enabled and saved, and is gone from the file once it is deleted."""
     studio.open()
     page.get_by_role("button", name="Add one").click()
     page.get_by_label("Name").fill("Signed up")
     page.get_by_label("Trigger").fill('event = "User Registered"')
     studio.take_event("track")
+    page.get_by_label("Enabled").check()
     expect(page.locator("#picks").get_by_role("button", name="Signed up")).to_contain_text("takes the event")
     page.get_by_role("button", name="Save and send test event").click()
     expect(page.locator("#answer")).to_contain_text("delivered, by “Signed up”")
@@ -88,8 +89,22 @@ def test_a_subscription_is_added_and_deleted(studio: StudioPage, page: Page, map
     assert len(json.loads(mappings.read_bytes())["subscriptions"]) == 3
 
 
+def test_a_new_subscription_is_disabled(studio: StudioPage, page: Page, mappings: Path, sandbox: Sandbox) -> None:
+    """A subscription that was only added and saved sends nothing, although its default trigger matches."""
+    studio.open()
+    page.get_by_role("button", name="Add one").click()
+    expect(page.get_by_label("Enabled")).not_to_be_checked()
+    name = page.get_by_label("Name").input_value()
+    expect(page.locator("#picks").get_by_role("button", name=name).last).to_contain_text("disabled")
+    studio.take_event("track")
+    page.get_by_role("button", name="Save and send test event").click()
+    expect(page.locator("#answer")).to_contain_text("delivered")
+    assert json.loads(mappings.read_bytes())["subscriptions"][3]["enabled"] is False
+    assert len(sandbox.events.all()) == 1
+
+
 def test_a_delivery_waits_for_loops_and_arrives(studio: StudioPage, page: Page, clock: MovableClock) -> None:
-    """With Loops answering 500 an event is queued; once Loops is well it is delivered, and both answers are told."""
+    """With Loops answering 500 an event is queued; once Loops works again it is delivered, and both responses are shown."""
     studio.fail("answer 500", "the next call")
     studio.open()
     studio.send("queued")
@@ -132,7 +147,7 @@ def test_deliveries_are_filtered_and_sent_again(studio: StudioPage, page: Page, 
 
 
 def test_a_dead_letter_is_redriven(studio: StudioPage, page: Page, stack: LocalStack) -> None:
-    """What Loops refused waits by its reason; redriven it is delivered, and the letter is gone."""
+    """A delivery that Loops refused is listed by its reason; redriven, it is delivered and no longer a dead letter."""
     studio.fail("refuse the request, 400", "the next call")
     studio.open()
     studio.send("rejected")

@@ -18,7 +18,7 @@ def subscription(vector: dict[str, Any]) -> Subscription:
 
 @pytest.mark.parametrize("vector", [v for v in VECTORS if "request" in v], ids=lambda vector: vector["id"])
 def test_request(vector: dict[str, Any]) -> None:
-    """Loops is asked exactly what Segment's own destination asks."""
+    """A request is exactly the one that Segment's own destination sends."""
     request = subscription(vector).request(vector["event"])
     assert {"method": request.method, "path": request.path, "body": request.body} == vector["request"]
 
@@ -31,5 +31,5 @@ def test_error(vector: dict[str, Any]) -> None:
 
 
 def test_every_vector_is_tested() -> None:
-    """Each vector says either what is asked or that it is refused."""
+    """Each vector has either a request or an error, and so is tested."""
     assert all(("request" in vector) != ("error" in vector) for vector in VECTORS)

@@ -14,15 +14,15 @@ def vectors(name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("vector", vectors("mapping.jsonl"), ids=lambda vector: vector["id"])
 def test_vector(vector: dict[str, Any]) -> None:
-    """A mapping resolves to what Segment's own code gives for the event."""
+    """A mapping resolves to the output of Segment's own code."""
     assert Mapping(vector["mapping"]).resolve(vector["event"]) == vector["output"]
 
 
 @pytest.mark.parametrize("vector", vectors("invalid-mappings.jsonl"), ids=lambda vector: vector["id"])
 def test_invalid_vector(vector: dict[str, Any]) -> None:
-    """An invalid mapping is refused with as many faults as it has, each at its place or deeper."""
+    """An invalid mapping is refused with each of its problems, at the expected path or below it."""
     with pytest.raises(MappingError) as refused:
         Mapping(vector["mapping"])
-    paths = [fault.path for fault in refused.value.faults]
+    paths = [problem.path for problem in refused.value.problems]
     assert len(paths) == vector["faults"]
     assert all(any(path.startswith(expected) for path in paths) for expected in vector["paths"] or [])

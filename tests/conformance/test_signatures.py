@@ -13,5 +13,5 @@ VECTORS = [
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_vector(vector: dict[str, Any]) -> None:
-    """A signature covers what it covers when Segment's own code has signed."""
+    """A signature by Segment's own code covers what the vector says."""
     assert verify(vector["body"].encode(), vector["signature"], [vector["secret"]]) == vector["covers"]

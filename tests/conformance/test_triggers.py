@@ -13,11 +13,11 @@ VECTORS = [
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_vector(vector: dict[str, Any]) -> None:
-    """A trigger matches what Segment's own code says it matches."""
+    """A trigger matches the events that it matches in Segment's own code."""
     assert Trigger(vector["trigger"]).matches(vector["event"]) is vector["matches"]
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_vector_printed(vector: dict[str, Any]) -> None:
-    """The canonical form of a trigger matches what Segment's own code says the trigger matches."""
+    """The canonical form of a trigger matches the events that the trigger matches in Segment's own code."""
     assert Trigger(str(Trigger(vector["trigger"]))).matches(vector["event"]) is vector["matches"]

@@ -1,4 +1,4 @@
-"""A small storm over real HTTP, and that a storm can fail."""
+"""A small storm over HTTP, and storms that must fail."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from local.storm import Count, FastClock, Storm, stack_for_a_storm
+from local.storm import FastClock, Storm, StormResult, stack_for_a_storm
 
 
-def storm(**sabotage: Any) -> Count:
+def storm(**sabotage: Any) -> StormResult:
     clock = FastClock()
     with stack_for_a_storm(clock) as stack:
         return Storm(stack, clock, events=150, seed=11, **sabotage).run()
 
 
 def test_nothing_is_lost_and_nothing_is_sent_twice() -> None:
-    """While Loops, SQS, Secrets Manager and the functions fail, each event is delivered, filtered or rejected, once."""
+    """While Loops, SQS, Secrets Manager and the functions fail, each event is delivered, filtered or rejected once."""
     count = storm()
     assert count.is_good, str(count)
     assert count.delivered > 100
@@ -25,26 +25,29 @@ def test_nothing_is_lost_and_nothing_is_sent_twice() -> None:
     assert count.rejected > 0
 
 
-def test_a_dropped_acknowledgement_is_noticed() -> None:
-    """An event that was acknowledged and is nowhere is counted as lost, and the storm has failed."""
+def test_a_lost_event_fails_the_storm() -> None:
+    """An event that was acknowledged but is nowhere is counted as lost, and the result is not good."""
     count = storm(lose=lambda number: number % 10 == 0)
     assert count.lost > 0
     assert not count.is_good
 
 
-def test_a_wrong_idempotency_key_is_noticed() -> None:
-    """An event that comes again under another messageId, and so another key, is counted as sent twice."""
+def test_an_event_sent_twice_fails_the_storm() -> None:
+    """An event retried with another messageId, and so another idempotency key, is counted as sent twice."""
     count = storm(resent=lambda event: event | {"messageId": str(uuid.uuid4())})
     assert count.sent_twice > 0
     assert not count.is_good
 
 
 @pytest.mark.parametrize("field", ["queued", "lost", "sent_twice", "given_up"])
-def test_a_count_is_good_only_when_it_adds_up(field: str) -> None:
-    """Anything lost, sent twice, left over or unaccounted for makes the run fail, and its line says so."""
+def test_a_result_is_good_only_if_it_adds_up(field: str) -> None:
+    """A result with an event lost, sent twice, waiting, given up or unaccounted for is not good."""
     good = {"received": 3, "delivered": 1, "filtered": 1, "rejected": 1}
     nothing = {"queued": 0, "lost": 0, "sent_twice": 0, "given_up": 0}
-    assert Count(**good, **nothing).is_good
-    assert str(Count(**good, **nothing)) == "received 3 delivered 1 filtered 1 rejected 1 queued 0 lost 0 sent-twice 0"
-    assert not Count(**good, **nothing | {field: 1}).is_good
-    assert not Count(**good | {"delivered": 0}, **nothing).is_good
+    assert StormResult(**good, **nothing).is_good
+    assert (
+        str(StormResult(**good, **nothing))
+        == "received 3 delivered 1 filtered 1 rejected 1 queued 0 lost 0 sent-twice 0"
+    )
+    assert not StormResult(**good, **nothing | {field: 1}).is_good
+    assert not StormResult(**good | {"delivered": 0}, **nothing).is_good

@@ -1,4 +1,4 @@
-"""AWS on this machine: moto's server, for what calls it over HTTP as in production."""
+"""Fixtures for an AWS on this machine: moto's server, which the product calls over HTTP as in production."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture
 def aws(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty AWS, which every client of the test talks to."""
+    """The URL of an empty AWS, to which all boto3 clients of the test connect."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")

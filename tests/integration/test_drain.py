@@ -1,33 +1,38 @@
-"""The drain of a backlog, in virtual time, with every part of the product that decides about the pace."""
+"""The drain of a backlog, and the wait at 429, in virtual time."""
 
 from __future__ import annotations
 
+import heapq
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from local.sandbox.rate_limit import Window, rate_limit
-from loops_destination.delivery import Breaker, Deliverer
+from loops_destination.breaker import Breaker
+from loops_destination.delivery import Deliverer
+from loops_destination.handlers.redelivery import Redelivery
+from loops_destination.handlers.webhook import Webhook
 from loops_destination.http_api import WebhookRequest
-from loops_destination.loops import Answer, Meaning
-from loops_destination.messages import Message, Parcel, QueueName, ascii_json
-from loops_destination.observability import Journal
+from loops_destination.loops import Meaning, Response
+from loops_destination.loops_request import LoopsRequest
+from loops_destination.messages import Message, QueueName, RoutedMessage, ascii_json
+from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
-from loops_destination.redelivery import Record, Redelivery
-from loops_destination.requests import LoopsRequest
-from loops_destination.secrets import SecretStore
+from loops_destination.received import ReceivedMessage
+from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
-from loops_destination.trust import Gatekeeper
-from loops_destination.webhook import Webhook
-from tests.fakes import EVENT, NOW, Keyring
+from loops_destination.verification import Verifier
+from tests.fakes import CONTACT, EVENT, IDENTIFY, NOW, TOO_FAST, Keyring, ManualClock, OneByOne, ScriptedLoops
 from tests.virtual_time import VirtualThreads, VirtualTime
 
 LIMIT = 10
-ANSWER_SECONDS = 0.3
+RESPONSE_SECONDS = 0.3
 POLL_SECONDS = 0.05  # between two batches of one poller
 BATCH = 50  # of the event source in the template
 BACKLOG = 1000
@@ -41,59 +46,66 @@ def track(number: int) -> dict[str, object]:
 
 @dataclass
 class VirtualLoops:
-    """Counts its calls against the limit when they arrive, half-way through their 300 ms."""
+    """A Loops that counts each call against its limit half-way through the call's 300 ms."""
 
     clock: VirtualTime
     window: Window
-    answered: list[tuple[float, int]] = field(default_factory=list)
+    responded: list[tuple[float, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._limit = rate_limit(LIMIT, self.window)
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:  # noqa: ARG002  # Loops' face
-        self.clock.sleep(ANSWER_SECONDS / 2)
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # the parameters of `Loops.send`
+        self.clock.sleep(RESPONSE_SECONDS / 2)
         assert self._limit is not None
         allowance = self._limit.take(self.clock.time())
-        self.clock.sleep(ANSWER_SECONDS / 2)
-        self.answered.append((self.clock.time(), TAKEN if allowance.granted else 429))
+        self.clock.sleep(RESPONSE_SECONDS / 2)
+        self.responded.append((self.clock.time(), TAKEN if allowance.granted else 429))
         if allowance.granted:
-            return Answer(Meaning.DONE, 200, remaining=allowance.remaining)
-        return Answer(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED, remaining=0)
+            return Response(Meaning.DONE, 200, remaining=allowance.remaining)
+        return Response(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED, remaining=0)
 
 
 @dataclass
 class VirtualQueue:
-    """The RetryQueue as two pollers see it."""
+    """The RetryQueue, received from by two pollers."""
 
     clock: VirtualTime
-    records: dict[str, Record] = field(default_factory=dict)
+    records: dict[str, ReceivedMessage] = field(default_factory=dict)
     visible_at: dict[str, float] = field(default_factory=dict)
 
-    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
-        for parcel in parcels:
-            assert parcel.queue is QueueName.RETRY
+    def store(self, messages: Sequence[RoutedMessage], deadline: float) -> list[bool]:  # noqa: ARG002  # it stores at once
+        for routed in messages:
+            assert routed.queue is QueueName.RETRY
             name = str(len(self.visible_at))
-            self.records[name] = Record(name, name, parcel.message.to_json(), self.clock.time())
+            self.records[name] = ReceivedMessage(
+                message_id=name,
+                receipt=name,
+                body=routed.message.to_json(),
+                sent_at=self.clock.time(),
+                receives=0,
+            )
             self.visible_at[name] = self.clock.time() + 5
-        return [True] * len(parcels)
+        return [True] * len(messages)
 
-    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
+    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:  # noqa: ARG002  # it hides at once
         for name, seconds in seconds_by_receipt.items():
             self.visible_at[name] = self.clock.time() + seconds
 
-    def receive(self) -> list[Record]:
+    def receive(self) -> list[ReceivedMessage]:
         now = self.clock.time()
         names = [name for name in self.records if self.visible_at[name] <= now][:BATCH]
         for name in names:
             self.visible_at[name] = now + 360
+            self.records[name] = replace(self.records[name], receives=self.records[name].receives + 1)
         return [self.records[name] for name in names]
 
 
 class Drain:
-    """A backlog, two pollers with an environment each, and perhaps web functions that get new events."""
+    """A backlog, two pollers with an environment each, and web functions if new events arrive."""
 
     def __init__(self, window: Window, *, new_events_a_second: float = 0.0, seed: int = 7) -> None:
-        random.seed(seed)  # of the backoff's jitter: the same run each time
+        random.seed(seed)  # the jitter of the pauses is the same in each run
         self.clock = VirtualTime()
         self.seed = seed
         self.loops = VirtualLoops(self.clock, window)
@@ -103,14 +115,14 @@ class Drain:
         self.drained = NOW
         for number in range(BACKLOG):
             message = Message(
-                f"key-{number}",
-                NOW,
-                Reason.TIMEOUT,
-                ascii_json(track(number)),
+                idempotency_key=f"key-{number}",
+                received_at=NOW,
+                reason=Reason.TIMEOUT,
+                event=ascii_json(track(number)),
                 action="sendEvent",
                 subscription="events",
             )
-            self.queue.store([Parcel(QueueName.RETRY, message)])
+            self.queue.store([RoutedMessage(QueueName.RETRY, message)], NOW)
             self.queue.visible_at[str(number)] = NOW
         self.backlog = {str(number) for number in range(BACKLOG)}
 
@@ -121,13 +133,14 @@ class Drain:
         redelivery = Redelivery(
             subscriptions=[EVENT],
             deliverer=Deliverer(self.loops, Keyring("key"), self.clock),
-            storage=self.queue,
-            journal=Journal("drain", lambda: ""),
+            store=self.queue,
+            telemetry=Telemetry("drain", lambda: ""),
             clock=self.clock,
             pacer=Pacer(LIMIT, self.clock),
             calls_at_once=5,
             retry_for_seconds=10**6,
-            threads=lambda size: VirtualThreads(self.clock, size),
+            max_event_age_seconds=72 * 3600,
+            workers=lambda size: VirtualThreads(self.clock, size),
         )
         while self.backlog & self.queue.records.keys():
             records = self.queue.receive()
@@ -159,41 +172,114 @@ class Drain:
         return Webhook(
             action="sendEvent",
             subscriptions=[EVENT],
-            gatekeeper=Gatekeeper(secrets),
+            verifier=Verifier(secrets),
             deliverer=Deliverer(self.loops, secrets, self.clock),
             breaker=Breaker(self.clock),
-            storage=self.queue,
-            journal=Journal("drain", lambda: ""),
+            store=self.queue,
+            telemetry=Telemetry("drain", lambda: ""),
             clock=self.clock,
+            max_event_age_seconds=10**6,
         )
 
     @property
     def rate(self) -> float:
-        """The calls that Loops took until the backlog was drained, of those that it would have taken."""
-        taken = sum(at <= self.drained for at, status in self.loops.answered if status == TAKEN)
+        """The part of Loops' limit that was used until the backlog was drained."""
+        taken = sum(at <= self.drained for at, status in self.loops.responded if status == TAKEN)
         return taken / (self.drained - NOW) / LIMIT
 
     @property
-    def refused(self) -> float:
-        """The part of the calls that was answered 429."""
-        return sum(status != TAKEN for _, status in self.loops.answered) / len(self.loops.answered)
+    def rate_limited(self) -> float:
+        """The part of the calls that Loops answered 429."""
+        return sum(status != TAKEN for _, status in self.loops.responded) / len(self.loops.responded)
 
 
 @pytest.mark.parametrize("window", ["fixed", "sliding"])
 def test_a_backlog_is_drained_at_the_rate_that_loops_allows(window: Window) -> None:
-    """A thousand events leave at 95 % of the limit or more, and no call is refused."""
+    """A backlog of 1,000 events leaves at 95 % of the limit or more, and no call is answered 429."""
     drain = Drain(window)
     drain.run()
     assert drain.rate >= 0.95
-    assert drain.refused == 0
+    assert drain.rate_limited == 0
     assert drain.queue.records == {}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("window", ["fixed", "sliding"])
 def test_a_backlog_is_drained_while_new_events_arrive(window: Window, seed: int) -> None:
-    """With five new events a second, the calls of all functions use 95 % of the limit, and 2 % at most are refused."""
+    """With five new events a second, all calls use at least 95 % of the limit, and at most 2 % are answered 429."""
     drain = Drain(window, new_events_a_second=5, seed=seed)
     drain.run()
     assert drain.rate >= 0.95
-    assert drain.refused <= 0.02
+    assert drain.rate_limited <= 0.02
+
+
+LONGEST_RETRY_SECONDS = 312 * 3600  # RetryForHours' maximum
+MAX_RECEIVES = 1000  # maxReceiveCount of the RetryQueue, which is SQS's maximum
+POLL_SECONDS_RATE_LIMITED = 10  # Lambda polls more often: in 13 days that is a hundredth more receives
+
+
+class RateLimited:
+    """Contact updates on the RetryQueue, while Loops answers 429 to every call."""
+
+    def __init__(self, messages: int) -> None:
+        random.seed(7)  # the jitter of the pauses is the same in each run
+        self.clock = ManualClock()
+        self.receives: Counter[str] = Counter()
+        self.letters: list[tuple[Reason, float]] = []
+        held = Message(
+            idempotency_key="key",
+            received_at=NOW,
+            reason=Reason.TIMEOUT,
+            event=ascii_json(IDENTIFY),
+            action="createOrUpdateContact",
+            subscription="contacts",
+        )
+        self._body = held.to_json()
+        self._agenda = [(NOW, str(number)) for number in range(messages)]
+
+    def run(self) -> None:
+        redelivery = Redelivery(
+            subscriptions=[CONTACT],
+            deliverer=Deliverer(ScriptedLoops(TOO_FAST), Keyring("key"), self.clock),
+            store=self,
+            telemetry=Telemetry("rate-limited", lambda: "", level="ERROR"),
+            clock=self.clock,
+            pacer=Pacer(LIMIT, self.clock),
+            calls_at_once=5,
+            retry_for_seconds=LONGEST_RETRY_SECONDS,
+            max_event_age_seconds=72 * 3600,
+            workers=lambda _: nullcontext(OneByOne()),
+        )
+        while self._agenda:
+            self.clock.now = max(self.clock.now, self._agenda[0][0]) + POLL_SECONDS_RATE_LIMITED
+            redelivery.deliver(list(self._receive()), 60)
+
+    def _receive(self) -> Iterator[ReceivedMessage]:
+        for _ in range(BATCH):
+            if not self._agenda or self._agenda[0][0] > self.clock.now:
+                return
+            _, name = heapq.heappop(self._agenda)
+            self.receives[name] += 1
+            yield ReceivedMessage(
+                message_id=name, receipt=name, body=self._body, sent_at=NOW, receives=self.receives[name]
+            )
+
+    def store(self, messages: Sequence[RoutedMessage], deadline: float) -> list[bool]:  # noqa: ARG002  # it stores at once
+        self.letters += [(routed.message.reason, self.clock.now - NOW) for routed in messages]
+        return [True] * len(messages)
+
+    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:  # noqa: ARG002  # it hides at once
+        for name, seconds in seconds_by_receipt.items():
+            heapq.heappush(self._agenda, (self.clock.now + seconds, name))
+
+
+@pytest.mark.parametrize("messages", [1, 100, 2000])
+def test_a_delivery_at_429_waits_for_all_of_retry_for_hours(messages: int) -> None:
+    """At 429 for 312 hours, a delivery is received at most 550 of 1,000 times, and its dead letter gives the reason."""
+    held = RateLimited(messages)
+    held.run()
+    assert max(held.receives.values()) <= 0.55 * MAX_RECEIVES
+    assert len(held.letters) == len(held.receives) == messages
+    for reason, waited in held.letters:
+        assert reason is Reason.RETRIES_EXHAUSTED
+        assert LONGEST_RETRY_SECONDS <= waited < LONGEST_RETRY_SECONDS + 2 * 3600

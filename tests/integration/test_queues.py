@@ -1,4 +1,4 @@
-"""The queues, on moto's SQS over HTTP."""
+"""The queues on moto's SQS."""
 
 import json
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import boto3
 import pytest
 
-from loops_destination.messages import Message, Parcel, QueueName
+from loops_destination.clock import SystemClock
+from loops_destination.messages import Message, QueueName, RoutedMessage
 from loops_destination.outcomes import Reason
 from loops_destination.queues import FIRST_RETRY_SECONDS, Queues, sqs_client
 from tests.fakes import NOW
@@ -22,13 +23,25 @@ def urls(sqs: Any) -> dict[QueueName, str]:
     return {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in QueueName}
 
 
+def soon() -> float:
+    return SystemClock().time() + 60
+
+
 def message(number: int, size: int = 10) -> Message:
     event = json.dumps({"type": "track", "n": number, "x": "x" * size})
-    return Message(f"key-{number}", NOW, Reason.REFUSED, event=event, action="sendEvent", subscription="s", status=400)
+    return Message(
+        idempotency_key=f"key-{number}",
+        received_at=NOW,
+        reason=Reason.REFUSED,
+        event=event,
+        action="sendEvent",
+        subscription="s",
+        status=400,
+    )
 
 
 def held(sqs: Any, url: str) -> list[dict[str, Any]]:
-    """Everything on a queue, whether it is hidden or not."""
+    """Receive and return all messages on a queue."""
     received = []
     while batch := sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
@@ -37,12 +50,12 @@ def held(sqs: Any, url: str) -> list[dict[str, Any]]:
     return received
 
 
-def test_each_parcel_goes_to_its_queue(sqs: Any, urls: dict[QueueName, str]) -> None:
-    """Dead letters are there at once, with their cause as attributes; deliveries wait a moment before they are tried."""
-    parcels = [Parcel(QueueName.DEAD_LETTER, message(1)), Parcel(QueueName.RETRY, message(2))]
-    assert Queues(urls).store(parcels) == [True, True]
+def test_each_message_goes_to_its_queue(sqs: Any, urls: dict[QueueName, str]) -> None:
+    """A dead letter is visible at once, with its attributes; a message on the RetryQueue is delayed by five seconds."""
+    messages = [RoutedMessage(QueueName.DEAD_LETTER, message(1)), RoutedMessage(QueueName.RETRY, message(2))]
+    assert Queues(urls, SystemClock()).store(messages, soon()) == [True, True]
     (letter,) = held(sqs, urls[QueueName.DEAD_LETTER])
-    assert json.loads(letter["Body"])["key"] == "key-1"
+    assert json.loads(letter["Body"])["idempotencyKey"] == "key-1"
     assert {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()} == {
         "reason": "refused",
         "status": "400",
@@ -55,49 +68,49 @@ def test_each_parcel_goes_to_its_queue(sqs: Any, urls: dict[QueueName, str]) -> 
 
 
 def test_many_and_large_messages_are_all_stored(sqs: Any, urls: dict[QueueName, str]) -> None:
-    """More than ten messages, and messages that fill a call, are split into as many calls as it takes."""
-    parcels = [Parcel(QueueName.DEAD_LETTER, message(number, 300_000)) for number in range(7)]
-    parcels += [Parcel(QueueName.DEAD_LETTER, message(number)) for number in range(7, 40)]
-    assert Queues(urls).store(parcels) == [True] * 40
-    keys = {json.loads(letter["Body"])["key"] for letter in held(sqs, urls[QueueName.DEAD_LETTER])}
+    """Many messages, or large ones, are split into as many calls as SQS' quotas require."""
+    messages = [RoutedMessage(QueueName.DEAD_LETTER, message(number, 300_000)) for number in range(7)]
+    messages += [RoutedMessage(QueueName.DEAD_LETTER, message(number)) for number in range(7, 40)]
+    assert Queues(urls, SystemClock()).store(messages, soon()) == [True] * 40
+    keys = {json.loads(letter["Body"])["idempotencyKey"] for letter in held(sqs, urls[QueueName.DEAD_LETTER])}
     assert keys == {f"key-{number}" for number in range(40)}
 
 
-def test_what_sqs_does_not_take_is_told(urls: dict[QueueName, str]) -> None:
-    """A queue that is gone, and a message that SQS refuses, are told one by one; the others are stored."""
-    queues = Queues({**urls, QueueName.DEAD_LETTER: urls[QueueName.DEAD_LETTER] + "-gone"})
-    too_large = Parcel(QueueName.RETRY, message(3, 1_100_000))
-    parcels = [
-        Parcel(QueueName.DEAD_LETTER, message(1)),
-        Parcel(QueueName.RETRY, message(2)),
+def test_a_message_that_sqs_does_not_take_is_reported(urls: dict[QueueName, str]) -> None:
+    """Messages for a missing queue, or too large for SQS, are reported as not stored; the others are stored."""
+    queues = Queues({**urls, QueueName.DEAD_LETTER: urls[QueueName.DEAD_LETTER] + "-gone"}, SystemClock())
+    too_large = RoutedMessage(QueueName.RETRY, message(3, 1_100_000))
+    messages = [
+        RoutedMessage(QueueName.DEAD_LETTER, message(1)),
+        RoutedMessage(QueueName.RETRY, message(2)),
         too_large,
-        Parcel(QueueName.RETRY, message(4)),
+        RoutedMessage(QueueName.RETRY, message(4)),
     ]
-    assert queues.store(parcels) == [False, True, False, True]
+    assert queues.store(messages, soon()) == [False, True, False, True]
 
 
-def test_an_sqs_that_is_not_there_is_told(urls: dict[QueueName, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """When SQS cannot be reached nothing is claimed, and hiding messages does not raise."""
+def test_an_unreachable_sqs_stores_nothing(urls: dict[QueueName, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """While SQS cannot be reached, messages are reported as not stored, and hiding messages raises nothing."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    queues = Queues(urls)
-    assert queues.store([Parcel(QueueName.RETRY, message(1))]) == [False]
-    queues.postpone({"receipt": 5})
+    queues = Queues(urls, SystemClock())
+    assert queues.store([RoutedMessage(QueueName.RETRY, message(1))], soon()) == [False]
+    queues.postpone({"receipt": 5}, soon())
 
 
-def test_no_client_is_made_for_nothing() -> None:
-    """Where nothing must be stored, SQS is neither imported into memory nor called."""
-    made = []
-    queues = Queues({}, lambda: made.append("client") or sqs_client())
-    assert queues.store([]) == []
-    queues.postpone({})
-    assert made == []
+def test_without_messages_no_client_is_created() -> None:
+    """Storing or hiding no messages creates no SQS client."""
+    created: list[str] = []
+    queues = Queues({}, SystemClock(), lambda: created.append("client") or sqs_client())
+    assert queues.store([], soon()) == []
+    queues.postpone({}, soon())
+    assert created == []
 
 
-def test_messages_are_hidden_for_as_long_as_told(sqs: Any, urls: dict[QueueName, str]) -> None:
-    """Each received message is hidden for its own time, more than ten of them too."""
+def test_each_message_is_hidden_for_its_own_time(sqs: Any, urls: dict[QueueName, str]) -> None:
+    """Each received message is hidden for its own number of seconds, in batches of ten."""
     url = urls[QueueName.RETRY]
     for number in range(12):
         sqs.send_message(QueueUrl=url, MessageBody=f"{number}")
     receipts = [received["ReceiptHandle"] for received in held(sqs, url)]
-    Queues(urls).postpone(dict.fromkeys(receipts[:11], 0) | {receipts[11]: 600})
+    Queues(urls, SystemClock()).postpone(dict.fromkeys(receipts[:11], 0) | {receipts[11]: 600}, soon())
     assert len(held(sqs, url)) == 11

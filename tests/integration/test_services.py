@@ -1,4 +1,4 @@
-"""What `sam local` needs: stand-ins that containers can reach, and a template that leads to them."""
+"""The services for `sam local`: containers can reach them, and the template contains their addresses."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import boto3
 import pytest
 import urllib3
 
-from local import PROJECT, services
-from local.template import REGION, read_document
+from local import services
+from local.sam_template import read_document
+from segment_loops import PROJECT
+from segment_loops.local_addresses import REGION
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Any:
-    """The written template, and where things are, for containers that know this machine as localhost."""
-    options = ["--loops-port=0", "--aws-port=0", "--name=localhost", f"--template={tmp_path / 'template.yaml'}"]
-    with services.serving(PROJECT, services.parser().parse_args(options)) as places:
+    """The written template and the services' places, for containers that know this machine as localhost."""
+    with services.serving(PROJECT, name="localhost", template=tmp_path / "template.yaml") as places:
         yield read_document(tmp_path / "template.yaml"), places
 
 
@@ -27,15 +28,15 @@ def _variables(document: dict[str, Any]) -> dict[str, str]:
     return variables
 
 
-def test_the_template_leads_to_the_artifacts(served: Any) -> None:
-    """Functions and layers are found wherever the template is written."""
+def test_the_template_names_the_artifacts(served: Any) -> None:
+    """The template has absolute folders of functions and layers, so it can be written anywhere."""
     document, _ = served
     assert document["Resources"]["SendEventFunction"]["Properties"]["CodeUri"] == str(PROJECT / "functions/send_event")
     assert document["Resources"]["MappingsLayer"]["Properties"]["ContentUri"] == str(PROJECT / "layers/mappings")
 
 
 def test_the_functions_find_their_secret_and_queues(served: Any) -> None:
-    """By its variables a function reaches the secret, with the sandbox's key, and both queues."""
+    """A function's variables lead to both queues, and to the secret with the sandbox's API key."""
     variables = _variables(served[0])
     session = boto3.Session("local", "local", region_name=REGION)
     secrets, sqs = (
@@ -49,7 +50,7 @@ def test_the_functions_find_their_secret_and_queues(served: Any) -> None:
 
 
 def test_the_functions_find_loops(served: Any) -> None:
-    """The sandbox takes its key at the address that a function is given, and shows what it got."""
+    """A function's variables lead to the sandbox, which accepts its API key and shows the request."""
     document, places = served
     url = f"{_variables(document)['LOOPS_BASE_URL']}/v1/api-key"
     answer = urllib3.request("GET", url, headers={"Authorization": "Bearer sandbox-key"})
@@ -57,12 +58,13 @@ def test_the_functions_find_loops(served: Any) -> None:
     assert urllib3.request("GET", places["Loops"]).json()[0]["path"] == "/api/v1/api-key"
 
 
-def test_nothing_listens_beyond_this_machine_unless_it_is_asked_for() -> None:
-    """The default address is the loopback one, which containers of Docker Desktop know by its name."""
-    assert services.parser().parse_args([]).host == "127.0.0.1"
+def test_only_this_machine_is_served_by_default() -> None:
+    """Without --host the services listen on the loopback address."""
+    (host,) = (option for option in services.services.params if option.name == "host")
+    assert host.default == "127.0.0.1"
 
 
-def test_without_artifacts_it_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nothing is built yet, it says how to, and ends."""
+def test_missing_artifacts_name_make_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without artifacts the error names `make package`."""
     assert services.main([f"--build={tmp_path}"]) == 1
     assert "make package" in capsys.readouterr().err

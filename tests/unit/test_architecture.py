@@ -1,4 +1,4 @@
-"""Imports run one way: functions, delivery, subscriptions and Loops' client, and the leaves below them."""
+"""Imports run one way, and never in a circle."""
 
 import ast
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "layers" / "destination" / "loops_destination"
+PRODUCT = ROOT / "layers" / "destination" / "loops_destination"
 
 LAYERS = [
-    {"errors", "javascript", "requests", "clock"},
+    {"errors", "javascript", "loops_request", "clock"},
     {"paths", "events", "outcomes"},
     {
         "signature",
-        "keys",
+        "idempotency",
         "trigger",
         "mapping",
         "actions",
@@ -22,64 +22,117 @@ LAYERS = [
         "messages",
         "http_api",
         "settings",
-        "secrets",
+        "secret_store",
         "pace",
+        "breaker",
     },
-    {"subscriptions", "queues", "received", "observability", "trust"},
+    {"subscriptions", "queues", "received", "observability", "verification", "response_to_outcome"},
     {"delivery"},
-    {"webhook", "redelivery"},
     {"handlers"},
 ]
-"""From the bottom up: a module imports from its own layer or from those below, never from above."""
+"""The rooms of the product from the bottom up: a module imports from its own layer or from those below."""
 
-AWS_EDGE = {"queues", "secrets"}
+AWS_EDGE = {"queues", "secret_store"}
+
+ALLOWED = {
+    "loops_destination": set[str](),
+    "functions": {"loops_destination"},
+    "segment_loops": {"loops_destination"},
+    "local": {"loops_destination", "segment_loops"},
+}
+"""The top-level packages that each one may import from, besides itself."""
+
+FOLDERS = {
+    name: folder for name in ALLOWED if (folder := PRODUCT if name == "loops_destination" else ROOT / name).is_dir()
+}
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+def modules(folder: Path = PRODUCT) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
 
 
 def imported(path: Path) -> Iterator[str]:
+    """Yield the dotted name of each import, those under TYPE_CHECKING included: `module` or `module.name`."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return path.relative_to(PRODUCT).parts[0].removesuffix(".py")
 
 
 def height(name: str) -> int:
     return next(level for level, names in enumerate(LAYERS) if name in names)
 
 
-def test_every_module_has_its_layer() -> None:
-    """A new module is given its place before anything imports it."""
+def dotted(path: Path, name: str, folder: Path) -> str:
+    """Return the name under which a module is imported."""
+    parts = [name, *path.relative_to(folder).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def inner_imports(folder: Path, name: str) -> dict[str, set[str]]:
+    """Return the modules of a package, each with those of the package that it imports."""
+    paths = {dotted(path, name, folder): path for path in modules(folder)}
+    return {
+        module: {each if each in paths else each.rpartition(".")[0] for each in imported(path)} & paths.keys()
+        for module, path in paths.items()
+    }
+
+
+def circle(imports: dict[str, set[str]]) -> list[str]:
+    """Return the modules of a circle of imports, or none."""
+    left = dict(imports)
+    while ends := {name for name, used in left.items() if not used & left.keys()}:
+        left = {name: used for name, used in left.items() if name not in ends}
+    path = [next(iter(left))] if left else []
+    while path and path[-1] not in path[:-1]:
+        path.append(min(left[path[-1]] & left.keys()))
+    return path[path.index(path[-1]) :] if path else []
+
+
+def test_every_room_has_a_layer() -> None:
+    """Each module of the product has a place among the layers, and each place has a module."""
     rooms = {room(path) for path in modules()} - {"__init__"}
     assert rooms == set().union(*LAYERS)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PRODUCT)))
 def test_imports_run_downwards(path: Path) -> None:
-    """No module imports from a layer above its own."""
+    """No module of the product imports from a layer above its own."""
     for name in imported(path):
         package, _, rest = name.partition(".")
         if package == "loops_destination" and rest and room(path) != "__init__":
             assert height(rest.split(".")[0]) <= height(room(path)), f"{name} is above"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_aws_is_called_at_the_edge_alone(path: Path) -> None:
-    """boto3 and botocore are imported by the queues and the secrets only."""
+@pytest.mark.parametrize("name", FOLDERS)
+def test_packages_import_one_way(name: str) -> None:
+    """The functions and the tool import the product, the local machine imports both, and nothing imports back."""
+    others = ALLOWED.keys() - ALLOWED[name] - {name}
+    for path in modules(FOLDERS[name]):
+        assert not others & {each.partition(".")[0] for each in imported(path)}, path
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_no_imports_form_a_circle(name: str) -> None:
+    """No modules of a package import each other in a circle, not even for their types."""
+    assert circle(inner_imports(FOLDERS[name], name)) == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PRODUCT)))
+def test_aws_is_called_at_the_edge_only(path: Path) -> None:
+    """Only the queues and the secret store import boto3 and botocore."""
     aws = {name.partition(".")[0] for name in imported(path)} & {"boto3", "botocore"}
     assert not aws or room(path) in AWS_EDGE
 
 
-def test_the_core_knows_no_aws() -> None:
-    """Delivery, and all that it imports, runs without any AWS package."""
+def test_a_delivery_knows_no_aws() -> None:
+    """Delivering, with all that it imports, runs without any AWS package."""
     reached = {"delivery"}
     while (
         added := {
@@ -104,7 +157,7 @@ def test_the_core_knows_no_aws() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "functions").glob("*/*.py")), ids=lambda path: path.parent.name)
-def test_a_function_imports_its_handler_and_nothing_else(path: Path) -> None:
-    """A function's own file holds no logic: it names its handler."""
-    (name,) = imported(path)
-    assert name.startswith("loops_destination.handlers.")
+def test_a_function_imports_its_handler_only(path: Path) -> None:
+    """A function's own file has no logic: it imports and names its handler."""
+    assert all(name.startswith("loops_destination.handlers.") for name in imported(path))
+    assert len(path.read_text("utf-8").splitlines()) <= 6

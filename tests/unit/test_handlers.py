@@ -1,4 +1,4 @@
-"""What is made when a function is imported, and what when it is first called."""
+"""The Lambda handler: when it builds its parts."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,15 @@ from pathlib import Path
 import pytest
 
 from loops_destination.errors import SettingsError
-from loops_destination.handlers.redelivery import RedeliveryHandler
-from loops_destination.handlers.webhook import WebhookHandler
+from loops_destination.handlers.lambda_handler import IN_LAMBDA, LambdaHandler
+from loops_destination.handlers.redelivery import redelivery_handler
+from loops_destination.handlers.webhook import webhook_handler
 from tests.fakes import ManualClock
-
-Handler = WebhookHandler | RedeliveryHandler
 
 
 @pytest.fixture
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A function's variables outside of Lambda."""
+    """The variables of a function outside of Lambda."""
     for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "us-east-1")
     mappings = tmp_path / "mappings.json"
@@ -28,36 +27,30 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     }
 
 
-def handlers(environ: dict[str, str]) -> list[Handler]:
-    clock = ManualClock()
-    return [
-        WebhookHandler("contact_upsert", ["createOrUpdateContact"], environ, clock),
-        RedeliveryHandler("redelivery", environ, clock),
-    ]
+def handlers(environ: dict[str, str]) -> list[LambdaHandler]:
+    """Return a handler of each kind in this environment."""
+    templates = [webhook_handler("contact_upsert", ["createOrUpdateContact"]), redelivery_handler("redelivery")]
+    return [template.in_environment(environ, ManualClock()) for template in templates]
 
 
-def made(handler: Handler) -> set[str]:
-    return {"_webhook", "_redelivery"} & vars(handler).keys()
+def is_built(handler: LambdaHandler) -> bool:
+    return "_invoke" in vars(handler)
 
 
-def test_lambda_makes_the_parts_in_its_init(environ: dict[str, str]) -> None:
-    """In Lambda the first event finds the client, the secret's reader and the compiled subscriptions ready."""
-    assert [made(handler) for handler in handlers(environ | {"AWS_LAMBDA_FUNCTION_NAME": "f"})] == [
-        {"_webhook"},
-        {"_redelivery"},
-    ]
+def test_in_lambda_the_parts_are_built_at_import(environ: dict[str, str]) -> None:
+    """In Lambda the first event finds the clients and the compiled subscriptions ready."""
+    assert all(map(is_built, handlers(environ | {IN_LAMBDA: "f"})))
 
 
-def test_elsewhere_nothing_is_made_at_import(environ: dict[str, str]) -> None:
+def test_outside_of_lambda_nothing_is_built_at_import(environ: dict[str, str]) -> None:
     """A test or a tool that imports a function needs none of its variables."""
-    assert [made(handler) for handler in handlers(environ)] == [set(), set()]
+    assert not any(map(is_built, handlers(environ)))
 
 
-@pytest.mark.parametrize("fault", [{"SECRET_ID": ""}, {"MAPPINGS_FILE": "/nowhere"}])
-def test_an_import_never_fails(environ: dict[str, str], fault: dict[str, str]) -> None:
-    """What cannot be made in the init is told by each call, where Lambda logs it, and not by an import that failed."""
-    web, redelivery = handlers(environ | fault | {"AWS_LAMBDA_FUNCTION_NAME": "f"})
-    for handler in (web, redelivery):
-        assert made(handler) == set()
-    with pytest.raises((SettingsError, FileNotFoundError)):
-        web({"body": "{}"}, None)
+@pytest.mark.parametrize("problem", [{"SECRET_ID": ""}, {"MAPPINGS_FILE": "/nowhere"}])
+def test_an_import_never_fails(environ: dict[str, str], problem: dict[str, str]) -> None:
+    """If the parts cannot be built at import, each invocation raises the error, so that Lambda logs it."""
+    for handler in handlers(environ | problem | {IN_LAMBDA: "f"}):
+        assert not is_built(handler)
+        with pytest.raises((SettingsError, FileNotFoundError)):
+            handler({"body": "{}", "Records": []}, None)

@@ -26,13 +26,13 @@ NAN, INFINITY = float("nan"), float("inf")
 
 @pytest.mark.parametrize("value", [None, UNDEFINED, False, "", 0, 0.0, -0.0, NAN])
 def test_falsy(value: Any) -> None:
-    """What JavaScript counts as false is falsy."""
+    """The values that JavaScript counts as false are falsy."""
     assert is_falsy(value)
 
 
 @pytest.mark.parametrize("value", [True, " ", "0", 1, -1, 0.1, INFINITY, [], {}, 10**30])
 def test_truthy(value: Any) -> None:
-    """Everything else is not falsy, empty containers included."""
+    """All other values are not falsy, empty containers included."""
     assert not is_falsy(value)
 
 
@@ -78,13 +78,13 @@ def test_scalar_text(value: Any, text: str) -> None:
 
 
 def test_integers_print_exactly() -> None:
-    """An integer beyond 2**53 keeps all its digits."""
+    """An integer above 2**53 keeps all its digits."""
     assert scalar_text(9007199254740993) == "9007199254740993"
 
 
 @pytest.mark.parametrize(("sign", "text"), [(1, "Infinity"), (-1, "-Infinity")])
 def test_integers_too_long_to_print(sign: int, text: str) -> None:
-    """An integer that Python refuses to print is infinite, as it is to JavaScript, so null in JSON."""
+    """An integer that Python refuses to print is infinite, as in JavaScript, and null in JSON."""
     assert scalar_text(sign * 10**5000) == text
     assert json_text(sign * 10**5000) == "null"
 
@@ -127,7 +127,7 @@ def test_json_text(value: Any, text: str) -> None:
     | st.sampled_from(["5.0, 1e5]", '"0":', "1e+5}"])
 )
 def test_json_text_of_containers(value: Any) -> None:
-    """In an array and in an object a value is written as it is alone."""
+    """A value has the same JSON text inside an array or object as it has alone."""
     text = json_text(value)
     assert json_text([value]) == f"[{text}]"
     assert json_text({"a": [value, 0.5]}) == f'{{"a":[{text},0.5]}}'
@@ -146,19 +146,19 @@ def test_json_text_of_containers(value: Any) -> None:
     ],
 )
 def test_json_text_indented(indent: Any, text: str) -> None:
-    """JSON is indented by a number of blanks, at most ten, or by a text."""
+    """JSON is indented by a number of spaces, at most ten, or by a string."""
     assert json_text({"a": [1, {}]}, indent) == text
 
 
 @pytest.mark.parametrize(("text", "trimmed"), [("\ufeff\xa0 x \n", "x"), ("\x1c\x85x", "\x1c\x85x")])
 def test_trim(text: str, trimmed: str) -> None:
-    """Trimming takes what JavaScript counts as blank, and nothing else."""
+    """Trimming removes what JavaScript counts as blank, and nothing else."""
     assert trim(text) == trimmed
 
 
 @pytest.mark.parametrize(("text", "units"), [("", 0), ("abc", 3), ("é", 1), ("a😀", 3), ("\ud83d", 1)])
 def test_length(text: str, units: int) -> None:
-    """A text is as long as it has UTF-16 units."""
+    """The length of a text is its number of UTF-16 units."""
     assert length(text) == units
 
 
@@ -174,13 +174,13 @@ def test_length(text: str, units: int) -> None:
     ],
 )
 def test_unit_at(text: str, index: int, unit: Any) -> None:
-    """A unit of a pair is a lone surrogate, and none is found behind the end."""
+    """A unit of a surrogate pair is a lone surrogate; an index beyond the end is undefined."""
     assert unit_at(text, index) == unit
 
 
 @pytest.mark.parametrize("text", ["", "abc", "é", "a😀b", "\ud83dx"])
 def test_surrogates(text: str) -> None:
-    """Joining what was split gives the text back, and only halves count as surrogates."""
+    """Joining split surrogates restores the text, and only a lone surrogate counts as one."""
     split = split_surrogates(text)
     assert len(split) == length(text)
     assert join_surrogates(split) == text
@@ -209,7 +209,7 @@ def test_array_index(key: str, index: int | None) -> None:
 
 
 def test_in_order() -> None:
-    """The members under indices come first, by size, then the others as they were written."""
+    """Members with an index as key come first, in ascending order, then the others as written."""
     members = {"b": 1, "2": 2, "a": 3, "10": 4, "0": 5}
     assert list(in_order(members)) == [("0", 5), ("2", 2), ("10", 4), ("b", 1), ("a", 3)]
 
@@ -225,14 +225,14 @@ def test_in_order() -> None:
         ("x", "a string"),
         ({}, "an object"),
         ([], "an array"),
-        ({1}, "no JSON value"),
+        ({1}, "not a JSON value"),
     ],
 )
 def test_type_name(value: Any, name: str) -> None:
-    """A message can say what a value is without showing it."""
+    """The type of a value has a name, so that a message need not show the value."""
     assert type_name(value) == name
 
 
-def test_undefined_shows_itself() -> None:
-    """What is undefined says so."""
+def test_undefined_repr() -> None:
+    """UNDEFINED is shown by its name."""
     assert repr(UNDEFINED) == "UNDEFINED"

@@ -1,4 +1,4 @@
-"""The pace of one environment."""
+"""The pace of redelivery in one environment."""
 
 import pytest
 
@@ -9,7 +9,7 @@ INTERVAL = ENVIRONMENTS / 10 / USED
 
 
 def test_turns_are_evenly_spaced() -> None:
-    """Of ten calls a second each environment makes five, evenly spaced, the first at once."""
+    """At a limit of ten calls a second, each environment has five turns a second, evenly spaced, the first at once."""
     clock = ManualClock()
     pacer = Pacer(10, clock)
     turns = []
@@ -20,12 +20,12 @@ def test_turns_are_evenly_spaced() -> None:
 
 
 def test_all_environments_together_keep_the_limit() -> None:
-    """Their turns within any second are no more than Loops allows the team."""
+    """The turns of all environments within a second stay below the limit."""
     assert ENVIRONMENTS / INTERVAL <= 10
 
 
-def test_time_that_was_not_used_is_not_caught_up() -> None:
-    """After a pause the pace is the same, not faster."""
+def test_unused_turns_are_not_made_up_for() -> None:
+    """After a pause, turns are as far apart as before."""
     clock = ManualClock()
     pacer = Pacer(10, clock)
     pacer.wait_for_turn(NOW + 100)
@@ -35,8 +35,8 @@ def test_time_that_was_not_used_is_not_caught_up() -> None:
     assert clock.now - NOW == pytest.approx(50 + 2 * INTERVAL, rel=1e-3)
 
 
-def test_a_turn_after_the_deadline_is_refused_at_once() -> None:
-    """Nobody waits for a turn that comes too late, and such a turn is not used up."""
+def test_a_turn_that_comes_too_late_is_not_waited_for() -> None:
+    """A turn after the deadline is neither waited for nor used up."""
     clock = ManualClock()
     pacer = Pacer(10, clock)
     assert pacer.wait_for_turn(NOW + 0.1)

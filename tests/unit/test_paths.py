@@ -54,7 +54,7 @@ def test_split(path: str, keys: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("path", ["", ".", "$.", "$"])
 def test_whole_event(path: str) -> None:
-    """The empty path in its four forms is the whole event."""
+    """Each of the four forms of the empty path gives the whole event."""
     assert compile_path(path)(EVENT) is EVENT
 
 
@@ -84,7 +84,7 @@ def test_whole_event(path: str) -> None:
     ],
 )
 def test_found(path: str, found: Any) -> None:
-    """A path finds what it names; a falsy value on the way ends the walk and is the answer."""
+    """A path finds its value; a falsy value on the way ends the walk and is the result."""
     assert compile_path(path)(EVENT) == found
 
 
@@ -108,25 +108,25 @@ def test_found(path: str, found: Any) -> None:
     ],
 )
 def test_not_found(path: str) -> None:
-    """What is not there is undefined."""
+    """A path to something missing gives UNDEFINED."""
     assert compile_path(path)(EVENT) is UNDEFINED
 
 
 @pytest.mark.parametrize("path", ["id", "traits.email", "a.b.c"])
 @pytest.mark.parametrize("value", [None, 0, False, "", UNDEFINED])
-def test_nothing_to_walk(path: str, value: Any) -> None:
-    """A path over a falsy value is that value."""
+def test_falsy_value(path: str, value: Any) -> None:
+    """Any path of a falsy value gives that value."""
     assert compile_path(path)(value) is value
 
 
 @pytest.mark.parametrize("path", ["a", "a.a", "a.a.a"])
 def test_subclasses(path: str) -> None:
-    """Any kind of dict is walked."""
+    """A subclass of dict is walked like a dict."""
     event = Event(a=Event(a=Event(a=1)))
     assert compile_path(path)(event) == compile_path(path)({"a": {"a": {"a": 1}}})
 
 
-def test_only_the_first_root_is_left_out() -> None:
-    """The first `$.` is left out wherever it stands, and no other."""
+def test_only_the_first_root_is_optional() -> None:
+    """The first `$.` is removed, wherever it is, and no other."""
     assert compile_path("a$.b")({"ab": 1}) == 1
     assert compile_path("$.$.b")({"$": {"b": 2}}) == 2

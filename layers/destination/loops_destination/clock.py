@@ -1,4 +1,4 @@
-"""Time as a part that is passed in, so that a test can live through two days in a second."""
+"""The clock as a part that is passed in, so that tests run in virtual time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Seconds since 1970, and a way to wait."""
+    """A source of time, in seconds since 1970, and a way to wait."""
 
     def time(self) -> float: ...
 
@@ -15,7 +15,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own."""
+    """The machine's clock."""
 
     def time(self) -> float:
         return time.time()

@@ -1,176 +1,181 @@
-"""One event under one subscription: mapped, sent, and what became of it. It knows no AWS."""
+"""A delivery, one event under one subscription: guarded, mapped, and brought to Loops.
+
+Both `handlers/webhook.py` and `handlers/redelivery.py` deliver through `Deliverer`. Nothing here knows AWS.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from loops_destination.clock import Clock
 from loops_destination.errors import MappingError, PayloadError, SecretError
-from loops_destination.events import is_test_event, message_id
-from loops_destination.loops.answers import Answer, Meaning
+from loops_destination.events import age_on_arrival, first_seen, is_test_event, message_id
+from loops_destination.loops.responses import Meaning, Response
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Outcome, Reason, Result
-from loops_destination.requests import LoopsRequest
+from loops_destination.response_to_outcome import outcome_of
 from loops_destination.subscriptions import Subscription
 
+LONGEST_CALL_SECONDS = 8.0
 UNKNOWN_CONTACT_WAITS_SECONDS = 3600
-"""How long a delivery that names its contact by userId only waits for the identify that makes the contact known."""
+"""How long a delivery that names its contact by `userId` only waits for the identify that makes the contact known."""
+IDEMPOTENCY_KEY_REMEMBERED_SECONDS = 23 * 3600
+"""Loops forgets an idempotency key after 24 hours; an event that is repeated later could mail twice."""
+REFRESH_SECONDS = 2.0
+"""The longest that reading both versions of the secret takes; with less time left, a refused API key is not read again."""
 
 
-class Keys(Protocol):
-    """Where the API key comes from."""
+class ApiKeys(Protocol):
+    """The source of the API key; `secret_store.SecretStore` is one."""
 
-    def loops_key(self) -> str: ...
+    def api_key(self) -> str:
+        """Return the API key; raise `SecretError` if there is none."""
+        ...
 
     def refresh(self) -> bool:
-        """Reads it anew; whether anything changed."""
+        """Read the secret again, and say if anything changed."""
         ...
 
 
 class Loops(Protocol):
-    """Calls Loops; `LoopsClient` does."""
+    """Loops' API; `loops.LoopsClient` calls it."""
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer: ...
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event under one subscription; `may_have_used_its_key` when Loops refused it before."""
+    """One event under one subscription.
+
+    `received_at` is when the event arrived here, in seconds since 1970. `may_have_used_idempotency_key`: Loops refused
+    an earlier attempt. `old_is_accepted`: a person decided to send the event whatever its age.
+    """
 
     subscription: Subscription
     event: dict[str, Any] = field(repr=False)
-    key: str
+    idempotency_key: str
     received_at: float
-    may_have_used_its_key: bool = False
+    may_have_used_idempotency_key: bool = False
+    old_is_accepted: bool = False
 
     @property
     def action(self) -> str:
+        """The slug of the subscription's action."""
         return self.subscription.action.slug
 
     def result(
-        self, outcome: Outcome, reason: Reason | None = None, detail: str | None = None, answer: Answer | None = None
+        self,
+        outcome: Outcome,
+        reason: Reason | None = None,
+        detail: str | None = None,
+        response: Response | None = None,
     ) -> Result:
-        """What became of it, under the names that answers and logs know it by; `answer` is Loops', if it gave one."""
-        status, remaining = (answer.status, answer.remaining) if answer is not None else (None, None)
-        known_as = message_id(self.event), self.subscription.id, self.action
-        return Result(outcome, reason, detail, status, remaining, *known_as)
+        """Return a result of this delivery; `response` is that of Loops, if there was a call."""
+        return Result(
+            outcome=outcome,
+            reason=reason,
+            detail=detail,
+            status=response.status if response else None,
+            remaining=response.remaining if response else None,
+            message_id=message_id(self.event),
+            subscription=self.subscription.id,
+            action=self.action,
+        )
+
+
+def reject_too_old(delivery: Delivery, arrived: float, max_age_seconds: float) -> Result | None:
+    """Reject a `sendEvent` delivery whose event was too old when it arrived: a replay must not mail people again.
+
+    Return None for every other delivery. Segment's test events and what a person accepted are sent at any age.
+    """
+    if not delivery.subscription.action.keyed or delivery.old_is_accepted or is_test_event(delivery.event):
+        return None
+    age = age_on_arrival(delivery.event, arrived)
+    if age <= max_age_seconds:
+        return None
+    detail = f"{age / 3600:,.0f} hours old on arrival; MaxEventAgeHours is {max_age_seconds / 3600:g}"
+    return delivery.result(Outcome.REJECTED, Reason.TOO_OLD, detail)
 
 
 def prepare(delivery: Delivery) -> LoopsRequest | Result:
-    """What to ask of Loops, or the rejection of an event that can never succeed under this mapping."""
+    """Map the event to a request to Loops; return a rejection if it can never succeed under this mapping."""
     try:
-        return delivery.subscription.request(delivery.event, delivery.key)
+        return delivery.subscription.request(delivery.event, delivery.idempotency_key)
     except PayloadError as error:
         return delivery.result(Outcome.REJECTED, Reason.INVALID_PAYLOAD, str(error))
     except MappingError as error:
         return delivery.result(Outcome.REJECTED, Reason.MAPPING_FAILED, str(error))
-    except Exception as error:  # noqa: BLE001  # one event's surprise must not keep the others from their answer
-        return _surprise(delivery, error)
+    except Exception as error:  # noqa: BLE001  # an error of this code must not keep other events from their results
+        return _unexpected(delivery, error)
 
 
 class Deliverer:
-    """Brings deliveries to Loops."""
+    """The only place that calls Loops for deliveries."""
 
-    def __init__(self, loops: Loops, keys: Keys, clock: Clock) -> None:
+    def __init__(self, loops: Loops, api_keys: ApiKeys, clock: Clock) -> None:
         self._loops = loops
-        self._keys = keys
+        self._api_keys = api_keys
         self._clock = clock
 
-    def attempt(self, delivery: Delivery, request: LoopsRequest, seconds: float) -> Result:
-        """Tries once, within so many seconds."""
+    def deliver(
+        self, delivery: Delivery, request: LoopsRequest, *, deadline: float, turn: Callable[[], bool] | None = None
+    ) -> Result:
+        """Call Loops once and return the result; raise nothing.
+
+        The call ends by `deadline`, in seconds since 1970, and within `LONGEST_CALL_SECONDS`. `turn` waits for the turn
+        to call Loops; if it returns False there is no call, and the delivery is queued as `NO_TIME_LEFT`.
+        """
+        if turn is not None and not turn():
+            return delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
+        # Checked after the wait for the turn, which may be what the idempotency key did not survive.
+        if self._idempotency_key_expired(delivery):
+            return delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_EXPIRED)
+        began = self._clock.time()
+        result = self._attempt(delivery, request, min(deadline, began + LONGEST_CALL_SECONDS))
+        return replace(result, seconds=self._clock.time() - began)
+
+    def _attempt(self, delivery: Delivery, request: LoopsRequest, deadline: float) -> Result:
         try:
-            return self._judge(delivery, self._ask(request, seconds))
+            return self._result(delivery, self._call(request, deadline))
         except SecretError:
-            return delivery.result(Outcome.QUEUED, Reason.KEY_UNAVAILABLE)
-        except Exception as error:  # noqa: BLE001  # likewise
-            return _surprise(delivery, error)
+            return delivery.result(Outcome.QUEUED, Reason.API_KEY_UNAVAILABLE)
+        except Exception as error:  # noqa: BLE001  # an error of this code must not keep other events from their results
+            return _unexpected(delivery, error)
 
-    def _ask(self, request: LoopsRequest, seconds: float) -> Answer:
-        deadline = self._clock.time() + seconds
-        key = self._keys.loops_key()
-        answer = self._loops.send(request, key, seconds)
-        if answer.meaning is not Meaning.KEY_REFUSED or not self._keys.refresh():
-            return answer
-        left = deadline - self._clock.time()
-        renewed = self._keys.loops_key()
-        return self._loops.send(request, renewed, left) if renewed != key and left > 0 else answer
+    def _call(self, request: LoopsRequest, deadline: float) -> Response:
+        """Call Loops, and once more if the API key was refused and the secret has another one by now."""
+        api_key = self._api_keys.api_key()
+        response = self._loops.send(request, api_key, max(self._time_until(deadline), 0))
+        if response.meaning is not Meaning.API_KEY_REFUSED or self._time_until(deadline) < REFRESH_SECONDS:
+            return response
+        if not self._api_keys.refresh():
+            return response
+        new_api_key = self._api_keys.api_key()
+        left = self._time_until(deadline)
+        return self._loops.send(request, new_api_key, left) if new_api_key != api_key and left > 0 else response
 
-    def _judge(self, delivery: Delivery, answer: Answer) -> Result:
-        reason, detail = answer.reason, answer.message
-        match answer.meaning:
-            case Meaning.DONE:
-                return delivery.result(Outcome.DELIVERED, answer=answer)
-            case Meaning.ALREADY_DONE:
-                # Whether a refused attempt uses up its key is unknown, so this may never have been sent.
-                if delivery.may_have_used_its_key:
-                    return delivery.result(Outcome.REJECTED, Reason.KEY_USED_AFTER_REFUSAL, answer=answer)
-                return delivery.result(Outcome.DELIVERED, answer=answer)
-            case Meaning.TRY_AGAIN | Meaning.KEY_REFUSED:
-                return delivery.result(Outcome.QUEUED, reason, detail, answer)
-            case Meaning.CONTACT_UNKNOWN if self._contact_may_come(delivery):
-                return delivery.result(Outcome.QUEUED, reason, detail, answer)
-            case Meaning.CONTACT_UNKNOWN | Meaning.REFUSED:
-                return delivery.result(Outcome.REJECTED, reason, detail, answer)
+    def _result(self, delivery: Delivery, response: Response) -> Result:
+        outcome, reason = outcome_of(
+            response,
+            may_have_used_idempotency_key=delivery.may_have_used_idempotency_key,
+            contact_may_come=self._contact_may_come(delivery),
+        )
+        return delivery.result(outcome, reason, response.message, response)
 
     def _contact_may_come(self, delivery: Delivery) -> bool:
         waited = self._clock.time() - delivery.received_at
         return waited < UNKNOWN_CONTACT_WAITS_SECONDS and not is_test_event(delivery.event)
 
+    def _idempotency_key_expired(self, delivery: Delivery) -> bool:
+        age = self._clock.time() - first_seen(delivery.event, delivery.received_at)
+        return delivery.subscription.action.keyed and age >= IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 
-class Breaker:
-    """Stops a web function from trying, when Loops has no room or fails again and again; the queue has its pace.
-
-    It stops for ten seconds, and for twice as long, up to a minute, each time that it has to stop again soon after:
-    while a backlog is drained at the full rate, each call of a web function costs another its place.
-    """
-
-    PAUSE_SECONDS = 10
-    LONGEST_PAUSE_SECONDS = 60
-    TROUBLES = 3
-    """Troubles in a row that open it; a 429 does at once."""
-    ROOM = 3
-    """Calls that Loops has left in this second, below which it is left alone."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._troubles = 0
-        self._pause = self.PAUSE_SECONDS
-        self._paused_until = 0.0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether to leave Loops alone now."""
-        return self._clock.time() < self._paused_until
-
-    def note(self, result: Result) -> None:
-        """Takes in what became of a try."""
-        trouble = result.outcome is Outcome.QUEUED and result.reason is not Reason.UNKNOWN_CONTACT
-        self._troubles = self._troubles + 1 if trouble else 0
-        crowded = result.remaining is not None and result.remaining < self.ROOM
-        if crowded or result.reason is Reason.RATE_LIMITED or self._troubles >= self.TROUBLES:
-            self._open()
-
-    def _open(self) -> None:
-        now = self._clock.time()
-        soon = now < self._paused_until + self._pause
-        self._pause = min(2 * self._pause, self.LONGEST_PAUSE_SECONDS) if soon else self.PAUSE_SECONDS
-        self._paused_until = now + self._pause
-        self._troubles = 0
+    def _time_until(self, deadline: float) -> float:
+        return deadline - self._clock.time()
 
 
-def answer_status(results: Sequence[Result]) -> int:
-    """The one HTTP status for all the results of a request."""
-    outcomes = [result.outcome for result in results]
-    if None in outcomes:
-        return 503
-    if outcomes and all(outcome is Outcome.REJECTED for outcome in outcomes):
-        return 400
-    if Outcome.REJECTED in outcomes:
-        return 207
-    return 202 if Outcome.QUEUED in outcomes else 200
-
-
-def _surprise(delivery: Delivery, error: Exception) -> Result:
-    """The event is kept and tried again; the kind of error tells where to look, and quotes nothing."""
+def _unexpected(delivery: Delivery, error: Exception) -> Result:
+    """Queue a delivery that met an error of this code; the class of the error says where to look, and quotes nothing."""
     return delivery.result(Outcome.QUEUED, Reason.UNEXPECTED_ERROR, type(error).__name__)

@@ -1,17 +1,19 @@
-"""Every error of this package, drawn as a tree; each class is named by what the caller should do about it.
+"""The errors of this package. Callers branch on the class, never on the text.
 
 DestinationError
-├── DefinitionError            the team's mappings file is wrong: mend it (tells all its faults at once)
-│   ├── MappingError           a mapping, when it is constructed, or an event it cannot be resolved over
-│   ├── TriggerError           a trigger
-│   └── SubscriptionsError     the file of subscriptions
+├── DefinitionError            the mappings file is wrong: fix it; holds every problem, not only the first
+│   ├── MappingError           a mapping is invalid, or cannot be resolved for one event
+│   ├── TriggerError           a trigger is invalid
+│   └── SubscriptionsError     the document of subscriptions is invalid
+├── InvalidJson                a text is not JSON, or ambiguous JSON: fix the text
 ├── PayloadError               the mapped payload is invalid: this event can never succeed under this mapping
-├── NotAnEvent                 what came in is no Segment event
-├── SettingsError              an environment variable is missing or wrong: mend the stack
-├── SecretError                no delivery is possible until the secret can be read
-│   ├── SecretUnavailable      Secrets Manager does not answer: try again
-│   └── SecretNotSetUp         the secret still holds its placeholder, or is malformed: a person puts the values in
-└── LoopsUnreachable           Loops gave no usable answer: try again later
+├── NotAnEvent                 the input is not a Segment event: it can never be delivered
+├── SettingsError              an environment variable is missing or wrong: fix the stack
+└── SecretError                no delivery is possible until the secret can be read
+    ├── SecretUnavailable      Secrets Manager does not give the secret: try again
+    └── SecretNotSetUp         the secret is malformed or still holds a placeholder: a person must set it
+
+An error that only one module raises and its caller catches is defined there.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong at one place; `path` has `/` between keys and indices, and is empty for the whole."""
+class Problem:
+    """One thing that is wrong with a definition.
+
+    `path` is its place: keys and indices, each after a `/`. It is empty for the whole definition.
+    """
 
     path: str
     message: str
@@ -32,35 +37,45 @@ class Fault:
 
 
 class DestinationError(Exception):
-    """The root: catches everything that this package raises on purpose."""
+    """The base class of every error that this package raises on purpose."""
 
 
 class DefinitionError(DestinationError):
-    """The mappings file must be mended; `faults` holds everything that is wrong with it, `str()` has a line for each."""
+    """A definition is invalid; `problems` holds everything that is wrong with it, and `str()` lists it line by line."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(map(str, self.faults)))
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class MappingError(DefinitionError):
-    """The mapping is invalid, or cannot be resolved over this event."""
+    """The mapping is invalid, or cannot be resolved for this event."""
 
 
 class TriggerError(DefinitionError):
-    """The trigger is invalid; `position` is the offset of the fault in the expression, in characters from 0."""
+    """The trigger is invalid; `position` is the offset of the problem in the expression, in characters, from 0."""
 
     def __init__(self, message: str, position: int = 0) -> None:
         self.position = position
-        super().__init__([Fault("", message)])
+        super().__init__([Problem("", message)])
 
 
 class SubscriptionsError(DefinitionError):
-    """The file of subscriptions is invalid."""
+    """The document of subscriptions, or one subscription in it, is invalid."""
+
+
+class InvalidJson(DestinationError):
+    """A text is not JSON, or repeats a key; `line` and `column` count from 1, and are None where no place is known."""
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
+        self.message = message
+        self.line = line
+        self.column = column
+        super().__init__(message if line is None else f"{message}, at line {line}, column {column}")
 
 
 class PayloadError(DestinationError):
-    """The mapped payload is invalid, so Loops is not asked; `field` names the field, never its value."""
+    """The mapped payload is invalid, so nothing is sent; the message names the field and never shows its value."""
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
@@ -68,7 +83,7 @@ class PayloadError(DestinationError):
 
 
 class NotAnEvent(DestinationError):
-    """What came in is no Segment event."""
+    """The input is not a Segment event."""
 
 
 class SettingsError(DestinationError):
@@ -80,12 +95,8 @@ class SecretError(DestinationError):
 
 
 class SecretUnavailable(SecretError):
-    """Secrets Manager does not answer, and nothing is cached."""
+    """Secrets Manager did not give a version of the secret that is needed."""
 
 
 class SecretNotSetUp(SecretError):
-    """The secret holds a placeholder, or is not of the documented shape."""
-
-
-class LoopsUnreachable(DestinationError):
-    """Loops gave no usable answer."""
+    """The secret holds a placeholder, or does not have the documented shape."""

@@ -1,4 +1,4 @@
-"""API Gateway's HTTP API, payload format 2.0: an invocation's event as a request, and a reply as its answer."""
+"""API Gateway's HTTP API, payload format 2.0: requests decoded from events, and replies encoded as responses."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MAX_ANSWER_CHARACTERS = 2_500_000  # Lambda takes an answer of 6 MB, in which every quote is escaped
-MAX_RESULTS = 3000
+MAX_BODY_CHARACTERS = 2_500_000  # Lambda takes a response of 6 MB, in which every quote of the body is escaped
+MAX_RESULTS = 3000  # in a response that would otherwise be too long
 
-_compact = json.JSONEncoder(separators=(",", ":")).encode  # in ASCII
+_ascii_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """A request of Segment's webhook, undecoded; `sent_at` is when API Gateway took it, in seconds since 1970."""
+    """A request from Segment's webhook; `sent_at` is when API Gateway received it, in seconds since 1970."""
 
     body: bytes = field(repr=False)
     signature: str = field(default="", repr=False)
@@ -27,7 +27,10 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer in JSON; `results` may quote the event, so it shows in no log."""
+    """The reply to a request: a result for each delivery or, if the request was denied, the `reason`.
+
+    `results` may quote the event, so they appear in no repr.
+    """
 
     status: int
     results: list[dict[str, Any]] = field(default_factory=list, repr=False)
@@ -35,7 +38,10 @@ class Reply:
 
 
 def decode_request(event: Mapping[str, Any]) -> WebhookRequest:
-    """The request in an invocation's event; header names count without regard to case, as `sam local` varies it."""
+    """Return the request in an invocation's event. Whatever is missing is empty.
+
+    Header names are compared without regard to case: `sam local` does not lower them as API Gateway does.
+    """
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     epoch = (event.get("requestContext") or {}).get("timeEpoch")
     return WebhookRequest(
@@ -47,20 +53,20 @@ def decode_request(event: Mapping[str, Any]) -> WebhookRequest:
 
 
 def encode_reply(reply: Reply) -> dict[str, Any]:
-    """The invocation's answer."""
+    """Return the response of an invocation, with a JSON body of at most `MAX_BODY_CHARACTERS`."""
     body: dict[str, Any] = {"results": reply.results}
     if reply.reason is not None:
         body["reason"] = reply.reason
-    text = _compact(body)
-    if len(text) > MAX_ANSWER_CHARACTERS:
-        text = _compact(_shortened(reply.results))
+    text = _ascii_json(body)
+    if len(text) > MAX_BODY_CHARACTERS:
+        text = _ascii_json(_shortened(reply.results))
     return {"statusCode": reply.status, "headers": {"content-type": "application/json"}, "body": text}
 
 
 def _shortened(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """As many results as fit, those that ask for attention first; Segment looks at the status alone."""
-    telling = sorted(results, key=lambda result: result["outcome"] in {"delivered", "filtered"})[:MAX_RESULTS]
-    kept = [{name: value for name, value in result.items() if name != "detail"} for result in telling]
+    """Return as many results as fit, without details, those that need attention first. Segment reads only the status."""
+    sorted_results = sorted(results, key=lambda result: result["outcome"] in {"delivered", "filtered"})[:MAX_RESULTS]
+    kept = [{name: value for name, value in result.items() if name != "detail"} for result in sorted_results]
     return {"results": kept, "omitted": len(results) - len(kept)}
 
 
@@ -71,4 +77,4 @@ def _body(event: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        return b""  # API Gateway sends none such; an empty body carries no valid signature
+        return b""  # API Gateway never sends this, and an empty body has no valid signature

@@ -1,7 +1,7 @@
-"""JSON values as JavaScript sees them: Segment's mappings were written against its rules.
+"""JavaScript's rules for JSON values, because Segment evaluates mappings and triggers in JavaScript.
 
-A value is what `json.loads` gives, or `UNDEFINED`. Sources: ECMA-262 (Number::toString, ToBoolean, JSON.stringify), where
-a string is a sequence of UTF-16 units.
+A value is one that `json.loads` returns, or `UNDEFINED`. The rules are those of ECMA-262 (ToBoolean, Number::toString,
+JSON.stringify), where a string is a sequence of UTF-16 units.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, Final, final
 
 from pydantic_core import to_json
 
-# From these on, downwards and upwards, JavaScript prints the exponent of a number.
+# At these exponents and beyond, JavaScript prints a number with its exponent.
 _SMALL_EXPONENT = -7
 _LARGE_EXPONENT = 21
 
 _WIDEST_INDENT = 10
 
-# Where pydantic's JSON may differ from JavaScript's: indices are not put first, 5 is `5.0`, and exponents begin elsewhere.
+# Where pydantic's JSON may differ from JavaScript's: indices do not come first, 5.0 is `5.0`, and exponents begin elsewhere.
 _INDEX_KEY = re.compile(rb'"[0-9]+":')
 _WHOLE_FLOAT = re.compile(rb"\.0[],}]")
 _EXPONENT = re.compile(rb"e[-+]?[0-9]+[],}]")
@@ -33,7 +33,7 @@ WHITESPACE = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2
 
 @final
 class Undefined:
-    """The type of `UNDEFINED`, JavaScript's value of what is not there."""
+    """The type of `UNDEFINED`: the value of anything that is missing, as in JavaScript."""
 
     __slots__ = ()
 
@@ -45,7 +45,7 @@ UNDEFINED: Final = Undefined()
 
 
 def is_falsy(value: Any) -> bool:
-    """Whether JavaScript counts the value as false: `[]` and `{}` are true there, `NaN` is false."""
+    """Return True if JavaScript counts the value as false: `NaN` is false, `[]` and `{}` are not."""
     if isinstance(value, (str, int)):
         return not value
     if isinstance(value, float):
@@ -54,12 +54,12 @@ def is_falsy(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether the value is a JSON number; Python counts booleans among its integers, JSON does not."""
+    """Return True for a JSON number; in Python, unlike JSON, a boolean is an integer too."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def type_name(value: Any) -> str:
-    """What JSON calls the value's type; for messages, which must not show the value itself."""
+    """Return the name of the value's JSON type with its article, for messages that must not show the value itself."""
     if value is None or value is UNDEFINED:
         return "null" if value is None else "nothing"
     names = {
@@ -70,11 +70,11 @@ def type_name(value: Any) -> str:
         int: "a number",
         float: "a number",
     }
-    return next((name for kind, name in names.items() if isinstance(value, kind)), "no JSON value")
+    return next((name for kind, name in names.items() if isinstance(value, kind)), "not a JSON value")
 
 
 def scalar_text(value: str | float) -> str:
-    """`String(value)`; integers are printed exactly, where JavaScript would round those above 2**53."""
+    """Return `String(value)`; integers above 2**53 keep all their digits, which JavaScript would round."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -83,14 +83,14 @@ def scalar_text(value: str | float) -> str:
         return _float_text(value)
     try:
         return str(value)
-    except ValueError:  # Python refuses to print an integer of thousands of digits; to JavaScript it is infinite
+    except ValueError:  # Python refuses to print an integer of thousands of digits; in JavaScript it is infinite
         return "Infinity" if value > 0 else "-Infinity"
 
 
 def json_text(value: Any, indent: Any = 0) -> str:
-    """`JSON.stringify(value, null, indent)`: escaped no more than needed; numbers that are not finite become `null`.
+    """Return `JSON.stringify(value, null, indent)`; numbers that are not finite become `null`.
 
-    `indent` is a number of blanks, or what stands for them; ten are the most that count.
+    `indent` is a number of spaces, at most ten, or a string to indent with, of which the first ten characters count.
     """
     step = _indent_text(indent) if indent else ""
     if step:
@@ -99,17 +99,17 @@ def json_text(value: Any, indent: Any = 0) -> str:
 
 
 def trim(text: str) -> str:
-    """`text.trim()`; Python's `strip` keeps the byte order mark, and takes separators that JavaScript keeps."""
+    """Return `text.trim()`; Python's `strip` keeps the byte order mark, and removes separators that JavaScript keeps."""
     return text.strip(WHITESPACE)
 
 
 def length(text: str) -> int:
-    """`text.length`, in UTF-16 units."""
+    """Return `text.length`, in UTF-16 units."""
     return len(text) if text.isascii() else len(_units(text)) // 2
 
 
 def unit_at(text: str, index: int) -> str | Undefined:
-    """`text[index]` for an index from 0: one UTF-16 unit, so a lone surrogate where a pair stands."""
+    """Return `text[index]` for an index from 0: one UTF-16 unit, which may be half of a surrogate pair."""
     if text.isascii():
         return text[index] if index < len(text) else UNDEFINED
     unit = _units(text)[2 * index : 2 * index + 2]
@@ -117,19 +117,19 @@ def unit_at(text: str, index: int) -> str | Undefined:
 
 
 def split_surrogates(text: str) -> str:
-    """The text with each character beyond U+FFFF as its two surrogates: one Python character a UTF-16 unit."""
+    """Split each character beyond U+FFFF into its two surrogates, so that one Python character is one UTF-16 unit."""
     return _ASTRAL.sub(lambda character: _two_units(ord(character.group()) - 0x10000), text)
 
 
 def join_surrogates(text: str) -> str:
-    """The text with each pair of surrogates as the one character it stands for: how JavaScript's strings are compared."""
+    """Join each pair of surrogates into its character, so that equal JavaScript strings are equal in Python."""
     if text.isascii() or not _SURROGATE_PAIR.search(text):
         return text
     return _units(text).decode("utf-16-le", "surrogatepass")
 
 
 def has_surrogates(text: str) -> bool:
-    """Whether the text holds surrogates of their own: half a character each."""
+    """Return True if the text contains a surrogate, which is half a character."""
     return not text.isascii() and _SURROGATE.search(text) is not None
 
 
@@ -138,7 +138,7 @@ def _two_units(offset: int) -> str:
 
 
 def array_index(key: str) -> int | None:
-    """The index that the key stands for in an array: a plain decimal below 2**32 - 1, so not `01` or `-1`."""
+    """Return the array index that a key is: a plain decimal below 2**32 - 1, not `01` or `-1`; None for other keys."""
     if not (key.isdecimal() and key.isascii()) or len(key) > len(str(2**32)) or (key[0] == "0" and key != "0"):
         return None
     index = int(key)
@@ -146,7 +146,7 @@ def array_index(key: str) -> int | None:
 
 
 def in_order(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-    """The members in JavaScript's order: array indices by their size, then the other keys as they were written."""
+    """Return the members in JavaScript's order: array indices in ascending order, then the other keys as written."""
     if not any(map(str.isdecimal, value)):
         return value.items()
     indices = sorted((key for key in value if array_index(key) is not None), key=int)
@@ -167,7 +167,7 @@ def _float_text(value: float) -> str:
 
 
 def _with_exponent(mantissa: str, exponent: int) -> str:
-    # Python and JavaScript agree on the shortest digits; Python writes the more exponents.
+    # Python and JavaScript print the same digits, but Python uses an exponent more often.
     sign, digits = mantissa[: mantissa.startswith("-")], mantissa.lstrip("-").replace(".", "")
     if 0 < exponent < _LARGE_EXPONENT:
         return f"{sign}{digits:0<{exponent + 1}}"
@@ -183,9 +183,9 @@ def _indent_text(indent: Any) -> str:
 
 
 def _written_by_pydantic(value: Any) -> str | None:
-    """The compact text of an object or array, in a fraction of the time; None where JavaScript may write it otherwise.
+    """Return the compact JSON of an object or array, in a fraction of the time; None where JavaScript's may differ.
 
-    Looking at the outcome is enough: what only looks like a faulty number, within a string, costs time, nothing else.
+    The output is searched for possible differences. One that is found inside a string costs time and nothing else.
     """
     if not isinstance(value, (dict, list)):
         return None

@@ -1,4 +1,4 @@
-"""The pace of one environment of `redelivery`: its share of the calls that Loops allows the team."""
+"""The pace at which redelivery calls Loops: the share of one environment in the calls that Loops allows the team."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 from loops_destination.clock import Clock
 
 ENVIRONMENTS = 2  # MaximumConcurrency of the RetryQueue's event source; they cannot see each other
-USED = 0.985  # of what is allowed: calls arrive less evenly than they are sent
+USED = 0.985  # of the limit: calls arrive less evenly than they are sent
 
 
 class Pacer:
-    """Hands out turns, evenly spaced; to be shared by threads.
+    """A source of evenly spaced turns to call Loops, shared by the threads of one environment.
 
-    `limit` is how many calls a second Loops allows the team.
+    `limit` is the number of calls a second that Loops allows the team.
     """
 
     def __init__(self, limit: float, clock: Clock) -> None:
@@ -23,7 +23,7 @@ class Pacer:
         self._lock = threading.Lock()
 
     def wait_for_turn(self, deadline: float) -> bool:
-        """Waits until a call may be made; False at once where that is not before the deadline."""
+        """Wait for the next turn; return False at once if it does not come before the deadline, in seconds since 1970."""
         with self._lock:
             turn = max(self._next, self._clock.time())
             if turn >= deadline:

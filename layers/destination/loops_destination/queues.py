@@ -1,19 +1,20 @@
-"""The RetryQueue and the DeadLetterQueue. The SQS client is made when the first message must be stored."""
+"""The RetryQueue and the DeadLetterQueue on SQS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cached_property
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loops_destination.messages import MAX_MESSAGE_BYTES, Parcel, QueueName
+from loops_destination.clock import Clock
+from loops_destination.messages import MAX_MESSAGE_BYTES, QueueName, RoutedMessage
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     )
 
 Chunk = TypeVar("Chunk")
-Given = TypeVar("Given")
 
 MESSAGES_A_CALL = 10  # SQS's quota for its batch calls
 CALLS_AT_ONCE = 16
-FIRST_RETRY_SECONDS = 5
-_ENTRY_OVERHEAD_BYTES = 1024  # allowed for attributes and their names, which count towards the quota
+SHORTEST_CALL_SECONDS = 0.1  # with less time left, a call is not begun
+FIRST_RETRY_SECONDS = 5  # before a message on the RetryQueue is first received
+_ENTRY_OVERHEAD_BYTES = 1024  # a margin for what else counts towards the quota
 
 
 class _Entry(NamedTuple):
@@ -45,54 +46,81 @@ class _Entry(NamedTuple):
 
 
 class Queues:
-    """Stores messages, and says which were stored."""
+    """The two queues. The SQS client is created by the first call that needs it.
 
-    def __init__(self, urls: Mapping[QueueName, str], client: Callable[[], SQSClient] | None = None) -> None:
+    Every method returns by its deadline, in seconds since 1970. A call of SQS that still runs then is abandoned: SQS may
+    store its messages all the same, and their idempotency keys make the duplicates harmless.
+    """
+
+    def __init__(
+        self, urls: Mapping[QueueName, str], clock: Clock, client: Callable[[], SQSClient] | None = None
+    ) -> None:
         self._urls = urls
+        self._clock = clock
         self._make_client = client or sqs_client
 
     @cached_property
     def _client(self) -> SQSClient:
         return self._make_client()
 
-    def _in_parallel(self, call: Callable[[Chunk], Given], chunks: Sequence[Chunk]) -> list[Given]:
-        if not chunks:
-            return []
-        try:
-            _ = self._client  # made here, since boto3 makes clients in one thread at a time only
-        except BotoCoreError:
-            return []
-        if len(chunks) == 1:
-            return [call(chunks[0])]
-        with ThreadPoolExecutor(min(len(chunks), CALLS_AT_ONCE), "sqs") as threads:
-            return list(threads.map(call, chunks))
+    def store(self, messages: Sequence[RoutedMessage], deadline: float) -> list[bool]:
+        """Store the messages, and say for each one if SQS confirmed it by the deadline; raise no error of AWS."""
+        stored = [False] * len(messages)
 
-    def store(self, parcels: Sequence[Parcel]) -> list[bool]:
-        """Whether SQS holds each of the parcels now; it does not raise."""
-        stored = [False] * len(parcels)
-        entries = [
-            _Entry(index, parcel.queue, parcel.message.to_json(), parcel.attributes)
-            for index, parcel in enumerate(parcels)
-        ]
-        for indexes in self._in_parallel(self._send, list(_calls(entries))):
-            for index in indexes:
-                stored[index] = True
-        return stored
+        def send(entries: Sequence[_Entry]) -> None:
+            for number in self._send(entries):
+                stored[number] = True
 
-    def postpone(self, seconds_by_receipt: Mapping[str, int]) -> None:
-        """Hides each received message for so long; where that fails, its visibility timeout ends as it would."""
+        self._in_parallel(send, _calls(messages), most=len(messages), deadline=deadline)
+        return list(stored)  # a copy, which abandoned calls cannot change
+
+    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:
+        """Hide each received message for its seconds; if that fails, its visibility timeout goes on as it is."""
         entries = list(seconds_by_receipt.items())
         chunks = [entries[start : start + MESSAGES_A_CALL] for start in range(0, len(entries), MESSAGES_A_CALL)]
-        self._in_parallel(self._hide, chunks)
+        self._in_parallel(self._hide, iter(chunks), most=len(chunks), deadline=deadline)
+
+    def _in_parallel(
+        self, call: Callable[[Chunk], None], chunks: Iterator[Chunk], *, most: int, deadline: float
+    ) -> None:
+        """Run `call` on each chunk, several at once, and begin none that cannot end by the deadline.
+
+        `most` is an upper bound on the number of chunks. Each chunk is taken from the iterator just before its call.
+        """
+        if not most:
+            return
+        try:
+            _ = self._client  # created here: boto3 must not create clients in several threads at once
+        except BotoCoreError:
+            return
+        taking = threading.Lock()
+
+        def work() -> None:
+            while True:
+                with taking:
+                    if deadline - self._clock.time() < SHORTEST_CALL_SECONDS:
+                        return
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    return
+                call(chunk)
+
+        threads = ThreadPoolExecutor(min(most, CALLS_AT_ONCE), "sqs")
+        try:
+            futures = [threads.submit(work) for _ in range(min(most, CALLS_AT_ONCE))]
+            for ended in wait(futures, max(deadline - self._clock.time(), 0)).done:
+                ended.result()  # raises any error that is not of AWS
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, entries: Sequence[_Entry]) -> list[int]:
-        """The indexes of the entries that SQS took."""
+        """Send one call, and return the numbers of the entries that SQS took."""
         requests: list[SendMessageBatchRequestEntryTypeDef] = [_request(entry) for entry in entries]
         try:
-            answer = self._client.send_message_batch(QueueUrl=self._urls[entries[0].queue], Entries=requests)
+            response = self._client.send_message_batch(QueueUrl=self._urls[entries[0].queue], Entries=requests)
         except (BotoCoreError, ClientError):
             return []
-        return [int(taken["Id"]) for taken in answer.get("Successful", [])]
+        return [int(taken["Id"]) for taken in response.get("Successful", [])]
 
     def _hide(self, receipts: Sequence[tuple[str, int]]) -> None:
         entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
@@ -104,7 +132,7 @@ class Queues:
 
 
 def sqs_client() -> SQSClient:
-    """A client that gives up in time for the webhook to answer; its region and endpoint come from the environment."""
+    """Return an SQS client with short timeouts; its region and endpoint come from the environment."""
     config = Config(
         connect_timeout=1,
         read_timeout=1,
@@ -114,22 +142,22 @@ def sqs_client() -> SQSClient:
     return boto3.client("sqs", config=config)
 
 
-def _calls(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
-    """The entries in groups that each fit into one call."""
-    for _, group in groupby(sorted(entries, key=_queue), key=_queue):
+def _calls(messages: Sequence[RoutedMessage]) -> Iterator[list[_Entry]]:
+    """Yield the messages in groups that each fit into one call, encoding each group when it is asked for."""
+    for queue in QueueName:
         call: list[_Entry] = []
         size = 0
-        for entry in group:
+        for number, routed in enumerate(messages):
+            if routed.queue is not queue:
+                continue
+            entry = _Entry(number, queue, routed.message.to_json(), routed.attributes)
             if call and (len(call) == MESSAGES_A_CALL or size + entry.size > MAX_MESSAGE_BYTES):
                 yield call
                 call, size = [], 0
             call.append(entry)
             size += entry.size
-        yield call
-
-
-def _queue(entry: _Entry) -> QueueName:
-    return entry.queue
+        if call:
+            yield call
 
 
 def _request(entry: _Entry) -> SendMessageBatchRequestEntryTypeDef:

@@ -1,4 +1,4 @@
-"""The environment variables that the template sets, read once per environment and checked."""
+"""The settings of a function, read from the environment variables that the template sets."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from loops_destination.errors import SettingsError
 METRICS_NAMESPACE = "LoopsDestination"
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-"""Of a line of the log, from the least."""
+"""The level of a log line, from the least severe."""
 
 
 class Settings(BaseModel):
-    """What a function is told by its environment; each field is the variable of the same name in capitals."""
+    """The settings of a function; each field is the environment variable of the same name in capitals."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -30,34 +30,38 @@ class Settings(BaseModel):
     loops_base_url: str = "https://app.loops.so/api"
     loops_requests_per_second: float = Field(default=10, gt=0)
     retry_for_hours: float = Field(default=72, gt=0, le=13 * 24)  # SQS keeps a message for 14 days
+    max_event_age_hours: float = Field(default=72, gt=0)
     trust_unsigned_batch_items: bool = False
     powertools_log_level: Level = "INFO"
-    metrics_namespace: str = METRICS_NAMESPACE  # a stack's own, since one account may have several
+    metrics_namespace: str = METRICS_NAMESPACE  # one for each stack, because an account may have several
     aws_sam_local: bool = False
 
     @field_validator("loops_base_url")
     @classmethod
     def _is_url(cls, url: str) -> str:
         if urlsplit(url).scheme not in {"https", "http"} or not urlsplit(url).hostname:
-            raise ValueError("an https URL, such as https://app.loops.so/api")
+            raise ValueError("not a URL; use one such as https://app.loops.so/api")
         return url.rstrip("/")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """The settings in these variables; `SettingsError` names each variable that is missing or wrong."""
+        """Read the settings. Raises `SettingsError`, which names every variable that is missing or invalid."""
         given = {name: environ[name.upper()] for name in cls.model_fields if environ.get(name.upper())}
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:
-            faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
-            raise SettingsError("; ".join(faults)) from None
-        if not settings.keeps_the_key_private:
-            raise SettingsError("LOOPS_BASE_URL: plain http would show the API key; use https")
+            problems = [f"{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in error.errors()]
+            raise SettingsError("; ".join(problems)) from None
+        if not settings.keeps_api_key_private:
+            raise SettingsError("LOOPS_BASE_URL: plain http would expose the API key; use https")
         return settings
 
     @property
-    def keeps_the_key_private(self) -> bool:
-        """Plain http is for a sandbox on this machine alone, which `sam local` reaches under another name."""
+    def keeps_api_key_private(self) -> bool:
+        """Return whether the API key is sent over https, or to this machine only.
+
+        In a container of `sam local`, this machine has a name that is not a loopback address.
+        """
         url = urlsplit(self.loops_base_url)
         return url.scheme == "https" or self.aws_sam_local or _is_loopback(url.hostname or "")
 

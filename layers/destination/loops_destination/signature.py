@@ -1,7 +1,7 @@
-"""Who sent this: Segment's `X-Signature`, checked on the raw bytes before anything is parsed.
+"""Segment's `X-Signature`, checked on the raw bytes before anything is parsed.
 
-The header is the lowercase hex HMAC-SHA1 of the body under the shared secret. For a batch Segment signs the first
-element only, byte for byte as it stands in the body; inside `{"json": …}` it signs the value.
+The header is the lowercase hex HMAC-SHA1 of the body under the shared secret. Of a batch Segment signs only the first
+item, byte for byte as it stands in the body; of an item wrapped as `{"json": …}` it signs the value.
 """
 
 from __future__ import annotations
@@ -14,91 +14,99 @@ from typing import NamedTuple
 
 from loops_destination.events import MAX_EVENT_BYTES
 
-_EMPTY_BATCH = b"[]"
 _BLANK = rb"[ \t\n\r]*+"
 _BATCH = re.compile(_BLANK + rb"\[" + _BLANK)
 _WRAPPER = re.compile(rb"\{" + _BLANK + rb'"json"' + _BLANK + rb":" + _BLANK)
 _WRAPPER_END = re.compile(_BLANK + rb"\}")
-_ELEMENT_END = re.compile(_BLANK + rb"([,\]])")
+_ITEM_END = re.compile(_BLANK + rb"([,\]])")
 _SCALAR = re.compile(rb"[^\s,\[\]{}\"]++")
-# A string that never ends is one token up to the end of the body, so no input is walked over twice.
+# A string that never ends is one token up to the end of the body, so no input is scanned twice.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|[{}\[\]]', re.DOTALL)
 
 
 class Coverage(StrEnum):
-    """How much of a body its signature vouches for."""
+    """The extent of a body that its signature covers."""
 
     BODY = "body"
     FIRST = "first"
     NOTHING = "nothing"
 
 
-class FirstElement(NamedTuple):
-    """The signed bytes of a batch's first element, and what follows it as a batch of its own."""
+class SignablePart(NamedTuple):
+    """A part of a body that Segment may have signed, and the rest of the body: a batch of its own, or empty."""
 
     signed: bytes
     rest: bytes
 
     def __repr__(self) -> str:
-        return f"FirstElement({len(self.signed)} bytes signed, {len(self.rest)} beside them)"
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether the batch holds nothing else."""
-        return self.rest == _EMPTY_BATCH
+        return f"SignablePart({len(self.signed)} bytes, {len(self.rest)} after them)"
 
 
 def verify(body: bytes, signature: str, secrets: Sequence[str]) -> Coverage:
-    """What the signature covers under any of the secrets; an empty secret vouches for nothing."""
-    keys = [secret.encode("utf-8", "surrogatepass") for secret in secrets if secret]
-    given = signature.encode("utf-8", "surrogatepass")
-    if _signed(body, given, keys):
-        return Coverage.BODY
-    first = first_element(body)
-    if first is not None and _signed(first.signed, given, keys):
-        return Coverage.FIRST
+    """Return the largest extent of a body that its signature covers under one of the secrets. An empty secret never counts."""
+    for part, coverage in zip(signable_parts(body), (Coverage.BODY, Coverage.FIRST), strict=False):
+        if is_signed(part.signed, signature, secrets):
+            return coverage
     return Coverage.NOTHING
 
 
+def signable_parts(body: bytes) -> list[SignablePart]:
+    """Return the whole body and, if it is a batch, its first item.
+
+    A wrapped item with anything beside its one `json` key is left out: nobody could say which of its values was signed.
+    """
+    whole = SignablePart(body, b"")
+    opening = _BATCH.match(body)
+    if opening is None:
+        return [whole]
+    first = _first_item(body, opening.end())
+    return [whole] if first is None else [whole, first]
+
+
+def is_signed(part: bytes, signature: str, secrets: Sequence[str]) -> bool:
+    """Return whether the signature is that of these bytes under one of the secrets. An empty secret never counts."""
+    given = _encode(signature)
+    return _any(
+        hmac.compare_digest(hmac.digest(_encode(secret), part, "sha1").hex().encode(), given)
+        for secret in secrets
+        if secret
+    )
+
+
 def sign(body: bytes, secret: str) -> str:
-    """The `X-Signature` that Segment would send for these bytes."""
-    return hmac.digest(secret.encode("utf-8", "surrogatepass"), body, "sha1").hex()
+    """Return the `X-Signature` that Segment would send for these bytes."""
+    return hmac.digest(_encode(secret), body, "sha1").hex()
 
 
 def bearer_matches(authorization: str, tokens: Sequence[str]) -> bool:
-    """Whether an `Authorization` header bears one of the tokens; an empty token never does."""
+    """Return whether an `Authorization` header carries one of the bearer tokens. An empty token never counts."""
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() != "bearer":
         return False
-    candidate = given.strip().encode("utf-8", "surrogatepass")
-    return _any(hmac.compare_digest(candidate, token.encode("utf-8", "surrogatepass")) for token in tokens if token)
+    candidate = _encode(given.strip())
+    return _any(hmac.compare_digest(candidate, _encode(token)) for token in tokens if token)
 
 
-def first_element(body: bytes) -> FirstElement | None:
-    """The first element of a batch, sliced from the raw bytes; None when the body is no batch of at least one.
-
-    A wrapper with anything beside its one `json` key is None too: which of its values was signed could not be told.
-    """
-    opening = _BATCH.match(body)
-    if opening is None:
-        return None
-    wrapper = _WRAPPER.match(body, opening.end())
-    start = wrapper.end() if wrapper else opening.end()
+def _first_item(body: bytes, start: int) -> SignablePart | None:
+    wrapper = _WRAPPER.match(body, start)
+    start = wrapper.end() if wrapper else start
     end = _value_end(body, start)
-    closing = _WRAPPER_END.match(body, end) if wrapper and end else None
-    if end is None or (wrapper and closing is None):
+    if end is None:
         return None
-    after = _ELEMENT_END.match(body, closing.end() if closing else end)
+    closing = _WRAPPER_END.match(body, end) if wrapper else None
+    if wrapper and closing is None:
+        return None
+    after = _ITEM_END.match(body, closing.end() if closing else end)
     if after is None:
         return None
-    rest = b"[" + body[after.end() :] if after[1] == b"," else _EMPTY_BATCH
-    return FirstElement(body[start:end], rest)
+    rest = b"[" + body[after.end() :] if after[1] == b"," else b""
+    return SignablePart(body[start:end], rest)
 
 
 def _value_end(body: bytes, start: int) -> int | None:
-    """Where the JSON value that begins at `start` ends, told by its quotes and brackets alone.
+    """Return where the JSON value that begins at `start` ends, found by its quotes and brackets alone.
 
-    It looks no further than an event can be long: an unsigned body costs little, whatever is in it.
+    It scans no further than an event can be long, so that an unsigned body costs little, whatever it contains.
     """
     scalar = _SCALAR.match(body, start)
     if scalar:
@@ -112,10 +120,10 @@ def _value_end(body: bytes, start: int) -> int | None:
     return None
 
 
-def _signed(message: bytes, given: bytes, keys: Sequence[bytes]) -> bool:
-    return _any(hmac.compare_digest(hmac.digest(key, message, "sha1").hex().encode(), given) for key in keys)
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _any(results: Iterable[bool]) -> bool:
-    """`any` that looks at every result, so that the time it takes does not tell which key matched."""
+    """Return `any(results)`, but look at every result, so that the time taken does not reveal which one matched."""
     return True in list(results)

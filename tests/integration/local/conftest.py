@@ -1,4 +1,4 @@
-"""The local stack under a clock that only the tests move, and a client that talks to it over real HTTP."""
+"""The local stack with a clock that only the tests move, and a client that calls it over HTTP."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import urllib3
 
 from local.http_server import HttpServer
 from local.runtime import LambdaFunction
+from local.sam_template import Function
 from local.sandbox import Sandbox
 from local.stack import SHARED_SECRET, LocalStack
-from local.template import Function
 from loops_destination.signature import sign
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Time that passes by sleeping, in whichever thread."""
+    """Time that passes only when a thread sleeps."""
 
     def __init__(self) -> None:
         self.now = 1_790_000_000.0
@@ -100,7 +100,7 @@ def segment(stack: LocalStack, pool: urllib3.PoolManager) -> Segment:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[WSGIApplication], str]]:
-    """Serves an application until the test is over, and gives its URL."""
+    """Serves an application until the end of the test, and returns its URL."""
     with contextlib.ExitStack() as running:
         yield lambda app: running.enter_context(HttpServer(app)).root
 
@@ -125,9 +125,9 @@ handler = Handler()
 
 @pytest.fixture
 def make_function(tmp_path: Path, clock: Clock) -> Callable[..., LambdaFunction]:
-    """A function whose handler has this body.
+    """Makes a function whose handler has the given body.
 
-    In it there are `self.environ`, `self.clock`, `self.calls`, `event`, `context`, and `self.shared`, the test's own.
+    The body can use `self.environ`, `self.clock`, `self.calls`, `event`, `context`, and the test's own `self.shared`.
     """
 
     def make(body: str, timeout: int = 10, shared: object = None, **options: Any) -> LambdaFunction:

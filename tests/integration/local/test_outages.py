@@ -1,14 +1,16 @@
-"""Long outages and rotations, on the whole stack, in hours that only the tests let pass."""
+"""Long outages and rotations on the whole stack, with a clock that only the tests move."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.dead_letters import DeadLetters, Fate, by_delivery
-from local.stack import SHARED_SECRET
+from local.sandbox import Fault
+from local.stack import DEAD_LETTER_QUEUE, RETRY_QUEUE, SHARED_SECRET
+from segment_loops.dead_letter_queue import DeadLetterQueue, RedriveResult, by_delivery
 
 if TYPE_CHECKING:
     from local.stack import LocalStack
@@ -19,13 +21,19 @@ EVERY = 2 * HOUR
 
 
 def live_through(stack: LocalStack, segment: Segment, clock: Clock, hours: int) -> list[str]:
-    """Loops is down for so long, while users sign up; the messageIds of their events, by when they came."""
+    """Let users sign up while Loops is down; return the messageIds of their events by time of arrival."""
     stack.loops.stop()
     users = [f"u-{hour}" for hour in range(0, hours, EVERY // HOUR)]
     for user in users:
         email = f"{user}@example.com"
         assert segment.identify(userId=user, messageId=f"i-{user}", traits={"email": email}).status == 202
-        assert segment.track("Signed Up", userId=user, messageId=f"t-{user}", properties={"email": email}).status == 202
+        event: dict[str, Any] = {
+            "userId": user,
+            "messageId": f"t-{user}",
+            "properties": {"email": email},
+            "receivedAt": utc(clock.now),
+        }
+        assert segment.track("Signed Up", **event).status == 202
         for _ in range(EVERY // (30 * 60)):
             clock.sleep(30 * 60)
             stack.redeliver()
@@ -33,8 +41,13 @@ def live_through(stack: LocalStack, segment: Segment, clock: Clock, hours: int) 
     return users
 
 
+def utc(seconds: float) -> str:
+    """Return the time in Segment's format."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
 def come_to_rest(stack: LocalStack, clock: Clock) -> None:
-    """Time passes until nothing waits."""
+    """Let time pass until the RetryQueue is empty."""
     for _ in range(20):
         if stack.waiting():
             clock.sleep(HOUR)
@@ -42,8 +55,8 @@ def come_to_rest(stack: LocalStack, clock: Clock) -> None:
     assert stack.waiting() == []
 
 
-def test_after_twenty_hours_everything_arrives_by_itself(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """An outage of 20 hours delays every contact and every event, and loses none."""
+def test_after_twenty_hours_everything_is_delivered(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """An outage of 20 hours delays every contact and event, and loses none."""
     users = live_through(stack, segment, clock, hours=20)
     come_to_rest(stack, clock)
     assert {contact.user_id for contact in stack.sandbox.contacts.all()} == set(users)
@@ -51,16 +64,16 @@ def test_after_twenty_hours_everything_arrives_by_itself(stack: LocalStack, segm
     assert stack.dead_letters() == []
 
 
-def test_after_two_days_old_events_wait_for_one_command(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """After 48 hours every contact arrives, an event older than 23 hours is a dead letter, and a redrive sends each once."""
+def test_after_two_days_old_events_wait_for_a_redrive(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """After 48 hours every contact is delivered, an event older than 23 hours is a dead dead_letter, and a redrive sends it once."""
     users = live_through(stack, segment, clock, hours=48)
     ended = clock.now
     come_to_rest(stack, clock)
     assert {contact.user_id for contact in stack.sandbox.contacts.all()} == set(users)
-    letters = [json.loads(letter) for letter in stack.dead_letters()]
-    assert {letter["reason"] for letter in letters} == {"key-expired"}
+    dead_letters = [json.loads(dead_letter) for dead_letter in stack.dead_letters()]
+    assert {dead_letter["reason"] for dead_letter in dead_letters} == {"idempotency-key-expired"}
     sent = {event.user_id for event in stack.sandbox.events.all()}
-    kept = {letter["event"]["userId"] for letter in letters}
+    kept = {dead_letter["event"]["userId"] for dead_letter in dead_letters}
     assert sent | kept == set(users)
     assert not sent & kept
     assert {f"u-{hour}" for hour in range(0, 24, 2)} <= kept
@@ -68,10 +81,10 @@ def test_after_two_days_old_events_wait_for_one_command(stack: LocalStack, segme
     assert clock.now - ended < 24 * HOUR
 
     dead, retry = stack.outputs["DeadLetterQueueUrl"], stack.outputs["RetryQueueUrl"]
-    console = DeadLetters(stack.sqs, dead, retry, clock)
-    with console.opened() as found:
-        fates = [console.redrive(delivery, repeat=True) for delivery in by_delivery(found)]
-    assert fates == [Fate.REDRIVEN] * len(letters)
+    queue = DeadLetterQueue(stack.sqs, dead, retry, clock)
+    with queue.opened() as found:
+        results = [queue.redrive(delivery, repeat=True) for delivery in by_delivery(found)]
+    assert results == [RedriveResult.REDRIVEN] * len(dead_letters)
     come_to_rest(stack, clock)
     assert stack.dead_letters() == []
     assert sorted(event.user_id or "" for event in stack.sandbox.events.all()) == sorted(users)
@@ -79,12 +92,12 @@ def test_after_two_days_old_events_wait_for_one_command(stack: LocalStack, segme
 
 
 def test_the_api_key_is_rotated_without_losing_an_event(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """What comes between the change at Loops and the change of the secret waits, and arrives by itself."""
+    """Events between the change of the API key at Loops and in the secret wait, and are delivered afterwards."""
     assert segment.identify(userId="before", messageId="1", traits={"email": "before@example.com"}).status == 200
     stack.sandbox.api_key = "key-2"
     between = segment.identify(userId="between", messageId="2", traits={"email": "between@example.com"})
     assert between.status == 202
-    assert between.json["results"][0]["reason"] == "key-refused"
+    assert between.json["results"][0]["reason"] == "api-key-refused"
     stack.put_secret(apiKey="key-2", sharedSecret=SHARED_SECRET)
     clock.sleep(70)
     assert segment.identify(userId="after", messageId="3", traits={"email": "after@example.com"}).status == 200
@@ -93,7 +106,7 @@ def test_the_api_key_is_rotated_without_losing_an_event(stack: LocalStack, segme
 
 
 def test_the_shared_secret_is_rotated_without_losing_an_event(stack: LocalStack, segment: Segment) -> None:
-    """While Segment changes over, requests signed with the older secret and with the newer one are both taken."""
+    """During a rotation, requests signed with the old and with the new shared secret are accepted."""
     assert segment.identify(userId="u", messageId="1", traits={"email": "u@example.com"}).status == 200
     stack.put_secret(apiKey=stack.sandbox.api_key, sharedSecret="newer")
     for number, secret in enumerate((SHARED_SECRET, "newer", SHARED_SECRET)):
@@ -105,7 +118,7 @@ def test_the_shared_secret_is_rotated_without_losing_an_event(stack: LocalStack,
 def test_an_event_by_user_id_waits_for_its_contact(
     stack: LocalStack, segment: Segment, clock: Clock, order: str
 ) -> None:
-    """Whichever of the two comes first, the contact is made and the event arrives once."""
+    """In either order of arrival, the contact is created and the event delivered once."""
 
     def identify() -> None:
         assert segment.identify(userId="u", traits={"email": "u@example.com"}).status == 200
@@ -118,3 +131,42 @@ def test_an_event_by_user_id_waits_for_its_contact(
         identify()
     come_to_rest(stack, clock)
     assert [event.user_id for event in stack.sandbox.events.all()] == ["u"]
+
+
+def test_a_delivery_answered_429_is_retried_less_and_less_often(
+    stack: LocalStack, segment: Segment, clock: Clock
+) -> None:
+    """The pause depends on SQS's receive count: after forty receives it is at least five minutes."""
+    stack.sandbox.faults.add(Fault(kind="status", status=429, times=None))
+    assert segment.identify(userId="u-1", messageId="m-1", traits={"email": "a@example.com"}).status == 202
+    pauses = []
+    for _ in range(40):
+        (held,) = stack.aws.queued(RETRY_QUEUE)
+        clock.sleep(held.next_at - clock.now + 1)
+        assert stack.redeliver() == 1
+        (held,) = stack.aws.queued(RETRY_QUEUE)
+        pauses.append(held.next_at - clock.now)
+    assert 7 <= pauses[0] <= 13
+    assert 300 <= pauses[-1] <= 500
+
+
+def test_a_message_that_sqs_moves_is_receives_exhausted(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """A delivery that SQS moves, because its function dies each time, is `receives-exhausted` and can be redriven."""
+    stack.loops.stop()
+    retry, dead = stack.outputs["RetryQueueUrl"], stack.outputs["DeadLetterQueueUrl"]
+    arn = stack.aws.queue_values(DEAD_LETTER_QUEUE)["Arn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
+    stack.sqs.set_queue_attributes(QueueUrl=retry, Attributes={"RedrivePolicy": policy})
+    assert segment.identify(userId="u-1", messageId="m-1", traits={"email": "a@example.com"}).status == 202
+    for _ in range(3):
+        clock.sleep(HOUR)
+        stack.functions["RedeliveryFunction"].kill_next(0)
+        stack.redeliver()
+    stack.loops.start()
+    queue = DeadLetterQueue(stack.sqs, dead, retry, clock)
+    with queue.opened() as found:
+        assert [dead_letter.reason for dead_letter in found] == ["receives-exhausted"]
+        assert queue.redrive(found) is RedriveResult.REDRIVEN
+    stack.functions["RedeliveryFunction"].kill_next(10**9)
+    come_to_rest(stack, clock)
+    assert [contact.user_id for contact in stack.sandbox.contacts.all()] == ["u-1"]

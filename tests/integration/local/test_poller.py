@@ -1,4 +1,4 @@
-"""The event source mapping: what a function gets of a queue, and what is deleted for it."""
+"""The event source mapping: the records that a function gets, and the messages that are deleted."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from local.aws import LocalAws
 from local.poller import Poller
+from local.sam_template import Queue, QueueSource
 from local.sandbox import Fault
-from local.template import Queue, QueueSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ STAY = "return {'batchItemFailures': [{'itemIdentifier': r['messageId']} for r i
 
 
 class Bench:
-    """A queue, and pollers of it."""
+    """A queue and its pollers."""
 
     def __init__(self, aws: LocalAws, clock: Clock, make_function: Callable[..., LambdaFunction]) -> None:
         self.aws = aws
@@ -67,7 +67,7 @@ def bench(clock: Clock, make_function: Callable[..., LambdaFunction]) -> Iterato
 
 
 def test_records_are_as_lambda_makes_them(bench: Bench, clock: Clock) -> None:
-    """A record has the message's body, ids and attributes under the names that Lambda gives them."""
+    """A record has the message's body, ids and attributes under Lambda's names."""
     bench.send("hello", MessageAttributes={"reason": {"DataType": "String", "StringValue": "timeout"}})
     clock.sleep(60)
     assert bench.poller("return None").poll_once() == 1
@@ -82,7 +82,7 @@ def test_records_are_as_lambda_makes_them(bench: Bench, clock: Clock) -> None:
     assert {"messageId", "receiptHandle", "md5OfBody"} <= record.keys()
 
 
-def test_what_did_not_fail_is_deleted(bench: Bench) -> None:
+def test_only_failed_messages_stay(bench: Bench) -> None:
     """Messages that the function reports as failed stay, all others are deleted."""
     bench.send("go", "stay", "go")
     assert bench.poller(STAY).poll_once() == 3
@@ -102,7 +102,7 @@ def test_what_did_not_fail_is_deleted(bench: Bench) -> None:
     ],
 )
 def test_a_failed_batch_stays_whole(bench: Bench, clock: Clock, body: str) -> None:
-    """When the function fails, or its report is malformed, every message stays and comes again."""
+    """If the function fails, or its response is malformed, every message stays and is received again."""
     bench.send("one", "two")
     poller = bench.poller(body)
     assert poller.poll_once() == 2
@@ -114,15 +114,15 @@ def test_a_failed_batch_stays_whole(bench: Bench, clock: Clock, body: str) -> No
 
 
 @pytest.mark.parametrize("body", ["return None", "return {}", "return {'batchItemFailures': []}"])
-def test_an_empty_report_is_a_success(bench: Bench, body: str) -> None:
-    """A report without failures deletes the whole batch."""
+def test_an_empty_response_is_a_success(bench: Bench, body: str) -> None:
+    """A response without failures deletes the whole batch."""
     bench.send("one", "two")
     bench.poller(body).poll_once()
     assert bench.left == []
 
 
-def test_without_partial_responses_a_report_means_nothing(bench: Bench) -> None:
-    """Where the event source does not ask for a report, every message of a batch that succeeded is deleted."""
+def test_without_partial_batch_responses_the_response_is_ignored(bench: Bench) -> None:
+    """If the event source does not use partial batch responses, a successful invocation deletes the whole batch."""
     bench.send("stay")
     bench.poller(STAY, reports=False).poll_once()
     assert bench.left == []
@@ -130,15 +130,15 @@ def test_without_partial_responses_a_report_means_nothing(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("batch_size", "batches"), [(2, [2, 2, 2]), (12, [12, 12, 1]), (50, [25, 0, 0])])
 def test_batches_have_their_size(bench: Bench, batch_size: int, batches: list[int]) -> None:
-    """A batch has as many messages as the event source says, be it more than SQS gives at once, as far as there are."""
+    """A batch has as many messages as the event source allows, even more than a single receive returns."""
     bench.send(*map(str, range(25)))
     poller = bench.poller("return None", batch_size=batch_size)
     assert [poller.poll_once() for _ in range(3)] == batches
     assert len(bench.left) == 25 - sum(batches)
 
 
-def test_what_came_before_an_outage_is_seen_through(bench: Bench) -> None:
-    """When SQS goes down in the middle of a batch, the messages that came already are not left waiting."""
+def test_messages_received_before_an_outage_are_processed(bench: Bench) -> None:
+    """If SQS fails while a batch is received, the messages received so far are processed."""
     bench.send(*map(str, range(15)))
     faults = bench.aws.faults["sqs"]
     faults.add(Fault(kind="delay", path="/ReceiveMessage"), Fault(kind="status", path="/ReceiveMessage"))
@@ -146,8 +146,8 @@ def test_what_came_before_an_outage_is_seen_through(bench: Bench) -> None:
     assert len(bench.left) == 5
 
 
-def test_a_batch_is_no_larger_than_lambda_takes(bench: Bench) -> None:
-    """Messages too large for one event come in several, and none is left out."""
+def test_a_batch_stays_within_lambdas_payload_limit(bench: Bench) -> None:
+    """Messages too large for one event are passed in several, and none is left out."""
     bench.send(*["x" * 1_000_000] * 8)
     assert bench.poller("return None").poll_once() == 8
     assert [len(batch) for batch in bench.batches] == [6, 2]
@@ -155,7 +155,7 @@ def test_a_batch_is_no_larger_than_lambda_takes(bench: Bench) -> None:
 
 
 class Gauge:
-    """How many are inside at once; each waits there until there are so many, and `enough` is when twice as many were."""
+    """Counts the calls in progress: each waits until the expected number is, and `enough` is set after twice as many."""
 
     def __init__(self, together: int) -> None:
         self.most = 0
@@ -180,8 +180,8 @@ class Gauge:
 
 
 @pytest.mark.parametrize(("concurrency", "most"), [(2, 2), (None, 5)])
-def test_batches_run_at_once_up_to_the_maximum(bench: Bench, concurrency: int | None, most: int) -> None:
-    """In the background as many batches are under way as allowed, never more, until it is stopped."""
+def test_concurrent_batches_reach_the_maximum(bench: Bench, concurrency: int | None, most: int) -> None:
+    """In the background, as many batches as allowed are processed at once, and never more."""
     gauge = Gauge(most)
     bench.send(*map(str, range(most * 2)))
     with bench.poller("with self.shared: return None", batch_size=1, concurrency=concurrency, shared=gauge):
@@ -191,18 +191,18 @@ def test_batches_run_at_once_up_to_the_maximum(bench: Bench, concurrency: int | 
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("poller")]
 
 
-def test_polling_outlives_an_outage(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """While SQS is down the pollers say so and wait; when it is back they go on."""
+def test_polling_continues_after_an_outage(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """While SQS is down the pollers report it and wait; afterwards they continue."""
     bench.send("hello")
     bench.aws.outage("sqs")
     with bench.poller("return None"):
-        told = ""
+        printed = ""
         for _ in range(500):
-            told += capsys.readouterr().out
-            if "503" in told:
+            printed += capsys.readouterr().out
+            if "503" in printed:
                 break
             threading.Event().wait(0.01)
-        assert told.startswith("[ERROR] ")
+        assert printed.startswith("[ERROR] ")
         assert bench.left == ["hello"]
         bench.aws.recover()
         assert bench.arrived.wait(10)

@@ -1,22 +1,31 @@
-"""The samples in events/, and how they are told of."""
+"""The samples in events/, and the table of their results."""
 
 from __future__ import annotations
 
 import io
+import json
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from local.reports import Call, LoopsCalls, Report, outcomes
-from local.samples import EVENTS, EXPECTED, send_samples
+from local.reports import CallSummary, NewCalls, Report, ReportTable, result_lines
+from local.samples import EXPECTED, send_samples
 from local.sandbox import Fault, Sandbox
 from local.stack import LocalStack
-from local.table import COLUMNS, Table
+from segment_loops.event_files import SAMPLES
+from tests.integration.local.conftest import Clock
 
 if TYPE_CHECKING:
     from tests.integration.local.conftest import Segment
 
-REPORT = Report("identify", "POST /contacts", "200", ["delivered"], [Call("PUT /contacts/update", "a@b.co", 200)])
+REPORT = Report(
+    "identify",
+    "POST /contacts",
+    "200",
+    ["createOrUpdateContact delivered"],
+    [CallSummary("PUT /contacts/update", "a@b.co", 200)],
+)
 
 
 class Terminal(io.StringIO):
@@ -25,33 +34,58 @@ class Terminal(io.StringIO):
 
 
 def test_every_sample_has_its_expected_outcome() -> None:
-    """Each file in events/ is sent, and each that is sent is there."""
-    assert {path.stem for path in EVENTS.glob("*.json")} == set(EXPECTED)
+    """Every file in events/ has an expected result, and every expected result a file."""
+    assert {path.stem for path in SAMPLES.glob("*.json")} == set(EXPECTED)
 
 
-def test_every_sample_comes_out_as_expected() -> None:
-    """Sent one after the other, the samples are answered and reach Loops as expected."""
+def test_every_sample_has_the_expected_result() -> None:
+    """The samples are answered, and cause calls to Loops, as expected."""
     sandbox = Sandbox(limit=None)
     with LocalStack(sandbox=sandbox) as stack:
-        reports = list(send_samples(stack, LoopsCalls(sandbox)))
+        reports = list(send_samples(stack, NewCalls(sandbox)))
     assert [report.name for report in reports] == list(EXPECTED)
     for report in reports:
         assert EXPECTED[report.name].is_met_by(report, calls_are_seen=True), report
-        unseen = Report(report.name, report.request, report.answer, report.outcomes, [])
+        unseen = Report(report.name, report.request, report.answer, report.results, [])
         assert EXPECTED[report.name].is_met_by(unseen, calls_are_seen=False)
 
 
-def test_another_outcome_is_not_as_expected(stack: LocalStack, segment: Segment) -> None:
-    """Another status, another outcome, a call that Loops refused and a call too many are each unexpected."""
+def test_samples_are_sent_with_todays_dates() -> None:
+    """Samples are sent with the current time, whatever the dates in the files, so that none is too old."""
+    sandbox = Sandbox(limit=None)
+    with LocalStack(sandbox=sandbox, clock=Clock(), parameters={"MaxEventAgeHours": "5"}) as stack:
+        reports = {report.name: report for report in send_samples(stack, NewCalls(sandbox))}
+    assert (reports["track"].answer, reports["track"].results) == ("200", ["sendEvent delivered"])
+    assert (reports["batch"].answer, reports["batch"].results[1]) == ("200", "sendEvent delivered")
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name != "sqs-retry"])
+def test_a_sample_can_be_invoked_in_any_year(name: str, stack: LocalStack) -> None:
+    """A sample passed to a function unchanged, as by `sam local invoke`, is never too old: its request has a time too."""
+    sample = json.loads((SAMPLES / f"{name}.json").read_bytes())
+    events = json.loads(sample["body"])
+    dates = [event["timestamp"] for event in (events if isinstance(events, list) else [events])]
+    sent_at = sample["requestContext"]["timeEpoch"] / 1000
+    assert all(abs(datetime.fromisoformat(date).timestamp() - sent_at) < 3600 for date in dates)
+    (function,) = (
+        each for each in stack.functions.values() if sample["rawPath"] in {route.path for route in each.function.routes}
+    )
+    answer = function.invoke(sample).payload
+    assert answer["statusCode"] == 200
+    assert "too-old" not in answer["body"]
+
+
+def test_a_different_result_is_unexpected(stack: LocalStack, segment: Segment) -> None:
+    """A different status or outcome, a failed call, and an additional call are each unexpected."""
     stack.sandbox.faults.add(Fault(kind="status", status=503))
     segment.identify(userId="u", traits={"email": "adam@loops.so"})
-    (refused,) = LoopsCalls(stack.sandbox).new()
-    good = Call("PUT /contacts/update", "adam@loops.so", 200)
+    (refused,) = NewCalls(stack.sandbox).take()
+    good = CallSummary("PUT /contacts/update", "adam@loops.so", 200)
     expected = EXPECTED["identify"]
     for answer, lines, calls in [
-        ("200", expected.outcomes, [refused]),
-        ("200", expected.outcomes, [good, good]),
-        ("202", expected.outcomes, [good]),
+        ("200", expected.results, [refused]),
+        ("200", expected.results, [good, good]),
+        ("202", expected.results, [good]),
         ("200", ["filtered"], [good]),
     ]:
         report = Report("identify", "POST /contacts", answer, lines, calls)
@@ -75,42 +109,59 @@ def test_another_outcome_is_not_as_expected(stack: LocalStack, segment: Segment)
         (b"<html>", ["<html>"]),
     ],
 )
-def test_an_answer_is_told_in_words(body: bytes, lines: list[str]) -> None:
-    """Every delivery has its line, with the reason under it; a refusal is told by its reason."""
-    assert outcomes(body) == lines
+def test_an_answer_is_put_into_lines(body: bytes, lines: list[str]) -> None:
+    """Every delivery is a line, with its reason below it; a denied request is its reason."""
+    assert result_lines(body) == lines
 
 
-def test_calls_are_told_once(stack: LocalStack, segment: Segment) -> None:
-    """Each call of Loops is told of once, by its path and by whom or what it was about."""
-    calls = LoopsCalls(stack.sandbox)
+def test_each_call_is_reported_once(stack: LocalStack, segment: Segment) -> None:
+    """Each call of Loops is reported once, with its path and its contact or event."""
+    calls = NewCalls(stack.sandbox)
     segment.identify(userId="u", traits={"email": "adam@loops.so"})
-    assert list(map(str, calls.new())) == ["PUT /contacts/update adam@loops.so"]
+    assert list(map(str, calls.take())) == ["PUT /contacts/update adam@loops.so"]
     segment.track("User Registered", userId="u", properties={"email": "adam@loops.so"})
-    assert list(map(str, calls.new())) == ["POST /events/send User Registered"]
-    assert calls.new() == LoopsCalls(None).new() == []
+    assert list(map(str, calls.take())) == ["POST /events/send User Registered"]
+    assert calls.take() == NewCalls(None).take() == []
 
 
-def test_a_table_fits_its_columns() -> None:
-    """Whatever a cell holds, a line is at most 120 characters long and its columns stand under their headings."""
-    stream = io.StringIO()
-    table = Table(stream)
-    table.head()
-    long = Report("n" * 99, "r" * 99, "a" * 99, ["o" * 99], [Call("c" * 99, "s" * 99, None)])
-    table.row(long, as_expected=False)
-    table.row(REPORT)
-    head, row, plain = stream.getvalue().splitlines()
-    assert sum(COLUMNS.values()) + 2 * (len(COLUMNS) - 1) <= 120
-    assert len(row) <= 120
-    assert row.index("o") == head.index("outcome") == plain.index("delivered")
-    assert row.endswith("UNEXPECTED")
+def printed(report: Report, stream: io.StringIO, expected: str = "") -> list[str]:
+    table = ReportTable(stream)
+    table.print_headings()
+    table.print_row(report, expected=expected)
+    return stream.getvalue().splitlines()
 
 
-def test_a_cell_cannot_command_the_terminal() -> None:
-    """Control characters in what a sender chose are not printed."""
-    stream = io.StringIO()
-    Table(stream).row(Report("", "POST /\033[2J", "", ["\a"], []))
-    assert stream.getvalue().isprintable() is False
-    assert stream.getvalue().rstrip("\n").isprintable()
+def test_the_table_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long cells are wrapped, so that no line has more than 80 characters, and columns stay under their headings."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    long = Report("n" * 99, "r" * 99, "a" * 99, ["o" * 99], [CallSummary("c" * 99, "s" * 99, None)])
+    head, *lines = printed(long, Terminal())
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert lines[0].index("r") == head.index("Request")
+    assert lines[0].index("o") == head.index("Result")
+
+
+def test_the_table_is_whole_in_a_pipe() -> None:
+    """Results and calls are not cut if the output is not a terminal."""
+    _, row, call = printed(REPORT, io.StringIO())
+    assert row.split() == ["identify", "POST", "/contacts", "200", "createOrUpdateContact", "delivered"]
+    assert call.strip() == "→ PUT /contacts/update a@b.co"
+    (_, long, *_) = printed(Report("x", "y", "z", ["o" * 200], []), io.StringIO())
+    assert "o" * 200 in long
+
+
+def test_an_unexpected_result_shows_the_expected_one() -> None:
+    """The row of an unexpected result says what was expected."""
+    lines = printed(REPORT, io.StringIO(), expected=str(EXPECTED["track"]))
+    assert lines[-1].strip() == "UNEXPECTED, should be: 200, sendEvent delivered, POST /events/send"
+
+
+def test_a_cell_cannot_control_the_terminal() -> None:
+    """Control characters in requests and responses are escaped, and rich markup is printed as it is."""
+    _, row = printed(Report("", "POST /\033[2J", "", ["[red]\a[/red]"], []), io.StringIO())
+    assert row.isprintable()
+    assert r"[red]\u0007[/red]" in row
 
 
 @pytest.mark.parametrize(
@@ -119,10 +170,8 @@ def test_a_cell_cannot_command_the_terminal() -> None:
 def test_colour_is_for_terminals(
     monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, no_color: str, *, coloured: bool
 ) -> None:
-    """There is colour on a terminal alone, and none where NO_COLOR is set."""
+    """Output is coloured only on a terminal, and only if NO_COLOR is not set."""
     monkeypatch.setenv("NO_COLOR", no_color)
-    table = Table(stream)
-    table.head()
-    table.row(REPORT, as_expected=False)
-    table.verdict("done", good=True)
-    assert ("\033[" in stream.getvalue()) is coloured
+    monkeypatch.setenv("TERM", "xterm")
+    printed(REPORT, stream, expected="something else")
+    assert ("\033[31m" in stream.getvalue()) is coloured

@@ -1,4 +1,4 @@
-"""The application as a whole: from Segment's request to what Loops holds, and what happens when a part is down."""
+"""The whole stack: from Segment's request to the contacts at Loops, also while a part of it is down."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _contacts(stack: LocalStack) -> list[dict[str, Any]]:
 
 
 def test_an_identify_creates_a_contact(stack: LocalStack, segment: Segment) -> None:
-    """Identify of an unknown user creates the contact with its email, userId and traits."""
+    """An identify of an unknown user creates a contact with its email, userId and traits."""
     answer = segment.identify(**ADAM)
     assert (answer.status, answer.outcomes) == (200, ["delivered"])
     (contact,) = _contacts(stack)
@@ -50,7 +50,7 @@ def test_an_identify_creates_a_contact(stack: LocalStack, segment: Segment) -> N
 def test_a_second_identify_updates_the_same_contact(
     stack: LocalStack, segment: Segment, second: dict[str, Any]
 ) -> None:
-    """Identify of a known email or a known userId updates that contact and creates none."""
+    """An identify with a known email or userId updates that contact."""
     segment.identify(**ADAM)
     assert segment.identify(messageId="m-2", **second).status == 200
     (contact,) = _contacts(stack)
@@ -60,7 +60,7 @@ def test_a_second_identify_updates_the_same_contact(
 
 
 def test_a_track_sends_an_event(stack: LocalStack, segment: Segment) -> None:
-    """Track sends the event under its name, with its properties, for its contact."""
+    """A track sends an event with its name and properties, for its contact."""
     segment.identify(**ADAM)
     answer = segment.track("User Registered", userId="test-user-a5h7xb", properties={"plan": "Pro Annual"})
     assert (answer.status, answer.outcomes) == (200, ["delivered"])
@@ -69,16 +69,16 @@ def test_a_track_sends_an_event(stack: LocalStack, segment: Segment) -> None:
 
 
 def test_every_route_of_the_template_is_served(stack: LocalStack, segment: Segment) -> None:
-    """Each of the three URLs takes POST, PUT and PATCH, with and without a slash at its end."""
+    """Each of the three URLs accepts POST, PUT and PATCH, also with a slash or a longer path at its end."""
     for name in ("ContactsUrl", "EventsUrl", "SegmentUrl"):
         for method in ("POST", "PUT", "PATCH"):
-            for slash in ("", "/"):
-                response = segment.pool.request(method, stack.outputs[name] + slash, body=b"{}")
+            for rest in ("", "/", "/more"):
+                response = segment.pool.request(method, stack.outputs[name] + rest, body=b"{}")
                 assert (response.status, response.json()["reason"]) == (401, "bad-signature")
 
 
-def test_what_loops_does_not_take_waits_for_it(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """With Loops down an event is answered 202 and waits on the RetryQueue; with Loops back it is delivered."""
+def test_an_event_waits_while_loops_is_down(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """While Loops is down an event is answered 202 and waits on the RetryQueue; afterwards it is delivered."""
     stack.loops.stop()
     answer = segment.identify(**ADAM)
     assert (answer.status, answer.outcomes) == (202, ["queued"])
@@ -92,23 +92,23 @@ def test_what_loops_does_not_take_waits_for_it(stack: LocalStack, segment: Segme
     assert stack.waiting() == stack.dead_letters() == []
 
 
-def test_what_still_fails_stays(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """A delivery that Loops does not take from the RetryQueue stays there, hidden for a while."""
+def test_a_delivery_that_fails_again_stays(stack: LocalStack, segment: Segment, clock: Clock) -> None:
+    """A delivery that fails again stays on the RetryQueue, hidden for a while."""
     stack.loops.stop()
     segment.identify(**ADAM)
     clock.sleep(6)
     assert (stack.redeliver(), stack.redeliver(), len(stack.waiting())) == (1, 0, 1)
 
 
-def test_what_can_never_succeed_is_a_dead_letter(stack: LocalStack, segment: Segment) -> None:
-    """An event that its mapping makes no valid payload of is answered 400 and found on the DeadLetterQueue."""
+def test_an_invalid_payload_is_a_dead_letter(stack: LocalStack, segment: Segment) -> None:
+    """An event with an invalid payload is answered 400, and is on the DeadLetterQueue."""
     answer = segment.identify(userId="test-user-a5h7xb", traits={"email": "no address"})
     assert (answer.status, answer.outcomes) == (400, ["rejected"])
-    assert [json.loads(letter)["reason"] for letter in stack.dead_letters()] == ["invalid-payload"]
+    assert [json.loads(dead_letter)["reason"] for dead_letter in stack.dead_letters()] == ["invalid-payload"]
 
 
 def test_with_loops_and_sqs_down_segment_keeps_the_event(stack: LocalStack, segment: Segment) -> None:
-    """An event that neither Loops nor SQS takes is answered 503, so that Segment sends it again."""
+    """An event that neither Loops nor SQS accepts is answered 503, so that Segment sends it again."""
     stack.loops.stop()
     stack.aws.outage("sqs")
     assert segment.identify(**ADAM).status == 503
@@ -118,19 +118,21 @@ def test_with_loops_and_sqs_down_segment_keeps_the_event(stack: LocalStack, segm
 
 
 @pytest.mark.parametrize("kind", ["reset", "garbage", "truncated"])
-def test_sqs_in_trouble_of_other_kinds_keeps_the_promise(stack: LocalStack, segment: Segment, kind: Any) -> None:
-    """Whatever SQS answers instead of taking the message, the event is not acknowledged."""
+def test_an_event_that_sqs_may_not_have_stored_is_not_acknowledged(
+    stack: LocalStack, segment: Segment, kind: Any
+) -> None:
+    """Without a valid answer of SQS the event is answered 503."""
     stack.loops.stop()
     stack.aws.faults["sqs"].add(Fault(kind=kind, path="/SendMessageBatch", times=None))
     assert segment.identify(**ADAM).status == 503
 
 
-def test_a_message_whose_answer_is_lost_is_not_lost(stack: LocalStack, segment: Segment) -> None:
-    """When SQS holds the message but its answer never comes, the event is stored again and acknowledged."""
+def test_a_lost_answer_of_sqs_loses_no_event(stack: LocalStack, segment: Segment) -> None:
+    """If SQS stores a message but its answer is lost, the event is stored again and acknowledged."""
     stack.loops.stop()
     stack.aws.faults["sqs"].add(Fault(kind="reset", processed=True))
     assert segment.identify(**ADAM).status == 202
-    assert len({json.loads(message)["key"] for message in stack.waiting()}) == 1
+    assert len({json.loads(message)["idempotencyKey"] for message in stack.waiting()}) == 1
 
 
 def test_with_secrets_manager_down_segment_keeps_the_event(stack: LocalStack, segment: Segment) -> None:
@@ -142,10 +144,10 @@ def test_with_secrets_manager_down_segment_keeps_the_event(stack: LocalStack, se
     assert segment.identify(**ADAM).status == 200
 
 
-def test_a_warm_function_outlives_an_outage_of_secrets_manager(
+def test_a_warm_function_works_during_an_outage_of_secrets_manager(
     stack: LocalStack, segment: Segment, clock: Clock
 ) -> None:
-    """A function that has read its secret serves on with it; one that is started anew does not."""
+    """A function that has read its secret keeps using it; a new environment answers 503."""
     segment.identify(**ADAM)
     stack.aws.outage("secretsmanager")
     clock.sleep(600)
@@ -155,7 +157,7 @@ def test_a_warm_function_outlives_an_outage_of_secrets_manager(
 
 
 def test_a_rotated_secret_is_picked_up(stack: LocalStack, segment: Segment) -> None:
-    """After a rotation both the new and the previous shared secret verify, and a third does not."""
+    """After a rotation the new and the previous shared secret are valid, and no other."""
     stack.put_secret(apiKey=stack.sandbox.api_key, sharedSecret="the-new-one")
     event = {"type": "page", "messageId": "m-1"}
     assert segment.post("/segment", event, "the-new-one").status == 200
@@ -163,8 +165,8 @@ def test_a_rotated_secret_is_picked_up(stack: LocalStack, segment: Segment) -> N
     assert segment.post("/segment", event, "another").status == 401
 
 
-def test_events_arrive_concurrently(clock: Clock, pool: Any) -> None:
-    """Requests at the same moment are served by environments of their own, and all are delivered."""
+def test_concurrent_events_are_all_delivered(clock: Clock, pool: Any) -> None:
+    """Concurrent requests are processed by several environments, and all events are delivered."""
     sandbox = Sandbox(clock=clock.time, sleep=clock.sleep, limit=None)
     with LocalStack(clock=clock, sandbox=sandbox, polling=False, environments=4) as stack:
         segment = Segment(stack, pool)
@@ -183,16 +185,18 @@ def test_events_arrive_concurrently(clock: Clock, pool: Any) -> None:
         assert len(sandbox.contacts.all()) == 8
 
 
-def test_the_poller_delivers_by_itself() -> None:
-    """A polling stack brings a waiting message to Loops without being asked."""
+def test_the_poller_delivers_waiting_messages() -> None:
+    """A stack with `polling` delivers a waiting message without `redeliver()`."""
     arrived = threading.Event()
-    with LocalStack(on_invocation=lambda _: arrived.set()) as stack:
+    stack = LocalStack()
+    stack.on_invocation.append(lambda _: arrived.set())
+    with stack:
         event = {"type": "identify", "userId": "u-1", "traits": {"email": "ada@example.com"}}
         message = {
             "version": 1,
             "action": "createOrUpdateContact",
-            "subscription": "Create or update a contact",
-            "key": "k-1",
+            "subscription": "create-or-update-a-contact",
+            "idempotencyKey": "k-1",
             "event": event,
             "receivedAt": "2026-03-01T12:00:00.000Z",
             "reason": "timeout",
@@ -205,13 +209,14 @@ def test_the_poller_delivers_by_itself() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("poller")]
 
 
-def test_listeners_are_told_of_everything(clock: Clock, pool: Any) -> None:
-    """A listener gets every request with its answer, and every invocation with its payload."""
+def test_listeners_are_called_after_everything(clock: Clock, pool: Any) -> None:
+    """Listeners are called with every request and its answer, and with every invocation and its result."""
     exchanges: list[Exchange] = []
     invocations: list[Invocation] = []
-    with LocalStack(
-        clock=clock, polling=False, on_exchange=exchanges.append, on_invocation=invocations.append
-    ) as stack:
+    stack = LocalStack(clock=clock, polling=False)
+    stack.on_exchange.append(exchanges.append)
+    stack.on_invocation.append(invocations.append)
+    with stack:
         Segment(stack, pool).identify(**ADAM)
         pool.request("GET", f"{stack.gateway.root}/nowhere")
     first, second = exchanges
@@ -227,7 +232,7 @@ def test_listeners_are_told_of_everything(clock: Clock, pool: Any) -> None:
 
 
 def test_a_port_in_use_leaves_nothing_running(stack: LocalStack, clock: Clock) -> None:
-    """A stack that cannot have one of its ports says so, and takes down what it had started."""
+    """A stack that cannot get one of its ports raises, and stops what it has started."""
     environment = dict(os.environ)
     with pytest.raises(PortInUse) as caught, LocalStack(clock=clock, gateway_port=stack.gateway.port):
         pass
@@ -235,8 +240,8 @@ def test_a_port_in_use_leaves_nothing_running(stack: LocalStack, clock: Clock) -
     assert dict(os.environ) == environment
 
 
-def test_an_answer_quotes_the_outputs(stack: LocalStack) -> None:
-    """The outputs have the names of the deployed stack's, and lead to this machine."""
+def test_the_outputs_lead_to_this_machine(stack: LocalStack) -> None:
+    """The outputs have the names of a deployed stack's, and the URLs of this machine."""
     assert set(stack.outputs) >= {"ContactsUrl", "EventsUrl", "SegmentUrl", "RetryQueueUrl", "DeadLetterQueueUrl"}
     assert stack.outputs["SegmentUrl"] == f"{stack.gateway.root}/segment"
     assert stack.outputs["SecretArn"] == stack.secret_arn

@@ -1,15 +1,16 @@
-"""The template as it is read: its own, and what it says in CloudFormation's language."""
+"""The SAM template as the local stack reads it."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from local import PROJECT
-from local.template import Application, QueueSource, Route, Template, TemplateError
+from local.sam_template import Application, QueueSource, Route, SamTemplate, TemplateError
+from segment_loops import PROJECT
 
 SAMPLE = """
 Parameters:
@@ -32,7 +33,7 @@ Resources:
         Variables: {SECRET: !Ref Secret}
       Events:
         Post: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: post, Path: /web}}
-        PutSlash: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: PUT, Path: /web/}}
+        PutBelow: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: PUT, Path: "/web/{proxy+}"}}
   Worker:
     Type: AWS::Serverless::Function
     Properties:
@@ -68,19 +69,19 @@ VALUES = {
 @pytest.fixture
 def application(tmp_path: Path) -> Application:
     (tmp_path / "template.yaml").write_text(SAMPLE)
-    return Template.read(tmp_path / "template.yaml", {"Place": "here"}).resolve(VALUES)
+    return SamTemplate.read(tmp_path / "template.yaml", {"Place": "here"}).resolve(VALUES)
 
 
 def _output(tmp_path: Path, value: str, **document: Any) -> Any:
-    """What an output of this value, written in YAML, resolves to."""
+    """Return the resolved value of an output with this value in YAML."""
     text = f"{yaml.safe_dump({'Description': 'A sample'} | document)}\nOutputs:\n  It:\n    Value: {value}\n"
     (tmp_path / "template.yaml").write_text(text)
-    return Template.read(tmp_path / "template.yaml").resolve({"Queue": {"Ref": "url", "Arn": "arn"}}).outputs["It"]
+    return SamTemplate.read(tmp_path / "template.yaml").resolve({"Queue": {"Ref": "url", "Arn": "arn"}}).outputs["It"]
 
 
-def test_the_projects_own_template_is_understood() -> None:
-    """The template of this project resolves without its parameters being given, and every handler is there."""
-    template = Template.read(PROJECT / "template.yaml")
+def test_the_projects_template_is_supported() -> None:
+    """The project's template resolves with its default parameters, and every handler exists."""
+    template = SamTemplate.read(PROJECT / "template.yaml")
     named = {name: {"Ref": name, "Arn": f"arn:{name}"} for name in template.logical_ids("AWS::SQS::Queue")}
     application = template.resolve({**named, "Secret": {"Ref": "arn:secret"}})
     assert {function.code.name for function in application.functions.values()} == {
@@ -92,8 +93,8 @@ def test_the_projects_own_template_is_understood() -> None:
     assert all((function.code / "app.py").is_file() for function in application.functions.values())
 
 
-def test_a_function_has_what_globals_and_its_own_properties_say(application: Application, tmp_path: Path) -> None:
-    """Globals and the function's own properties are merged, parameters and references being filled in."""
+def test_a_functions_properties_are_merged_with_globals(application: Application, tmp_path: Path) -> None:
+    """Globals and the function's own properties are merged, with parameters and references resolved."""
     web, worker = application.functions["Web"], application.functions["Worker"]
     assert (web.code, worker.code) == (tmp_path / "functions" / "web", tmp_path / "functions" / "worker")
     assert web.layers == [tmp_path / "layers" / "shared"]
@@ -107,22 +108,22 @@ def test_a_function_has_what_globals_and_its_own_properties_say(application: App
 
 
 def test_a_function_has_its_routes_and_queues(application: Application) -> None:
-    """What invokes a function is read with how it does so."""
-    assert application.functions["Web"].routes == [Route("POST", "/web"), Route("PUT", "/web/")]
+    """A function has the routes and queues that invoke it, with their settings."""
+    assert application.functions["Web"].routes == [Route("POST", "/web"), Route("PUT", "/web/{proxy+}")]
     (source,) = application.functions["Worker"].queue_sources
     assert source == QueueSource("arn:waiting", batch_size=50, maximum_concurrency=2, reports_failures=True)
 
 
 def test_folders_are_those_of_functions_and_layers(application: Application, tmp_path: Path) -> None:
-    """What is uploaded is known by the names of its resources."""
-    template = Template.read(tmp_path / "template.yaml")
+    """The folders to upload are listed by the names of their resources."""
+    template = SamTemplate.read(tmp_path / "template.yaml")
     folders = {name: str(folder.relative_to(tmp_path)) for name, folder in template.folders().items()}
     assert folders == {"Web": "functions/web", "Worker": "functions/worker", "Shared": "layers/shared"}
     assert application.functions["Worker"].layers == [template.folders()["Shared"]]
 
 
 def test_queues_have_the_attributes_that_sqs_takes(application: Application) -> None:
-    """A queue's properties become attributes, all of them texts; its name is none."""
+    """A queue's properties become attributes, as text; its name is not one of them."""
     assert application.queues["Waiting"].attributes == {
         "VisibilityTimeout": "180",
         "SqsManagedSseEnabled": "true",
@@ -150,7 +151,7 @@ def test_queues_have_the_attributes_that_sqs_takes(application: Application) -> 
     ],
 )
 def test_intrinsic_functions_resolve(tmp_path: Path, value: str, resolved: str) -> None:
-    """Each intrinsic function gives what CloudFormation would, short and long form alike."""
+    """Each intrinsic function gives CloudFormation's result, in its short and in its long form."""
     conditions = {
         "IsFive": {"Fn::Equals": [{"Ref": "Size"}, "5"]},
         "IsNotFive": {"Fn::Not": [{"Condition": "IsFive"}]},
@@ -165,20 +166,20 @@ def test_intrinsic_functions_resolve(tmp_path: Path, value: str, resolved: str) 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("!Select [0, [a, b]]", "Outputs/It: Fn::Select is not known"),
+        ("!Select [0, [a, b]]", "Outputs/It: Fn::Select is not supported"),
         ("!Ref Nothing", "Outputs/It/Ref: the local stack has no Ref of Nothing"),
         ("!GetAtt Queue.Url", "no Url of Queue"),
-        ("!If [Nowhere, a, b]", "there is no condition Nowhere"),
+        ("!If [Nowhere, a, b]", "the condition Nowhere does not exist"),
     ],
 )
-def test_what_cannot_be_resolved_is_an_error(tmp_path: Path, value: str, message: str) -> None:
-    """What the local stack does not know is an error that names the place."""
+def test_unsupported_values_are_an_error(tmp_path: Path, value: str, message: str) -> None:
+    """A value that the local stack does not support is an error that names its place."""
     with pytest.raises(TemplateError, match=message):
         _output(tmp_path, value)
 
 
-def test_absent_things_are_absent() -> None:
-    """A property of AWS::NoValue is not set, and a resource whose condition does not hold does not exist."""
+def test_absent_properties_and_resources_are_left_out() -> None:
+    """A property with AWS::NoValue is not set, and a resource whose condition is false does not exist."""
     document = {
         "Conditions": {"Never": {"Fn::Equals": ["a", "b"]}},
         "Resources": {
@@ -186,14 +187,14 @@ def test_absent_things_are_absent() -> None:
             "Gone": {"Type": "AWS::SQS::Queue", "Condition": "Never"},
         },
     }
-    template = Template(document)
+    template = SamTemplate(document)
     assert template.logical_ids("AWS::SQS::Queue") == ["Kept"]
     queues = template.resolve({}).queues
     assert {name: queue.attributes for name, queue in queues.items()} == {"Kept": {}}
 
 
-def test_lists_in_globals_are_joined_to_the_functions_own() -> None:
-    """Globals add to a function's environment, and its own variables win."""
+def test_globals_add_to_a_functions_environment() -> None:
+    """Globals add variables to a function's environment; its own variables take precedence."""
     document = {
         "Globals": {"Function": {"Handler": "app.handler", "Environment": {"Variables": {"A": 1, "B": "everywhere"}}}},
         "Resources": {
@@ -203,29 +204,45 @@ def test_lists_in_globals_are_joined_to_the_functions_own() -> None:
             }
         },
     }
-    function = Template(document).resolve({}).functions["It"]
+    function = SamTemplate(document).resolve({}).functions["It"]
     assert function.environment == {"A": "1", "B": "own", "C": "true"}
     assert (function.timeout, function.memory) == (3, 128)
 
 
-def test_events_that_cannot_come_are_an_error() -> None:
-    """A kind of event source that the local stack does not have is an error, not silence."""
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/web/", "API Gateway creates no route for /web/"), ("/web/{id}", "does not support the variable in /web/{id}")],
+)
+def test_an_unsupported_path_is_an_error(path: str, message: str) -> None:
+    """A path that API Gateway or the local gateway does not support is an error that names its place."""
+    event = {"Type": "HttpApi", "Properties": {"Method": "POST", "Path": path}}
+    properties = {"CodeUri": "it", "Handler": "app.handler", "Events": {"Post": event}}
+    document = {"Resources": {"It": {"Type": "AWS::Serverless::Function", "Properties": properties}}}
+    with pytest.raises(TemplateError, match=f"Resources/It/Properties/Events/Post: .*{re.escape(message)}"):
+        SamTemplate(document).resolve({})
+
+
+def test_unsupported_event_sources_are_an_error() -> None:
+    """A kind of event source that the local stack does not support is an error."""
     properties = {"CodeUri": "it", "Handler": "app.handler", "Events": {"Nightly": {"Type": "Schedule"}}}
     document = {"Resources": {"It": {"Type": "AWS::Serverless::Function", "Properties": properties}}}
-    with pytest.raises(TemplateError, match="Resources/It/Properties/Events/Nightly: events of type Schedule"):
-        Template(document).resolve({})
+    with pytest.raises(
+        TemplateError,
+        match="Resources/It/Properties/Events/Nightly: the local stack does not support events of type Schedule",
+    ):
+        SamTemplate(document).resolve({})
 
 
 @pytest.mark.parametrize(
     ("declared", "given", "message"),
     [
-        ({}, {"Sise": "5"}, "Parameters/Sise: there is no such parameter"),
-        ({"Size": {"Type": "Number"}}, {}, "Parameters/Size: it has no default"),
+        ({}, {"Sise": "5"}, "Parameters/Sise: the parameter does not exist"),
+        ({"Size": {"Type": "Number"}}, {}, "Parameters/Size: the parameter has no default"),
     ],
 )
 def test_parameters_must_be_declared_and_have_values(
     declared: dict[str, Any], given: dict[str, str], message: str
 ) -> None:
-    """A parameter that the template does not have, or that has no value, is an error."""
+    """An unknown parameter, and one without a value, are errors."""
     with pytest.raises(TemplateError, match=message):
-        Template({"Parameters": declared}, given)
+        SamTemplate({"Parameters": declared}, given)

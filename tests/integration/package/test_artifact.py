@@ -1,4 +1,4 @@
-"""What is found in an artifact that should not be there, or is not there that should be."""
+"""The problems found in an artifact."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.package.artifact import FUNCTION_FILES, Artifact, content_faults, layer_faults, source_differences
+from local.package.artifact import FUNCTION_FILES, Artifact, content_problems, layer_problems, source_differences
 from local.package.build import Architecture
 
 UNCHECKED = b"\xf3\r\r\n" + bytes([1, 0, 0, 0]) + b"12345678code"
@@ -35,7 +35,7 @@ Make = Callable[..., Artifact]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """An artifact with these files; one with no content is left out."""
+    """Makes an artifact with these files; one whose content is None is left out."""
 
     def make(files: dict[str, bytes | None]) -> Artifact:
         for name, content in files.items():
@@ -47,74 +47,74 @@ def make(tmp_path: Path) -> Make:
     return make
 
 
-def test_a_good_layer_has_no_fault(make: Make) -> None:
-    """A layer for the right processor, compiled, with nothing foreign, passes."""
-    assert layer_faults(make(FILES), Architecture.ARM64) == []
+def test_a_good_layer_has_no_problem(make: Make) -> None:
+    """A layer for the right processor, compiled and without foreign files, has no problem."""
+    assert layer_problems(make(FILES), Architecture.ARM64) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "fault"),
+    ("changes", "problem"),
     [
-        ({LIBRARY: None}, "pydantic_core: its library is missing"),
-        ({LIBRARY: _elf(62)}, f"{LIBRARY}: it is not for arm64"),
-        ({LIBRARY: b"text"}, f"{LIBRARY}: it is not for arm64"),
+        ({LIBRARY: None}, "pydantic_core: the library is missing"),
+        ({LIBRARY: _elf(62)}, f"{LIBRARY}: is not for arm64"),
+        ({LIBRARY: b"text"}, f"{LIBRARY}: is not for arm64"),
         (
             {LIBRARY: None, LIBRARY.replace("aarch64", "x86_64"): _elf(183)},
-            f"{LIBRARY.replace('aarch64', 'x86_64')}: Python 3.13 on arm64 does not look for this name",
+            f"{LIBRARY.replace('aarch64', 'x86_64')}: has a name that Python 3.13 on arm64 does not import",
         ),
-        ({"python/new.py": b""}, "python/new.py: it has no pyc of Python 3.13"),
-        ({"python/__pycache__/gone.cpython-313.pyc": UNCHECKED}, "python/gone.py: there is a pyc of it, but no source"),
+        ({"python/new.py": b""}, "python/new.py: has no pyc of Python 3.13"),
+        ({"python/__pycache__/gone.cpython-313.pyc": UNCHECKED}, "python/gone.py: has a pyc, but no source"),
         (
             {"python/__pycache__/typing_extensions.cpython-312.pyc": UNCHECKED},
-            "python/__pycache__/typing_extensions.cpython-312.pyc: it is not Python 3.13's",
+            "python/__pycache__/typing_extensions.cpython-312.pyc: is not a pyc of Python 3.13",
         ),
         *(
             (
                 {PYC: pyc},
-                f"{PYC}: it is compared with its source's date or hash, so it is not used after zipping",
+                f"{PYC}: is checked against the date or hash of its source, so it is useless after zipping",
             )
             for pyc in (CHECKED, BY_DATE)
         ),
-        ({"python/bin/tool": b""}, "bin: it should not be there"),
-        ({"python/pydantic/tests/data.json": b""}, "tests: it should not be there"),
-        ({"python/boto3/data.json": b""}, "boto3: it should not be there"),
-        ({"requirements.txt": b""}, "requirements.txt: Lambda does not import from there"),
+        ({"python/bin/tool": b""}, "bin: should not be in the artifact"),
+        ({"python/pydantic/tests/data.json": b""}, "tests: should not be in the artifact"),
+        ({"python/boto3/data.json": b""}, "boto3: should not be in the artifact"),
+        ({"requirements.txt": b""}, "requirements.txt: Lambda does not import from this folder"),
         (
             {
                 "python/loops_destination/__init__.py": None,
                 "python/loops_destination/__pycache__/__init__.cpython-313.pyc": None,
             },
-            "python/loops_destination: it is missing",
+            "python/loops_destination: is missing",
         ),
     ],
 )
-def test_a_fault_is_found(make: Make, changes: dict[str, bytes | None], fault: str) -> None:
-    """Each way in which a layer can be wrong is told, with the file."""
-    assert layer_faults(make(FILES | changes), Architecture.ARM64) == [fault]
+def test_every_problem_of_a_layer_is_found(make: Make, changes: dict[str, bytes | None], problem: str) -> None:
+    """Each kind of problem of a layer is reported with its file."""
+    assert layer_problems(make(FILES | changes), Architecture.ARM64) == [problem]
 
 
 def test_a_function_is_its_handler_alone(make: Make) -> None:
-    """A function's artifact has the named files, and no others."""
+    """A function's artifact must contain exactly the expected files."""
     artifact = make({"requirements.txt": b""})
-    assert content_faults(artifact, FUNCTION_FILES) == [
-        "requirements.txt: it should not be there",
-        "app.py: it is missing",
+    assert content_problems(artifact, FUNCTION_FILES) == [
+        "requirements.txt: should not be in the artifact",
+        "app.py: is missing",
     ]
 
 
-def test_what_runs_here_is_what_runs_there(tmp_path: Path) -> None:
-    """A source that is not the same for both processors is told."""
+def test_sources_are_the_same_for_both_processors(tmp_path: Path) -> None:
+    """A source that differs between the two processors is reported."""
     for name, text in (("one", "1"), ("other", "2")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "same.py").write_text("")
         (tmp_path / name / "differs.py").write_text(text)
         (tmp_path / name / f"{name}.so").write_text("")
     one, other = (Artifact(name, tmp_path / name) for name in ("one", "other"))
-    assert source_differences(one, other) == ["differs.py: it depends on the processor"]
+    assert source_differences(one, other) == ["differs.py: differs between processors"]
 
 
 def test_sizes_are_those_of_the_files(make: Make) -> None:
-    """The size of an artifact is its files', zipped it is smaller."""
+    """The size of an artifact is that of its files; zipped it is smaller."""
     artifact = make({"zeros.txt": bytes(10_000)})
     assert artifact.unzipped == 10_000
     assert 0 < artifact.zipped < 1_000

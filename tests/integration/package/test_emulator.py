@@ -1,4 +1,4 @@
-"""How the runtime emulator is driven, with a program in its place that answers as it does."""
+"""The use of the runtime emulator, with a program in its place that answers alike."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local import PROJECT
 from local.package.emulator import EmulatedFunction, FunctionFailed, Runtime
-from local.template import Function
+from local.sam_template import Function
+from segment_loops import PROJECT
 
 EMULATOR = f"""#!{sys.executable}
 import http.server, json, os, sys
@@ -57,7 +57,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 
 def test_a_function_has_lambdas_environment(make: Make, tmp_path: Path) -> None:
-    """It runs in its own folder with the template's variables, the AWS ones, and nothing of this process' path."""
+    """A function runs in its folder with the template's variables and the AWS ones, without this process's path."""
     with make() as function:
         seen = function.invoke({})
     assert seen["folder"] == str(tmp_path / "code")
@@ -74,32 +74,32 @@ def test_a_function_has_lambdas_environment(make: Make, tmp_path: Path) -> None:
     assert not any(str(PROJECT) in value for value in seen["environ"].values())
 
 
-def test_what_a_handler_gives_is_returned(make: Make) -> None:
-    """The payload comes back as JSON."""
+def test_a_handlers_result_is_returned(make: Make) -> None:
+    """The result is returned from JSON."""
     with make() as function:
         assert function.invoke({"answer": {"statusCode": 200}}) == {"statusCode": 200}
 
 
-def test_an_error_is_known_although_its_status_is_200(make: Make) -> None:
-    """The emulator answers 200 for a handler that raised; it is an error all the same."""
+def test_an_error_is_recognised_despite_status_200(make: Make) -> None:
+    """A handler's error is raised, although the emulator answers it with 200."""
     with make() as function, pytest.raises(FunctionFailed, match="Sample: KeyError: 'email'"):
         function.invoke({"answer": {"errorType": "KeyError", "errorMessage": "'email'"}})
 
 
-def test_an_emulator_that_ends_is_an_error(make: Make) -> None:
-    """When the emulator ends in a call, the error has what was logged."""
+def test_an_emulator_that_exits_is_an_error(make: Make) -> None:
+    """If the emulator exits during an invocation, the error contains the log."""
     with make() as function, pytest.raises(FunctionFailed, match="code object"):
         function.invoke({"dies": True})
 
 
 def test_an_emulator_that_does_not_start_is_an_error(make: Make) -> None:
-    """An emulator that ends before it listens is told at once."""
+    """An emulator that exits before it listens is an error at once."""
     with pytest.raises(FunctionFailed, match="does not listen"), make(DIES="1"):
         pass
 
 
 def test_modules_are_known_by_their_files(make: Make) -> None:
-    """What Python says of its imports gives the pycs and the sources that were loaded."""
+    """Python's output about its imports gives the pycs and sources that were loaded."""
     with make() as function:
         function.invoke({})
         assert function.module_files() == [Path("/opt/python/__pycache__/a.cpython-313.pyc"), Path("/var/task/app.py")]

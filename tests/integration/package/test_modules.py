@@ -1,4 +1,4 @@
-"""Where a function's modules came from."""
+"""The files from which a function's modules were loaded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from local import PROJECT
-from local.package.modules import module_faults
+from local.package.modules import module_problems
+from segment_loops import PROJECT
 
 CODE = Path("/build/Function")
 OPT = Path("/run/opt")
@@ -21,24 +21,24 @@ GOOD = [
 ]
 
 
-def test_compiled_modules_of_the_artifacts_are_right() -> None:
-    """The function's own file, the layer's pycs, and whatever the runtime has may be loaded."""
-    assert module_faults(GOOD, CODE, OPT, RUNTIME) == []
+def test_modules_of_the_artifacts_have_no_problem() -> None:
+    """The function's own file, the layer's pycs and the runtime's modules may be loaded."""
+    assert module_problems(GOOD, CODE, OPT, RUNTIME) == []
 
 
 @pytest.mark.parametrize(
-    ("file", "fault"),
+    ("file", "problem"),
     [
-        (OPT / "python" / "pydantic" / "main.py", "it was compiled when the function started"),
-        (Path("/elsewhere/loops_destination/delivery.py"), "it is not the layer's"),
-        (PROJECT / "local" / "stack.py", "it is the working tree's"),
+        (OPT / "python" / "pydantic" / "main.py", "was compiled when the function started"),
+        (Path("/elsewhere/loops_destination/delivery.py"), "does not come from the layer"),
+        (PROJECT / "local" / "stack.py", "comes from the working tree"),
     ],
 )
-def test_a_module_from_elsewhere_is_found(file: Path, fault: str) -> None:
-    """A module that was compiled at the start, or is not the artifacts', is told."""
-    assert module_faults([*GOOD, file], CODE, OPT, RUNTIME) == [f"{file}: {fault}"]
+def test_a_module_from_elsewhere_is_found(file: Path, problem: str) -> None:
+    """A module that was compiled at the start, or does not come from the artifacts, is reported."""
+    assert module_problems([*GOOD, file], CODE, OPT, RUNTIME) == [f"{file}: {problem}"]
 
 
 def test_a_function_without_the_product_is_found() -> None:
-    """A function that never imported the package proves nothing."""
-    assert module_faults(GOOD[1:], CODE, OPT, RUNTIME) == ["loops_destination: it was not imported"]
+    """A function that has not imported the package is reported."""
+    assert module_problems(GOOD[1:], CODE, OPT, RUNTIME) == ["loops_destination: was not imported"]

@@ -1,4 +1,4 @@
-"""A sandbox on a port, under a clock that only the tests move."""
+"""A sandbox on a port, with a clock that only the tests move."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = "a-key"
 
 @dataclass
 class Clock:
-    """Time that passes by sleeping; starts on a full second."""
+    """Time that passes only by sleeping, and starts at a full second."""
 
     now: float = 1_760_000_000.0
     slept: list[float] = field(default_factory=list)
@@ -45,16 +45,17 @@ class Answer:
 
 
 class Client:
-    """Calls the sandbox over one pool of keep-alive connections, without any retry."""
+    """Calls the sandbox over keep-alive connections, without retries."""
 
     def __init__(self, server: SandboxServer) -> None:
         self.server = server
         self.pool = urllib3.HTTPConnectionPool("127.0.0.1", server.port, maxsize=16, retries=False, timeout=10)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Bytes are sent as they are, all else as JSON; a header's name has `_` for `-`, and "" leaves one out."""
+        """Send bytes unchanged, anything else as JSON; header names have `_` for `-`, and an empty header is left out."""
         content = body if isinstance(body, bytes | None) else json.dumps(body)
-        named = {"Authorization": f"Bearer {KEY}"} | {name.replace("_", "-"): text for name, text in headers.items()}
+        usual = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+        named = usual | {name.replace("_", "-"): text for name, text in headers.items()}
         given = {name: text for name, text in named.items() if text}
         response = self.pool.request(method, path, body=content, headers=given)
         return Answer(response.status, response.headers, response.data)

@@ -1,4 +1,4 @@
-"""Contacts: created, matched, changed, found and deleted."""
+"""Contacts: creation, matching, updates, search and deletion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_update_creates_an_unknown_contact_with_an_email(client: Client, sandbox: Sandbox, clock: Clock) -> None:
-    """An email that Loops does not know makes a contact, and its id is answered."""
+    """An unknown email creates a contact, whose id is in the response."""
     answer = client.update(email="ada@example.com", userId="u1", firstName="Ada")
     [contact] = sandbox.contacts.all()
     assert (answer.status, answer.json) == (200, {"success": True, "id": contact.id})
@@ -24,7 +24,7 @@ def test_update_creates_an_unknown_contact_with_an_email(client: Client, sandbox
 def test_update_matches_by_either_identifier(
     client: Client, sandbox: Sandbox, clock: Clock, identifier: dict[str, str]
 ) -> None:
-    """A contact is found by its email as well as by its user id, and only its time of change moves."""
+    """A contact is found by its email or its userId, and only `updated` changes."""
     client.update(email="ada@example.com", userId="u1")
     clock.now += 60
     assert client.update(**identifier, plan="pro").status == 200
@@ -42,7 +42,7 @@ def test_update_matches_by_either_identifier(
     ],
 )
 def test_update_writes_the_other_identifier(client: Client, known: dict[str, str], given: dict[str, str]) -> None:
-    """The identifier that did not match is written to the contact, and the old one finds it no more."""
+    """The identifier that did not match is written to the contact, and replaces the old one."""
     client.update(**known)
     assert client.update(**given).status == 200
     assert [each["email"] for each in client.find(userId="u2")] == ["ada@example.com"]
@@ -51,7 +51,7 @@ def test_update_writes_the_other_identifier(client: Client, known: dict[str, str
 
 
 def test_identifiers_of_two_contacts_are_refused(client: Client, sandbox: Sandbox) -> None:
-    """An email and a user id of two different contacts change neither."""
+    """An email and a userId of two different contacts are refused, and change neither."""
     client.update(email="ada@example.com", userId="u1")
     client.update(email="bob@example.com", userId="u2")
     answer = client.update(email="ada@example.com", userId="u2", plan="pro")
@@ -81,13 +81,13 @@ def test_an_unknown_user_id_alone_creates_nothing(client: Client, sandbox: Sandb
     ],
 )
 def test_malformed_identity_is_refused(client: Client, sandbox: Sandbox, body: dict[str, Any]) -> None:
-    """Nothing is made of a body without a well-formed identifier, or with a subscription that is no boolean."""
+    """A body without a valid identifier, or with a `subscribed` that is not a boolean, is refused."""
     assert client.update(**body).status == 400
     assert sandbox.contacts.all() == []
 
 
-def test_null_clears_and_a_missing_key_keeps(client: Client) -> None:
-    """A property given as null is cleared; one that is not given keeps its value, and so does the user id."""
+def test_null_clears_a_property_and_a_missing_one_is_kept(client: Client) -> None:
+    """A null property is cleared; a missing one, and a missing userId, keep their values."""
     client.update(email="ada@example.com", userId="u1", firstName="Ada", lastName="Byron", plan="pro")
     client.update(email="ada@example.com", userId=None, firstName=None, plan=None)
     [contact] = client.find(email="ada@example.com")
@@ -96,7 +96,7 @@ def test_null_clears_and_a_missing_key_keeps(client: Client) -> None:
 
 
 def test_subscription_changes_only_when_it_is_given(client: Client) -> None:
-    """A contact starts subscribed, stays opted out through other updates, and is brought back by `true` alone."""
+    """A contact starts subscribed, stays unsubscribed through other updates, and is subscribed again by `true` only."""
     states = []
     for change in ({}, {"subscribed": False}, {"plan": "pro"}, {"subscribed": None}, {"subscribed": True}):
         client.update(email="ada@example.com", **change)
@@ -105,7 +105,7 @@ def test_subscription_changes_only_when_it_is_given(client: Client) -> None:
 
 
 def test_find_shows_the_contact_as_loops_does(client: Client) -> None:
-    """What is found has every documented field, and the custom properties beside them."""
+    """A contact is shown with every documented field and its custom properties."""
     client.update(email="ada@example.com", userId="u1", userGroup="Founders", source="Web", plan="pro", seats=3)
     [contact] = client.find(userId="u1")
     assert contact == {
@@ -124,19 +124,19 @@ def test_find_shows_the_contact_as_loops_does(client: Client) -> None:
     }
 
 
-def test_find_gives_an_empty_array_for_a_stranger(client: Client) -> None:
-    """Nobody is found by an identifier that Loops does not know."""
+def test_find_returns_an_empty_array_for_an_unknown_contact(client: Client) -> None:
+    """An unknown identifier is answered with an empty array."""
     assert client.find(email="ada@example.com") == []
 
 
 @pytest.mark.parametrize("query", ["", "?email=ada@example.com&userId=u1", "?email=nonsense"])
-def test_find_wants_exactly_one_identifier(client: Client, query: str) -> None:
-    """A search by both identifiers, by none, or by what is no email is refused."""
+def test_find_requires_exactly_one_identifier(client: Client, query: str) -> None:
+    """A search with both identifiers, with none, or with an invalid email is refused."""
     assert client.call("GET", f"/api/v1/contacts/find{query}").status == 400
 
 
 def test_create_makes_a_contact(client: Client, sandbox: Sandbox) -> None:
-    """A new email is created with all that comes with it."""
+    """A new email is created with all its properties."""
     answer = client.call("POST", "/api/v1/contacts/create", {"email": "ada@example.com", "firstName": "Ada"})
     assert (answer.status, answer.json) == (200, {"success": True, "id": sandbox.contacts.all()[0].id})
     assert client.find(email="ada@example.com")[0]["firstName"] == "Ada"
@@ -150,8 +150,10 @@ def test_create_makes_a_contact(client: Client, sandbox: Sandbox) -> None:
         ({"userId": "u9"}, 400),
     ],
 )
-def test_create_changes_nobody(client: Client, sandbox: Sandbox, body: dict[str, Any], status: int) -> None:
-    """An identifier that is taken answers 409, a missing email 400, and the audience stays as it was."""
+def test_create_changes_no_existing_contact(
+    client: Client, sandbox: Sandbox, body: dict[str, Any], status: int
+) -> None:
+    """A taken identifier is answered 409, a missing email 400, and no contact changes."""
     client.update(email="ada@example.com", userId="u1")
     assert client.call("POST", "/api/v1/contacts/create", body | {"plan": "pro"}).status == status
     assert [contact.properties for contact in sandbox.contacts.all()] == [{}]
@@ -159,7 +161,7 @@ def test_create_changes_nobody(client: Client, sandbox: Sandbox, body: dict[str,
 
 @pytest.mark.parametrize("identifier", [{"email": "ada@example.com"}, {"userId": "u1"}])
 def test_delete_forgets_the_contact(client: Client, sandbox: Sandbox, identifier: dict[str, str]) -> None:
-    """A contact deleted by either identifier is found by neither, and a second deletion answers 404."""
+    """A contact deleted by either identifier cannot be found, and a second deletion is answered 404."""
     client.update(email="ada@example.com", userId="u1")
     client.update(email="bob@example.com")
     assert client.call("POST", "/api/v1/contacts/delete", identifier).status == 200
@@ -169,8 +171,8 @@ def test_delete_forgets_the_contact(client: Client, sandbox: Sandbox, identifier
 
 
 @pytest.mark.parametrize("body", [{}, {"email": "ada@example.com", "userId": "u1"}, {"userId": 7}])
-def test_delete_wants_exactly_one_identifier(client: Client, sandbox: Sandbox, body: dict[str, Any]) -> None:
-    """A deletion by both identifiers, by none, or by a number is refused and deletes nobody."""
+def test_delete_requires_exactly_one_identifier(client: Client, sandbox: Sandbox, body: dict[str, Any]) -> None:
+    """A deletion with both identifiers, with none, or with a number is refused."""
     client.update(email="ada@example.com", userId="u1")
     assert client.call("POST", "/api/v1/contacts/delete", body).status == 400
     assert len(sandbox.contacts.all()) == 1

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints: what they tell, and whom they answer."""
+"""The sandbox's own endpoints, and access to them."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ if TYPE_CHECKING:
 EVENT = {"email": "ada@example.com", "eventName": "signup", "eventProperties": {"plan": "pro"}}
 
 
-def test_requests_are_told_in_order_with_their_end(client: Client, clock: Clock) -> None:
-    """Every request shows when it came, what it was, what was answered and whether it took effect."""
+def test_the_journal_shows_requests_in_order(client: Client, clock: Clock) -> None:
+    """Every request is shown with its time, content and response, and whether it took effect."""
     client.send(EVENT, key="k1")
     clock.now += 2
     client.send(EVENT, key="k1")
     client.call("PUT", "/api/v1/contacts/update", b"{broken")
     client.call("GET", "/api/v1/contacts/find?email=a@b.c", Authorization="")
-    told = client.call("GET", "/sandbox/requests").json
-    assert told[0] == {
+    shown = client.call("GET", "/sandbox/requests").json
+    assert shown[0] == {
         "number": 1,
         "time": clock.now - 2,
         "method": "POST",
         "path": "/api/v1/events/send",
         "query": "",
         "body": EVENT,
-        "key": "k1",
+        "idempotencyKey": "k1",
         "status": 200,
-        "answer": {"success": True},
+        "response": {"success": True},
         "effect": True,
         "fault": None,
     }
-    assert [each["number"] for each in told] == [1, 2, 3, 4]
-    assert [(each["status"], each["effect"]) for each in told[1:]] == [(409, False), (400, False), (401, False)]
-    assert [(each["query"], each["body"]) for each in told[2:]] == [("", "{broken"), ("email=a@b.c", None)]
+    assert [each["number"] for each in shown] == [1, 2, 3, 4]
+    assert [(each["status"], each["effect"]) for each in shown[1:]] == [(409, False), (400, False), (401, False)]
+    assert [(each["query"], each["body"]) for each in shown[2:]] == [("", "{broken"), ("email=a@b.c", None)]
 
 
-def test_the_api_key_is_told_to_nobody(client: Client) -> None:
+def test_the_api_key_is_never_shown(client: Client) -> None:
     """No request is shown with its authorization."""
     client.send(EVENT)
     assert b"a-key" not in client.call("GET", "/sandbox/requests").body
 
 
-def test_contacts_are_told_with_all_they_have(client: Client, clock: Clock) -> None:
-    """Every contact shows its identifiers, properties, lists and times."""
+def test_contacts_are_shown_in_full(client: Client, clock: Clock) -> None:
+    """Every contact is shown with its identifiers, properties, lists and times."""
     client.update(email="ada@example.com", userId="u1", plan="pro", mailingLists={"news": True})
     clock.now += 5
     client.update(userId="u1", subscribed=False)
@@ -71,19 +71,24 @@ def test_contacts_are_told_with_all_they_have(client: Client, clock: Clock) -> N
     ]
 
 
-def test_events_are_told_as_often_as_they_were_processed(client: Client, clock: Clock) -> None:
-    """A key that was processed twice shows two events, the second marked as such."""
+def test_events_are_shown_once_for_each_processing(client: Client, clock: Clock) -> None:
+    """An idempotency key that was processed twice shows two events, of which the second is marked."""
     client.send(EVENT, key="k1")
     clock.now += 25 * 3600
     client.send(EVENT, key="k1")
-    told = client.call("GET", "/sandbox/events").json
-    assert [(each["key"], each["occurrence"]) for each in told] == [("k1", 1), ("k1", 2)]
-    assert (told[0]["name"], told[0]["properties"], told[0]["email"]) == ("signup", {"plan": "pro"}, "ada@example.com")
+    shown = client.call("GET", "/sandbox/events").json
+    assert [(each["idempotencyKey"], each["occurrence"]) for each in shown] == [("k1", 1), ("k1", 2)]
+    assert (shown[0]["name"], shown[0]["properties"], shown[0]["email"]) == (
+        "signup",
+        {"plan": "pro"},
+        "ada@example.com",
+    )
 
 
 def test_faults_are_set_listed_and_cleared(client: Client) -> None:
-    """A fault posted as JSON strikes; what is left of it is listed; a deletion ends it."""
-    answer = client.call("POST", "/sandbox/faults", {"kind": "status", "status": 500, "times": 3, "path": "/send"})
+    """A fault posted as JSON takes effect, is listed with its remaining calls, and ends when faults are deleted."""
+    body = {"kind": "status", "status": 500, "times": 3, "path": "/send"}
+    answer = client.call("POST", "/sandbox/faults", body)
     assert answer.status == 201
     assert client.send(EVENT).status == 500
     assert client.call("GET", "/sandbox/faults").json == [answer.json | {"times": 2}]
@@ -94,16 +99,16 @@ def test_faults_are_set_listed_and_cleared(client: Client) -> None:
 @pytest.mark.parametrize(
     "body", [{"kind": "explosion"}, {"kind": "reset", "times": 0}, {"kind": "reset", "time": 1}, []]
 )
-def test_a_malformed_fault_is_told(client: Client, sandbox: Sandbox, body: Any) -> None:
-    """A fault that makes no sense answers 400 with what is wrong, and none is set."""
+def test_a_malformed_fault_is_answered_400(client: Client, sandbox: Sandbox, body: Any) -> None:
+    """An invalid fault is answered 400 with a message, and not added."""
     answer = client.call("POST", "/sandbox/faults", body)
     assert (answer.status, answer.json["success"]) == (400, False)
     assert answer.json["message"]
     assert sandbox.faults.all() == []
 
 
-def test_reset_forgets_everything_that_was_told(client: Client, sandbox: Sandbox) -> None:
-    """A deletion of the sandbox forgets contacts, properties, events, keys, requests and faults, but not the team."""
+def test_reset_forgets_everything_but_the_settings(client: Client, sandbox: Sandbox) -> None:
+    """A reset forgets contacts, properties, events, idempotency keys, requests and faults, but not the team."""
     client.send(EVENT | {"plan": "pro"}, key="k1")
     sandbox.faults.add(Fault(kind="reset"))
     assert client.call("DELETE", "/sandbox").status == 200
@@ -116,9 +121,9 @@ def test_reset_forgets_everything_that_was_told(client: Client, sandbox: Sandbox
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST:4010", "127.0.0.1", "127.8.9.1:80", "[::1]:4010"])
 def test_loopback_names_are_answered(client: Client, name: str) -> None:
-    """The machine's own names and addresses reach the controls, as host and as origin."""
+    """The controls answer under the machine's loopback names and addresses, as Host and as Origin."""
     assert client.call("GET", "/sandbox/requests", Host=name).status == 200
-    assert client.call("GET", "/sandbox/requests", Origin=f"http://{name}").status == 200
+    assert client.call("GET", "/sandbox/requests", Host=name, Origin=f"http://{name}").status == 200
 
 
 @pytest.mark.parametrize(
@@ -133,6 +138,10 @@ def test_loopback_names_are_answered(client: Client, name: str) -> None:
         {"Origin": "http://localhost.evil.example"},
         {"Origin": "http://localhost@evil.example"},
         {"Origin": "null"},
+        {"Host": "localhost:8788", "Origin": "http://localhost:3000"},
+        {"Host": "127.0.0.1:8788", "Origin": "http://localhost:8788"},
+        {"Host": "[::1]:8788", "Origin": "http://[::1]"},
+        {"Host": "localhost:8788", "Origin": "http://[::1"},
         {"Host": "localhost", "Origin": "https://evil.example"},
         {"Host": "evil.example", "Origin": "http://localhost"},
     ],
@@ -141,19 +150,28 @@ def test_loopback_names_are_answered(client: Client, name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/requests"), ("POST", "/faults"), ("DELETE", "/faults"), ("DELETE", "")]
 )
-def test_other_sites_are_refused(
+def test_other_sites_are_denied(
     client: Client, sandbox: Sandbox, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    """A foreign host or origin answers 403 on every control and changes nothing."""
+    """A foreign Host or Origin, including another port of this machine, is answered 403 and changes nothing."""
     sandbox.faults.add(Fault(kind="reset", path="/nothing"))
     answer = client.call(method, f"/sandbox{path}", {"kind": "reset"}, **headers)
     assert (answer.status, answer.json["success"]) == (403, False)
     assert len(sandbox.faults.all()) == 1
 
 
-def test_further_hosts_can_be_allowed(sandbox: Sandbox, serve: Callable[..., Client]) -> None:
-    """A host name that was named at the start reaches the controls, and only that one."""
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_form_of_another_page_sets_no_fault(client: Client, sandbox: Sandbox, content_type: str) -> None:
+    """A body that is not declared as JSON, as forms cannot, is denied before it is read."""
+    for path in ("/faults", "/contacts/leave"):
+        answer = client.call("POST", f"/sandbox{path}", {"kind": "reset"}, Content_Type=content_type)
+        assert (answer.status, answer.json["success"]) == (415, False)
+    assert sandbox.faults.all() == []
+
+
+def test_other_hosts_can_be_allowed(sandbox: Sandbox, serve: Callable[..., Client]) -> None:
+    """The controls answer under a host name that was allowed, and under no other."""
     client = serve(sandbox, allowed_hosts=["sandbox.test"])
-    headers = {"Host": "sandbox.test:4010", "Origin": "https://sandbox.test"}
+    headers = {"Host": "sandbox.test:4010", "Origin": "http://sandbox.test:4010"}
     assert client.call("GET", "/sandbox/requests", **headers).status == 200
     assert client.call("GET", "/sandbox/requests", Host="other.test").status == 403

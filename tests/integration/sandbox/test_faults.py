@@ -1,4 +1,4 @@
-"""Faults on demand: each kind, when it strikes, and what it leaves behind."""
+"""Simulated faults of each kind, and their effects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVENT = {"email": "ada@example.com", "eventName": "signup"}
 
 
 def outcome(client: Client) -> int | str:
-    """The status, or the name of what the client met instead."""
+    """Return the status, or the name of the client's error."""
     try:
         return client.send(EVENT, key="k1").status
     except urllib3.exceptions.ProtocolError as error:
@@ -31,7 +31,7 @@ def outcome(client: Client) -> int | str:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 502, 503, 504])
 def test_a_status_is_answered_without_effect(client: Client, sandbox: Sandbox, status: int) -> None:
-    """A fault of a status answers it, with a JSON body unless told otherwise, and nothing is processed."""
+    """A `status` fault answers with that status and a JSON body, and the event is not processed."""
     sandbox.faults.add(Fault(kind="status", status=status))
     answer = client.send(EVENT)
     assert (answer.status, answer.json["success"]) == (status, False)
@@ -39,14 +39,14 @@ def test_a_status_is_answered_without_effect(client: Client, sandbox: Sandbox, s
 
 
 @pytest.mark.parametrize(("body", "sent"), [(None, b""), ({"message": "later"}, b'{"message": "later"}'), ("", b'""')])
-def test_a_status_has_the_body_it_is_told(client: Client, sandbox: Sandbox, body: Any, sent: bytes) -> None:
-    """The body is the given JSON, or none at all."""
+def test_a_status_has_the_given_body(client: Client, sandbox: Sandbox, body: Any, sent: bytes) -> None:
+    """The body is the given JSON, or missing for null."""
     sandbox.faults.add(Fault(kind="status", status=500, body=body))
     assert client.send(EVENT).body == sent
 
 
 def test_a_failure_after_processing_took_effect(client: Client, sandbox: Sandbox) -> None:
-    """A 5xx can hide an event that was processed; its repeat answers 409."""
+    """A 5xx can hide a processed event, whose repeat is answered 409."""
     sandbox.faults.add(Fault(kind="status", status=500, processed=True))
     assert [outcome(client), outcome(client)] == [500, 409]
     assert sandbox.events.processed("k1") == 1
@@ -56,7 +56,7 @@ def test_a_failure_after_processing_took_effect(client: Client, sandbox: Sandbox
 def test_a_reset_hides_whether_it_took_effect(
     client: Client, sandbox: Sandbox, second: int, *, processed: bool
 ) -> None:
-    """The caller of a reset connection hears nothing, be it before or after the event was processed."""
+    """A reset connection gives no response, before or after the event was processed."""
     sandbox.faults.add(Fault(kind="reset", processed=processed))
     assert [outcome(client), outcome(client)] == ["ConnectionResetError", second]
     assert sandbox.events.processed("k1") == 1
@@ -64,8 +64,8 @@ def test_a_reset_hides_whether_it_took_effect(
     assert [each.effect for each in sandbox.journal.all()] == [processed, not processed]
 
 
-def test_a_reset_is_one_on_the_wire(client: Client, sandbox: Sandbox) -> None:
-    """The peer gets RST and not a mere end of the stream."""
+def test_a_reset_is_sent_as_rst(client: Client, sandbox: Sandbox) -> None:
+    """The client receives RST, not only the end of the stream."""
     sandbox.faults.add(Fault(kind="reset"))
     with socket.create_connection(("127.0.0.1", client.server.port), timeout=10) as connection:
         connection.sendall(b"GET /api/v1/lists HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -74,8 +74,8 @@ def test_a_reset_is_one_on_the_wire(client: Client, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("processed", [False, True])
-def test_garbage_is_a_200_that_is_no_json(client: Client, sandbox: Sandbox, *, processed: bool) -> None:
-    """A page of HTML comes with status 200, whether or not the event was processed."""
+def test_garbage_is_a_200_without_json(client: Client, sandbox: Sandbox, *, processed: bool) -> None:
+    """A page of HTML is answered with 200, whether or not the event was processed."""
     sandbox.faults.add(Fault(kind="garbage", processed=processed))
     answer = client.send(EVENT)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -105,7 +105,7 @@ def test_a_trickle_is_the_true_answer_in_single_bytes(client: Client, sandbox: S
 def test_a_delay_comes_before_or_after_processing(
     client: Client, sandbox: Sandbox, clock: Clock, after: int, *, processed: bool
 ) -> None:
-    """The true answer comes late; the event is processed after the wait, or before it."""
+    """The true answer is sent late; the event is processed after the wait, or before it."""
     start = clock.now
     sandbox.faults.add(Fault(kind="delay", seconds=30, processed=processed))
     assert client.send(EVENT).status == 200
@@ -115,14 +115,14 @@ def test_a_delay_comes_before_or_after_processing(
 
 @pytest.mark.parametrize("kind", ["status", "reset", "garbage", "truncated"])
 def test_every_fault_can_be_slow(client: Client, sandbox: Sandbox, clock: Clock, kind: FaultKind) -> None:
-    """The seconds of a fault pass before it strikes."""
+    """The seconds of a fault pass before it takes effect."""
     sandbox.faults.add(Fault(kind=kind, seconds=29))
     outcome(client)
     assert clock.slept == [29]
 
 
-def test_a_fault_holds_up_no_other_call(serve: Callable[..., Client]) -> None:
-    """While one call waits under a fault, the others are answered."""
+def test_a_fault_delays_no_other_call(serve: Callable[..., Client]) -> None:
+    """While one call waits under a fault, others are answered."""
     answered = []
 
     def meanwhile(_: float) -> None:
@@ -138,7 +138,7 @@ def test_a_fault_holds_up_no_other_call(serve: Callable[..., Client]) -> None:
 
 @pytest.mark.parametrize("kind", get_args(FaultKind))
 def test_every_kind_changes_what_is_sent(client: Client, sandbox: Sandbox, kind: FaultKind) -> None:
-    """No kind of fault passes unnoticed: in its status, its body, its pieces or its time."""
+    """Every kind of fault changes the status, the body, its chunks or the time."""
     plain = client.call("GET", "/api/v1/lists")
     fault = Fault(kind=kind, seconds=1)
     sandbox.faults.add(fault)
@@ -153,43 +153,43 @@ def test_every_kind_changes_what_is_sent(client: Client, sandbox: Sandbox, kind:
     assert [each.fault for each in sandbox.journal.all()] == [None, kind]
 
 
-def test_faults_strike_as_often_as_told(client: Client, sandbox: Sandbox) -> None:
-    """A fault strikes the next calls, one after the other, and then no more."""
+def test_faults_affect_as_many_calls_as_given(client: Client, sandbox: Sandbox) -> None:
+    """A fault affects the given number of calls, and no more."""
     sandbox.faults.add(Fault(kind="status", status=500, times=2), Fault(kind="status", status=429))
     assert [client.send(EVENT).status for _ in range(4)] == [500, 500, 429, 200]
     assert sandbox.faults.all() == []
 
 
 def test_a_fault_without_a_count_lasts(client: Client, sandbox: Sandbox) -> None:
-    """A fault of unlimited times strikes until the faults are cleared."""
+    """A fault without `times` lasts until the faults are cleared."""
     sandbox.faults.add(Fault(kind="status", status=503, times=None))
     assert [client.send(EVENT).status for _ in range(3)] == [503] * 3
     sandbox.faults.clear()
     assert client.send(EVENT).status == 200
 
 
-def test_a_fault_strikes_its_path_alone(client: Client, sandbox: Sandbox) -> None:
-    """Calls of other paths pass by a fault and do not use it up."""
+def test_a_fault_affects_its_path_only(client: Client, sandbox: Sandbox) -> None:
+    """Calls of other paths are neither affected nor counted."""
     sandbox.faults.add(Fault(kind="status", status=500, path="/events/send"))
     assert client.update(email="ada@example.com").status == 200
     assert [client.send(EVENT).status for _ in range(2)] == [500, 200]
 
 
-def test_a_fault_does_not_strike_the_controls(client: Client, sandbox: Sandbox) -> None:
-    """What steers the sandbox works under every fault."""
+def test_faults_do_not_affect_the_controls(client: Client, sandbox: Sandbox) -> None:
+    """The controls work under every fault."""
     sandbox.faults.add(Fault(kind="reset", times=None))
     assert client.call("GET", "/sandbox/requests").status == 200
 
 
 def test_a_processed_fault_keeps_to_the_rules(client: Client, sandbox: Sandbox) -> None:
-    """What Loops would have refused is not processed behind a fault either."""
+    """A request that Loops would refuse is not processed behind a fault either."""
     sandbox.faults.add(Fault(kind="status", status=500, processed=True))
     assert client.send({"userId": "u1", "eventName": "login"}).status == 500
     assert [each.effect for each in sandbox.journal.all()] == [False]
 
 
-def test_an_answer_under_a_fault_counts_and_tells_the_limit(serve: Callable[..., Client], clock: Clock) -> None:
-    """A call that fails on demand takes from the limit like any other."""
+def test_calls_under_a_fault_count_for_the_rate_limit(serve: Callable[..., Client], clock: Clock) -> None:
+    """A call under a fault counts for the rate limit, and its answer has the headers."""
     sandbox = Sandbox("a-key", clock=clock, sleep=clock.sleep, limit=2)
     client = serve(sandbox)
     sandbox.faults.add(Fault(kind="status", status=500))
@@ -207,10 +207,10 @@ def test_an_answer_under_a_fault_counts_and_tells_the_limit(serve: Callable[...,
     ],
     ids=["during the wait", "within the body", "within a chunk", "within the first line"],
 )
-def test_a_client_that_gives_up_harms_nobody(
+def test_a_client_that_gives_up_does_not_affect_others(
     serve: Callable[..., Client], clock: Clock, capfd: pytest.CaptureFixture[str], sent: bytes
 ) -> None:
-    """Who hangs up halfway is missed by nobody: the next call is served, and nothing is printed."""
+    """After a client has closed its connection early, the next call is answered, and nothing is printed."""
     hung_up = threading.Event()
     client = serve(Sandbox("a-key", clock=clock, sleep=lambda _: hung_up.wait(10)))
     client.server.sandbox.faults.add(Fault(kind="trickle", path="/lists"))
@@ -238,7 +238,7 @@ def test_a_client_that_gives_up_harms_nobody(
         {},
     ],
 )
-def test_a_malformed_fault_is_refused(wrong: dict[str, Any]) -> None:
-    """A fault that could not strike as it is written is not taken."""
+def test_a_malformed_fault_is_invalid(wrong: dict[str, Any]) -> None:
+    """A fault with an invalid field cannot be created."""
     with pytest.raises(ValidationError):
         Fault.model_validate(wrong)

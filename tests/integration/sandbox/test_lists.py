@@ -1,4 +1,4 @@
-"""Mailing lists: who may be added to one, and who may not."""
+"""Mailing lists and their members."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def memberships(client: Client) -> Any:
 
 
 def test_lists_are_shown_as_loops_does(client: Client) -> None:
-    """Each list has its id, name, description and whether it is public."""
+    """Each list is shown with its id, name, description and visibility."""
     assert client.call("GET", "/api/v1/lists").json == [
         {"id": "news", "name": "News", "description": "", "isPublic": True},
         {"id": "tips", "name": "Tips", "description": "Weekly", "isPublic": False},
     ]
 
 
-def test_a_contact_joins_and_leaves_as_told(client: Client) -> None:
-    """True adds to a list, false takes off it, and a list that is not named stays as it was."""
+def test_a_contact_joins_and_leaves_lists(client: Client) -> None:
+    """True adds to a list, false removes from it, and other lists do not change."""
     client.update(email=EMAIL, mailingLists={"news": True, "tips": True})
     assert memberships(client) == {"news": True, "tips": True}
     client.update(email=EMAIL, mailingLists={"news": False})
@@ -41,13 +41,13 @@ def test_a_contact_joins_and_leaves_as_told(client: Client) -> None:
 
 
 def test_an_event_adds_to_a_list_too(client: Client) -> None:
-    """The lists of an event are those of its contact."""
+    """The mailing lists of an event are those of its contact."""
     assert client.send({"email": EMAIL, "eventName": "signup", "mailingLists": {"news": True}}).status == 200
     assert memberships(client) == {"news": True}
 
 
 def test_an_unsubscribed_contact_is_not_added(client: Client) -> None:
-    """Who opted out joins no list until the same or an earlier request brings them back."""
+    """An unsubscribed contact joins no list until a request subscribes it again."""
     client.update(email=EMAIL, subscribed=False)
     assert client.update(email=EMAIL, mailingLists={"news": True}).status == 200
     assert memberships(client) == {}
@@ -55,8 +55,8 @@ def test_an_unsubscribed_contact_is_not_added(client: Client) -> None:
     assert memberships(client) == {"news": True}
 
 
-def test_who_left_a_list_in_person_is_not_added_again(client: Client) -> None:
-    """The API cannot put a person back on a list that they left themselves; others stay open to it."""
+def test_a_list_left_in_person_is_not_joined_again(client: Client) -> None:
+    """The API cannot add a person to a list that they left, only to others."""
     client.update(email=EMAIL, mailingLists={"news": True})
     assert client.call("POST", "/sandbox/contacts/leave", {"email": EMAIL, "list": "news"}).status == 200
     assert client.update(email=EMAIL, mailingLists={"news": True, "tips": True}).status == 200
@@ -64,7 +64,7 @@ def test_who_left_a_list_in_person_is_not_added_again(client: Client) -> None:
 
 
 def test_a_person_can_opt_out_of_everything(client: Client, sandbox: Sandbox) -> None:
-    """Leaving without naming a list unsubscribes; nobody else can leave."""
+    """Leaving without a list unsubscribes; an unknown person cannot leave."""
     client.update(email=EMAIL)
     assert client.call("POST", "/sandbox/contacts/leave", {"email": EMAIL}).status == 200
     assert sandbox.contacts.all()[0].subscribed is False
@@ -73,7 +73,7 @@ def test_a_person_can_opt_out_of_everything(client: Client, sandbox: Sandbox) ->
 
 @pytest.mark.parametrize("lists", [["news"], "news", {"news": "yes"}, {"news": None}, 1])
 def test_malformed_lists_are_refused(client: Client, sandbox: Sandbox, lists: Any) -> None:
-    """The field mailingLists is an object of booleans or the request fails."""
+    """`mailingLists` must be an object of booleans."""
     assert client.update(email=EMAIL, mailingLists=lists).status == 400
     assert sandbox.contacts.all() == []
 
@@ -82,7 +82,7 @@ def test_malformed_lists_are_refused(client: Client, sandbox: Sandbox, lists: An
 def test_unknown_lists_follow_the_assumption(
     client: Client, sandbox: Sandbox, assumed: Literal["ignore", "refuse"], status: int
 ) -> None:
-    """A list id that the team lacks is ignored or refused, and never joined."""
+    """An unknown list is ignored or refused, and never joined."""
     sandbox.assumptions = Assumptions(unknown_lists=assumed)
     assert client.update(email=EMAIL, mailingLists={"other": True, "news": True}).status == status
     assert [contact.lists for contact in sandbox.contacts.all()] == [{"news"}] * (status == 200)

@@ -1,4 +1,4 @@
-"""What holds for every request: the key, methods, paths, and bodies of JSON."""
+"""Rules for every request: the API key, methods, paths and JSON bodies."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ ENDPOINTS = {
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def test_the_right_key_is_told_its_team(client: Client) -> None:
-    """The key's endpoint answers with the team's name."""
+def test_a_valid_api_key_shows_its_team(client: Client) -> None:
+    """The API key's endpoint answers with the team's name."""
     answer = client.call("GET", "/api/v1/api-key")
     assert (answer.status, answer.json) == (200, {"success": True, "teamName": "Sandbox"})
 
 
 @pytest.mark.parametrize("given", ["", "Bearer other", "Bearer", "a-key", "Basic YS1rZXk6"])
 @pytest.mark.parametrize("path", [*ENDPOINTS, "/api/v1/nowhere"])
-def test_every_path_asks_for_the_key(client: Client, path: str, given: str) -> None:
-    """Without the right bearer key every path answers 401 in Loops' words."""
+def test_every_path_requires_the_api_key(client: Client, path: str, given: str) -> None:
+    """Without the valid API key every path is answered 401 in Loops' words."""
     answer = client.call("POST", path, {"email": "ada@example.com"}, Authorization=given)
     refusal = {"success": False, "message": "Invalid API key", "error": "Invalid API key"}
     assert (answer.status, answer.json) == (401, refusal)
 
 
-def test_the_key_can_be_changed_under_way(client: Client, sandbox: Sandbox) -> None:
-    """Once the team's key is another one, the old one answers 401."""
+def test_the_api_key_can_be_changed(client: Client, sandbox: Sandbox) -> None:
+    """Once the team's API key has changed, the old one is answered 401."""
     sandbox.api_key = "new-key"
     assert client.call("GET", "/api/v1/api-key").status == 401
     assert client.call("GET", "/api/v1/api-key", Authorization="Bearer new-key").status == 200
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-def test_other_methods_are_refused(client: Client, path: str) -> None:
-    """A method that an endpoint does not have answers 405 as JSON, and names those it has."""
+def test_other_methods_are_answered_405(client: Client, path: str) -> None:
+    """A method that an endpoint does not have is answered 405 in JSON, with the methods it has."""
     for method in METHODS:
         if method not in ENDPOINTS[path]:
             answer = client.call(method, path)
@@ -61,8 +61,8 @@ def test_other_methods_are_refused(client: Client, path: str) -> None:
     "path",
     ["/", "/api", "/api/v2/contacts/update", "/api/v1/contacts/update/", "/api/v1//lists", "/api/v1/contacts/bulk"],
 )
-def test_other_paths_are_unknown(client: Client, path: str) -> None:
-    """A path that Loops does not have answers 404 as JSON, and never redirects."""
+def test_other_paths_are_answered_404(client: Client, path: str) -> None:
+    """An unknown path is answered 404 in JSON, and never redirected."""
     answer = client.call("GET", path)
     assert (answer.status, answer.json["success"]) == (404, False)
 
@@ -86,21 +86,21 @@ def test_other_paths_are_unknown(client: Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [(m, path) for path, methods in ENDPOINTS.items() for m in methods - {"GET"}]
 )
-def test_a_body_is_a_json_object(client: Client, sandbox: Sandbox, method: str, path: str, body: bytes) -> None:
-    """What is no JSON object answers 400 and has no effect."""
+def test_a_body_must_be_a_json_object(client: Client, sandbox: Sandbox, method: str, path: str, body: bytes) -> None:
+    """A body that is not a JSON object is answered 400 and has no effect."""
     answer = client.call(method, path, body)
     assert (answer.status, answer.json["success"]) == (400, False)
     assert sandbox.contacts.all() == []
 
 
 def test_every_answer_is_json(client: Client) -> None:
-    """The content type says so, whatever the answer is."""
+    """Every response has the content type of JSON."""
     answers = [client.call(method, path) for method in METHODS for path in [*ENDPOINTS, "/api/v1/nowhere", "/"]]
     assert {answer.headers["Content-Type"] for answer in answers} == {"application/json"}
 
 
 def test_a_chunked_body_is_read_whole(client: Client, sandbox: Sandbox) -> None:
-    """A body without a length is taken as well, and the connection serves the next request."""
+    """A body without a length is passed on whole, and its connection stays usable."""
     pieces = iter([b'{"email": ', b'"ada@example.com"}'])
     for body in (pieces, b'{"email": "bob@example.com"}'):
         response = client.pool.request(
@@ -110,14 +110,14 @@ def test_a_chunked_body_is_read_whole(client: Client, sandbox: Sandbox) -> None:
     assert [contact.email for contact in sandbox.contacts.all()] == ["ada@example.com", "bob@example.com"]
 
 
-def test_lone_surrogates_come_back(client: Client) -> None:
-    """A text that is no valid Unicode is kept and shown escaped."""
+def test_lone_surrogates_are_kept(client: Client) -> None:
+    """A text that is not valid Unicode is stored, and shown escaped."""
     assert client.call("PUT", "/api/v1/contacts/update", b'{"email": "a@b.c", "bio": "\\ud800"}').status == 200
     assert client.find(email="a@b.c")[0]["bio"] == "\ud800"
     assert client.call("GET", "/sandbox/requests").json[0]["body"]["bio"] == "\ud800"
 
 
-def test_the_base_url_is_that_of_loops(client: Client) -> None:
-    """The server's url takes the place of Loops' own, paths following under /v1."""
+def test_the_base_url_replaces_that_of_loops(client: Client) -> None:
+    """The server's `url` takes the place of Loops' base URL, with paths under /v1."""
     response = urllib3.request("GET", f"{client.server.url}/v1/api-key", headers={"Authorization": "Bearer a-key"})
     assert response.status == 200

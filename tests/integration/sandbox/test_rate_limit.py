@@ -1,4 +1,4 @@
-"""The limit of requests a second, by either way of counting."""
+"""The limit on requests a second, counted in either way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def statuses(client: Client, count: int) -> list[int]:
 
 @pytest.mark.parametrize("window", ["fixed", "sliding"])
 def test_the_limit_holds_within_a_second(limited: Callable[..., Client], clock: Clock, window: Window) -> None:
-    """So many requests pass, the next answers 429 and has no effect, and a second later all is well."""
+    """As many requests as allowed pass, the next is answered 429 without effect, and a second later requests pass again."""
     client = limited(window=window)
     assert statuses(client, 5) == [200, 200, 200, 429, 429]
     assert [each.effect for each in client.server.sandbox.journal.all()] == [True] * 3 + [False] * 2
@@ -42,10 +42,10 @@ def test_the_limit_holds_within_a_second(limited: Callable[..., Client], clock: 
 
 
 @pytest.mark.parametrize(("window", "passed"), [("fixed", 3), ("sliding", 1)])
-def test_the_windows_differ_around_the_stroke(
+def test_the_windows_differ_at_the_turn_of_a_second(
     limited: Callable[..., Client], clock: Clock, window: Window, passed: int
 ) -> None:
-    """A fixed window starts anew with the clock's second; a sliding one lets in as many as have left it."""
+    """A fixed window starts anew with each second of the clock; a sliding one counts the last second."""
     client = limited(window=window)
     clock.now += 0.5
     assert statuses(client, 1) == [200]
@@ -56,13 +56,13 @@ def test_the_windows_differ_around_the_stroke(
 
 
 def test_the_default_is_ten_a_second(serve: Callable[..., Client], clock: Clock) -> None:
-    """Without being told otherwise the sandbox has Loops' documented limit."""
+    """By default the sandbox has Loops' documented limit."""
     client = serve(Sandbox(KEY, clock=clock, sleep=clock.sleep))
     assert statuses(client, 11) == [200] * 10 + [429]
 
 
-def test_every_answer_tells_what_is_left(limited: Callable[..., Client]) -> None:
-    """The headers count down, on refusals of every kind too, and a 429 has nothing left."""
+def test_every_response_has_the_remaining_requests(limited: Callable[..., Client]) -> None:
+    """The headers count down, also on refused requests, and a 429 has none left."""
     client = limited()
     answers = [
         client.call("GET", "/api/v1/nowhere"),
@@ -77,15 +77,15 @@ def test_every_answer_tells_what_is_left(limited: Callable[..., Client]) -> None
     assert not any("Retry-After" in answer.headers for answer in answers)
 
 
-def test_a_stranger_takes_nothing_from_the_team(limited: Callable[..., Client]) -> None:
-    """Requests without the key do not count."""
+def test_requests_without_the_api_key_do_not_count(limited: Callable[..., Client]) -> None:
+    """Requests without the API key do not count."""
     client = limited(limit=1)
     assert [client.call("GET", "/api/v1/lists", Authorization="").status for _ in range(3)] == [401] * 3
     assert statuses(client, 2) == [200, 429]
 
 
 def test_the_limit_can_be_switched_off(limited: Callable[..., Client]) -> None:
-    """Without a limit everything passes and no header speaks of one."""
+    """Without a limit every request passes, and no header mentions one."""
     client = limited(limit=None)
     assert statuses(client, 30) == [200] * 30
     assert not any(name.lower().startswith("x-ratelimit") for name in client.call("GET", "/api/v1/lists").headers)
@@ -93,7 +93,7 @@ def test_the_limit_can_be_switched_off(limited: Callable[..., Client]) -> None:
 
 @pytest.mark.parametrize("window", ["fixed", "sliding"])
 def test_the_limit_holds_under_concurrency(limited: Callable[..., Client], window: Window) -> None:
-    """Simultaneous requests do not slip past the limit."""
+    """Concurrent requests do not exceed the limit."""
     client = limited(limit=10, window=window)
     with ThreadPoolExecutor(8) as pool:
         answered = list(pool.map(lambda _: client.call("GET", "/api/v1/lists").status, range(40)))

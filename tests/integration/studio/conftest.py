@@ -1,4 +1,4 @@
-"""A stack with its studio, asked over HTTP as the page asks."""
+"""A stack with a studio, called over HTTP as the page calls it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 import urllib3
 
 from local.sandbox import Sandbox, SandboxServer
-from local.stack import MAPPINGS, SHARED_SECRET, LocalStack
+from local.stack import SHARED_SECRET, LocalStack
+from local.studio_backend import attach_studio
 from loops_destination.signature import sign
+from segment_loops.mappings_file import MAPPINGS
 from tests.integration.local.conftest import Clock
 
 if TYPE_CHECKING:
@@ -34,38 +36,38 @@ class Answer:
 
 
 class Client:
-    """What the page asks, and what Segment sends."""
+    """Calls the studio's API, and posts events as Segment does."""
 
     def __init__(self, stack: LocalStack, pool: urllib3.PoolManager) -> None:
         self.stack = stack
         self._pool = pool
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """A request with a JSON body, where one is given."""
-        told = {} if body is None else {"Content-Type": "application/json"}
+        """Send a request, with a JSON body if one is given."""
+        default = {} if body is None else {"Content-Type": "application/json"}
         content = None if body is None else json.dumps(body).encode()
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        response = self._pool.request(method, self.stack.gateway.root + path, body=content, headers=told | given)
+        response = self._pool.request(method, self.stack.gateway.root + path, body=content, headers=default | given)
         return Answer(response.status, response.headers, response.data)
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON of an answer that must be a good one."""
+        """Return the JSON of a successful answer."""
         answer = self.call(method, f"/studio/api{path}", body)
         assert answer.status in (200, 201), answer.body
         return answer.json
 
     def segment(self, *events: dict[str, Any], path: str = "/segment") -> int:
-        """Posts the events as Segment does; the status."""
+        """Post events as Segment does; return the status."""
         body = json.dumps(events[0] if len(events) == 1 else events).encode()
         headers = {"Content-Type": "application/json", "X-Signature": sign(body, SHARED_SECRET)}
         return self._pool.request("POST", self.stack.gateway.root + path, body=body, headers=headers).status
 
     def deliveries(self) -> list[Any]:
-        """Every delivery whole, the newest first."""
+        """Return every whole delivery, the newest first."""
         return [self.api("GET", f"/deliveries/{row['id']}") for row in self.api("GET", "/deliveries")["deliveries"]]
 
     def drafts(self) -> list[Any]:
-        """The subscriptions as the page shows them at first."""
+        """Return the subscriptions as the page shows them at first."""
         drafts: list[Any] = self.api("GET", "/mappings")["drafts"]
         return drafts
 
@@ -89,7 +91,9 @@ def mappings(tmp_path: Path) -> Path:
 @pytest.fixture
 def stack(clock: Clock, mappings: Path) -> Iterator[LocalStack]:
     sandbox = Sandbox(clock=clock.time, sleep=clock.sleep, limit=None)
-    with LocalStack(clock=clock, sandbox=sandbox, mappings=mappings, polling=False, studio=True) as stack:
+    stack = LocalStack(clock=clock, sandbox=sandbox, mappings=mappings, polling=False)
+    attach_studio(stack)
+    with stack:
         yield stack
 
 
@@ -100,13 +104,11 @@ def client(stack: LocalStack, pool: urllib3.PoolManager) -> Client:
 
 @pytest.fixture
 def real(clock: Clock, mappings: Path, pool: urllib3.PoolManager) -> Iterator[tuple[Client, Sandbox]]:
-    """A stack that was told of a Loops elsewhere, and that Loops."""
+    """A stack that delivers to a Loops of its own, like the real one, and that Loops."""
     elsewhere = Sandbox("real-key", clock=clock.time, sleep=clock.sleep, limit=None)
     secret = {"apiKey": "real-key", "sharedSecret": SHARED_SECRET}
-    with (
-        SandboxServer(elsewhere) as loops,
-        LocalStack(
-            clock=clock, loops_url=loops.url, secret=secret, mappings=mappings, polling=False, studio=True
-        ) as stack,
-    ):
-        yield Client(stack, pool), elsewhere
+    with SandboxServer(elsewhere) as loops:
+        stack = LocalStack(clock=clock, loops_url=loops.url, secret=secret, mappings=mappings, polling=False)
+        attach_studio(stack)
+        with stack:
+            yield Client(stack, pool), elsewhere

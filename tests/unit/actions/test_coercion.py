@@ -9,7 +9,7 @@ from loops_destination.errors import PayloadError
 
 Coercion = Callable[[str, Any], Any]
 
-TAKEN: dict[Coercion, list[tuple[Any, Any]]] = {
+ACCEPTED: dict[Coercion, list[tuple[Any, Any]]] = {
     to_string: [
         ("text", "text"),
         (" blank ", " blank "),
@@ -113,9 +113,9 @@ def cases(table: dict[Coercion, list[Any]]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("coerce", "case"), cases(TAKEN))
-def test_taken(coerce: Coercion, case: tuple[Any, Any]) -> None:
-    """A value that Segment takes comes out in the field's type."""
+@pytest.mark.parametrize(("coerce", "case"), cases(ACCEPTED))
+def test_accepted(coerce: Coercion, case: tuple[Any, Any]) -> None:
+    """A value that Segment accepts is converted to the field's type."""
     value, expected = case
     coerced = coerce("field", value)
     assert coerced == expected
@@ -124,14 +124,14 @@ def test_taken(coerce: Coercion, case: tuple[Any, Any]) -> None:
 
 @pytest.mark.parametrize(("coerce", "value"), cases(REFUSED))
 def test_refused(coerce: Coercion, value: Any) -> None:
-    """A value that Segment refuses is refused under the field's name."""
+    """A value that Segment refuses is refused with the field's name."""
     with pytest.raises(PayloadError, match=r"^field: must be ") as caught:
         coerce("field", value)
     assert caught.value.field == "field"
 
 
 def test_message_hides_the_value() -> None:
-    """What is wrong is told without the value, which may be anyone's data."""
+    """The message does not show the value, which may be personal data."""
     with pytest.raises(PayloadError) as caught:
         to_email("email", "secret")
     assert "secret" not in str(caught.value)
@@ -139,13 +139,13 @@ def test_message_hides_the_value() -> None:
 
 
 def test_every_type_has_cases() -> None:
-    """Each type that a field of an action has is tested, with values that it takes and values that it refuses."""
+    """The type of every action's field is tested with values that it accepts and values that it refuses."""
     used = {field.coerce for action in ACTIONS.values() for field in action.fields}
-    assert used == TAKEN.keys() == REFUSED.keys()
+    assert used == ACCEPTED.keys() == REFUSED.keys()
 
 
 def test_long_address_is_quick() -> None:
-    """An address of the size of an event is refused without backtracking through it."""
+    """An address of the size of an event is refused without backtracking."""
     for address in ("a" * 200_000, "a." * 100_000, "a@" + "b." * 100_000, "a@" + "b-" * 100_000, "a@" + "b" * 200_000):
         with pytest.raises(PayloadError):
             to_email("email", address)

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from loops_destination.actions import ACTIONS
+from loops_destination.subscriptions import Subscription
 
 ACTION = ACTIONS["createOrUpdateContact"]
 
@@ -43,8 +44,8 @@ def test_every_field_is_sent() -> None:
     assert body(customAttributes={"plan": "pro"}, **fields) == {"userId": "u-1", "plan": "pro", **fields}
 
 
-def test_fields_lie_over_attributes() -> None:
-    """A field that the mapping fills wins over a custom attribute of its name."""
+def test_fields_overwrite_attributes() -> None:
+    """A field that the mapping provides wins over a custom attribute of the same name."""
     attributes = {"userId": "other", "firstName": "Trait", "source": "trait"}
     assert body(customAttributes=attributes, firstName="Field") == {
         "userId": "u-1",
@@ -55,7 +56,7 @@ def test_fields_lie_over_attributes() -> None:
 
 
 def test_null_attribute_is_sent() -> None:
-    """A null inside the custom attributes reaches Loops, where it clears the property."""
+    """A null in the custom attributes reaches Loops, where it clears the property."""
     assert body(customAttributes={"plan": None, "deep": {"x": None}, "s": ""}) == {
         "userId": "u-1",
         "plan": None,
@@ -65,15 +66,51 @@ def test_null_attribute_is_sent() -> None:
     }
 
 
-def test_attribute_named_like_the_attributes() -> None:
+def test_attribute_named_custom_attributes() -> None:
     """A custom attribute called customAttributes is an attribute like any other."""
     assert body(customAttributes={"customAttributes": 1})["customAttributes"] == 1
 
 
 def test_subscribed_only_when_mapped() -> None:
-    """Whether a contact is subscribed is said only when the mapping asks for it: `true` re-subscribes."""
+    """`subscribed` is sent only if the team maps it, because `true` re-subscribes a person."""
     assert "subscribed" not in ACTION.mapping
     assert "subscribed" not in body()
+
+
+@pytest.mark.parametrize(
+    "value", [True, "true", 1, 1.0, [True], ["true"], None, "", "yes", "TRUE", 2, [], {}, [None, 1]]
+)
+def test_no_attribute_subscribes_again(value: Any) -> None:
+    """An attribute `subscribed` that Loops might take for true is removed, and the other attributes are sent."""
+    assert body(customAttributes={"subscribed": value, "plan": 1}) == {
+        "userId": "u-1",
+        "plan": 1,
+        "mailingLists": {},
+    }
+
+
+@pytest.mark.parametrize("value", [False, "false", 0, [False]])
+def test_an_attribute_opts_out(value: Any) -> None:
+    """An attribute `subscribed` that Segment converts to false reaches Loops as false."""
+    assert body(customAttributes={"subscribed": value})["subscribed"] is False
+
+
+@pytest.mark.parametrize("field", [True, "true", False])
+def test_the_field_wins_over_the_attribute_on_consent(field: Any) -> None:
+    """The field `subscribed` is sent as mapped, whatever the attribute `subscribed` is."""
+    for attribute in (True, False):
+        sent = body(subscribed=field, customAttributes={"subscribed": attribute})
+        assert sent["subscribed"] is (field is not False)
+
+
+def test_the_default_mapping_never_subscribes_again() -> None:
+    """A trait `subscribed: true` reaches Loops only with a mapping of the field, which the default mapping lacks."""
+    event = {"type": "identify", "userId": "u-1", "traits": {"email": "ada@example.com", "subscribed": True}}
+    default = Subscription.from_json({"action": "createOrUpdateContact"})
+    assert "subscribed" not in default.request(event).body
+    mapping = {**ACTION.mapping, "subscribed": {"@path": "$.traits.subscribed"}}
+    mapped = Subscription.from_json({"action": "createOrUpdateContact", "mapping": mapping})
+    assert mapped.request(event).body["subscribed"] is True
 
 
 @pytest.mark.parametrize(
@@ -95,7 +132,7 @@ def test_subscribed_only_when_mapped() -> None:
     ],
 )
 def test_mailing_lists(field: Any, attribute: Any, sent: dict[str, bool]) -> None:
-    """The lists are those of the field, else of the attribute, with true and false alone; they are always sent."""
+    """The lists of the field, else of the attribute, are always sent, without entries that are neither true nor false."""
     assert body(mailingLists=field, customAttributes={"mailingLists": attribute, "plan": 1}) == {
         "userId": "u-1",
         "plan": 1,
@@ -104,7 +141,8 @@ def test_mailing_lists(field: Any, attribute: Any, sent: dict[str, bool]) -> Non
 
 
 def test_payload_is_not_changed() -> None:
-    """Making a body leaves the payload, and the event's objects in it, as they were."""
-    payload = {"userId": "u-1", "customAttributes": {"mailingLists": {"l1": "true"}, "plan": 1}}
+    """Building a body leaves the payload, and the event's objects in it, unchanged."""
+    attributes = {"mailingLists": {"l1": "true"}, "plan": 1, "subscribed": True}
+    payload = {"userId": "u-1", "customAttributes": dict(attributes)}
     ACTION.body(payload)
-    assert payload == {"userId": "u-1", "customAttributes": {"mailingLists": {"l1": "true"}, "plan": 1}}
+    assert payload == {"userId": "u-1", "customAttributes": attributes}

@@ -1,6 +1,6 @@
 import pytest
 
-from loops_destination.actions.dates import is_date
+from loops_destination.actions.date_text import is_date
 
 DATES = [
     # ISO 8601
@@ -54,7 +54,7 @@ DATES = [
     "8640000000000",
 ]
 
-NO_DATES = [
+NOT_DATES = [
     "",
     " ",
     "not a date",
@@ -91,18 +91,18 @@ NO_DATES = [
 
 @pytest.mark.parametrize("text", DATES)
 def test_date(text: str) -> None:
-    """A text in a form that software or people write dates in, and that Segment takes, is a date."""
+    """A date as software or people write it, and as Segment accepts it, is a date."""
     assert is_date(text)
 
 
-@pytest.mark.parametrize("text", NO_DATES)
-def test_no_date(text: str) -> None:
-    """A text that no one means as a date is none."""
+@pytest.mark.parametrize("text", NOT_DATES)
+def test_not_a_date(text: str) -> None:
+    """A text that nobody means as a date is not a date."""
     assert not is_date(text)
 
 
 @pytest.mark.parametrize("head", ["5 May 2025", "Mon", "May", "2025", "2025-05-05 14:17"])
 @pytest.mark.parametrize("filler", [" ", "T", "0", "-", "("])
 def test_long_text_is_quick(head: str, filler: str) -> None:
-    """A text of the size of an event is judged without backtracking through it."""
+    """A text of the size of an event is refused without backtracking."""
     assert not is_date(f"{head}{filler * 100_000}x")

@@ -9,5 +9,5 @@ ACTION = ACTIONS["deleteContact"]
 
 @pytest.mark.parametrize(("user_id", "sent"), [("u-1", "u-1"), (7, "7"), (["u-1"], "u-1")])
 def test_user_id_is_text(user_id: Any, sent: str) -> None:
-    """A deletion names the contact by its userId as text, and by nothing else."""
+    """A deletion sends the userId as text, and nothing else."""
     assert ACTION.body(ACTION.payload({"userId": user_id, "email": "ada@example.com"})) == {"userId": sent}

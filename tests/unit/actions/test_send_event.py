@@ -23,7 +23,7 @@ def test_fields() -> None:
 
 
 def test_every_field_is_sent() -> None:
-    """The event's properties are sent as an object of their own, those of the contact at the top level."""
+    """Event properties are sent as an object, and contact properties at the top level."""
     sent = body(email="ada@example.com", eventProperties={"plan": None}, contactProperties={"seats": 3, "n": None})
     assert sent == {
         "userId": "u-1",
@@ -37,18 +37,34 @@ def test_every_field_is_sent() -> None:
 
 @pytest.mark.parametrize("name", ["email", "userId", "eventName", "eventProperties"])
 def test_contact_property_overwrites_no_field(name: str) -> None:
-    """A contact property never takes the place of a field: the event goes to the contact that the mapping names."""
+    """A contact property never overwrites a field: the event goes to the contact that the mapping names."""
     fields = {"email": "ada@example.com", "eventProperties": {"plan": "pro"}}
     assert body(contactProperties={name: "other@example.com"}, **fields) == body(**fields)
 
 
 def test_contact_property_where_the_field_is_empty() -> None:
-    """A contact property of the name of an empty field is sent, as Segment sends it."""
+    """A contact property with the name of an empty field is sent, as Segment sends it."""
     assert body(contactProperties={"email": "ada@example.com"})["email"] == "ada@example.com"
 
 
+@pytest.mark.parametrize("value", [True, "true", 1, None, "yes"])
+def test_no_contact_property_subscribes_again(value: Any) -> None:
+    """A contact property `subscribed` that Loops might take for true is removed."""
+    assert body(contactProperties={"subscribed": value, "seats": 3}) == {**body(), "seats": 3}
+
+
+def test_a_contact_property_opts_out() -> None:
+    """`subscribed: false` among the contact properties reaches Loops."""
+    assert body(contactProperties={"subscribed": False})["subscribed"] is False
+
+
+def test_event_properties_are_not_consent() -> None:
+    """An event property `subscribed` is sent unchanged: it does not concern the contact."""
+    assert body(eventProperties={"subscribed": True})["eventProperties"] == {"subscribed": True}
+
+
 def test_payload_is_not_changed() -> None:
-    """Making a body leaves the payload as it was."""
+    """Building a body leaves the payload unchanged."""
     payload = {"userId": "u-1", "eventName": "e", "contactProperties": {"userId": "other"}}
     ACTION.body(payload)
     assert payload == {"userId": "u-1", "eventName": "e", "contactProperties": {"userId": "other"}}

@@ -11,11 +11,11 @@ from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutErr
 
 from local.sandbox import Fault, Sandbox, SandboxServer
 from loops_destination.clock import SystemClock
-from loops_destination.loops.answers import Meaning
 from loops_destination.loops.client import LoopsClient, encode_body
-from loops_destination.loops.connections import RawAnswer
+from loops_destination.loops.exchange import RawResponse, UnreadableResponse
+from loops_destination.loops.responses import Meaning
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason
-from loops_destination.requests import LoopsRequest
 from tests.fakes import ManualClock
 
 CONTACT = LoopsRequest("PUT", "/api/v1/contacts/update", {"email": "adam@loops.so", "firstName": "Adam"})
@@ -35,121 +35,121 @@ def client(sandbox: Sandbox) -> Iterator[LoopsClient]:
         yield LoopsClient(server.url, SystemClock())
 
 
-def test_a_request_arrives_as_it_is(client: LoopsClient, sandbox: Sandbox) -> None:
-    """Method, path, body, key and the added headers reach Loops."""
+def test_a_request_reaches_loops_unchanged(client: LoopsClient, sandbox: Sandbox) -> None:
+    """Method, path, body, API key and idempotency key reach Loops."""
     assert client.send(CONTACT, "sandbox-key", 2).meaning is Meaning.DONE
     assert client.send(EVENT, "sandbox-key", 2).meaning is Meaning.DONE
     contact, event = sandbox.journal.all()
     assert (contact.method, contact.path, contact.status) == ("PUT", "/api/v1/contacts/update", 200)
-    assert (event.path, event.key) == ("/api/v1/events/send", "key-1")
+    assert (event.path, event.idempotency_key) == ("/api/v1/events/send", "key-1")
     (person,) = sandbox.contacts.all()
     assert person.email == "adam@loops.so"
 
 
-def test_a_repeated_event_is_told(client: LoopsClient) -> None:
-    """The second use of a key is answered as already done."""
+def test_a_repeated_event_was_already_done(client: LoopsClient) -> None:
+    """The second use of an idempotency key means that the event was sent before."""
     client.send(EVENT, "sandbox-key", 2)
     assert client.send(EVENT, "sandbox-key", 2).meaning is Meaning.ALREADY_DONE
 
 
-def test_a_wrong_key_is_told(client: LoopsClient) -> None:
-    """The API key goes as a bearer token, and a refusal of it is told apart."""
-    assert client.send(CONTACT, "other-key", 2).meaning is Meaning.KEY_REFUSED
+def test_a_wrong_api_key_is_refused(client: LoopsClient) -> None:
+    """The API key is sent as a bearer token, and a wrong one is refused."""
+    assert client.send(CONTACT, "other-key", 2).meaning is Meaning.API_KEY_REFUSED
 
 
-def test_the_rest_of_the_limit_is_read(client: LoopsClient) -> None:
-    """Loops says on every answer how many calls are left."""
+def test_the_remaining_calls_are_read(client: LoopsClient) -> None:
+    """Each response says how many calls are left in this second."""
     assert client.send(CONTACT, "sandbox-key", 2).remaining == 9
 
 
-def test_one_connection_is_kept(client: LoopsClient, sandbox: Sandbox) -> None:
-    """A connection that broke while it was idle, or before the answer, is made anew and the call repeated once."""
+def test_a_call_whose_connection_breaks_is_repeated(client: LoopsClient, sandbox: Sandbox) -> None:
+    """A call whose connection breaks before the response is repeated once, on a new connection."""
     sandbox.faults.add(Fault(kind="reset", times=1))
     assert client.send(CONTACT, "sandbox-key", 2).meaning is Meaning.DONE
     assert [exchange.status for exchange in sandbox.journal.all()] == [None, 200]
 
 
-def test_a_connection_that_breaks_twice_is_trouble(client: LoopsClient, sandbox: Sandbox) -> None:
-    """A call is repeated in place once; then the queue has it."""
+def test_a_call_is_repeated_only_once(client: LoopsClient, sandbox: Sandbox) -> None:
+    """After a second broken connection the delivery is tried again later."""
     sandbox.faults.add(Fault(kind="reset", times=2))
-    answer = client.send(CONTACT, "sandbox-key", 2)
-    assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.CONNECTION_FAILED)
+    response = client.send(CONTACT, "sandbox-key", 2)
+    assert (response.meaning, response.reason) == (Meaning.TRY_AGAIN, Reason.CONNECTION_FAILED)
     assert len(sandbox.journal.all()) == 2
 
 
-def test_an_event_lost_on_its_way_back_is_sent_once(client: LoopsClient, sandbox: Sandbox) -> None:
-    """When the connection breaks after Loops has taken an event, the repeat is known by its key."""
+def test_an_event_whose_response_was_lost_is_sent_once(client: LoopsClient, sandbox: Sandbox) -> None:
+    """When the connection breaks after Loops has taken an event, Loops recognises the repeat by its idempotency key."""
     sandbox.faults.add(Fault(kind="reset", times=1, processed=True))
     assert client.send(EVENT, "sandbox-key", 2).meaning is Meaning.ALREADY_DONE
     assert len(sandbox.events.all()) == 1
 
 
 @pytest.mark.parametrize("kind", ["garbage", "truncated"])
-def test_an_answer_that_cannot_be_read_is_trouble(client: LoopsClient, sandbox: Sandbox, kind: str) -> None:
-    """An answer that is cut short or no JSON keeps the delivery."""
+def test_an_unreadable_response_is_tried_again(client: LoopsClient, sandbox: Sandbox, kind: str) -> None:
+    """A response that is cut short, or is not JSON, is tried again."""
     sandbox.faults.add(Fault(kind=kind, times=2))
     assert client.send(CONTACT, "sandbox-key", 2).meaning is Meaning.TRY_AGAIN
 
 
 @pytest.mark.parametrize("kind", ["delay", "trickle"])
-def test_an_answer_comes_within_the_time_or_not_at_all(sandbox: Sandbox, kind: str) -> None:
-    """A Loops that answers late, or a byte at a time, is given up when the time is over."""
+def test_a_slow_response_is_given_up_in_time(sandbox: Sandbox, kind: str) -> None:
+    """A response that comes late, or byte by byte, is given up when the time is over."""
     over = threading.Event()
     sandbox = Sandbox(sleep=lambda seconds: over.wait(min(seconds, 5)) and None)
     sandbox.faults.add(Fault(kind=kind, times=1, seconds=60))
     with SandboxServer(sandbox) as server:
-        answer = LoopsClient(server.url, SystemClock()).send(CONTACT, "sandbox-key", 0.2)
+        response = LoopsClient(server.url, SystemClock()).send(CONTACT, "sandbox-key", 0.2)
         over.set()
-    assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.TIMEOUT)
+    assert (response.meaning, response.reason) == (Meaning.TRY_AGAIN, Reason.TIMEOUT)
 
 
-def test_a_loops_that_is_not_there_is_trouble(sandbox: Sandbox) -> None:
-    """A refused connection keeps the delivery."""
+def test_a_refused_connection_is_tried_again(sandbox: Sandbox) -> None:
+    """A connection that is refused by the machine is tried again."""
     with SandboxServer(sandbox) as server:
         url = server.url
-    answer = LoopsClient(url, SystemClock()).send(CONTACT, "sandbox-key", 1)
-    assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.CONNECTION_FAILED)
+    response = LoopsClient(url, SystemClock()).send(CONTACT, "sandbox-key", 1)
+    assert (response.meaning, response.reason) == (Meaning.TRY_AGAIN, Reason.CONNECTION_FAILED)
 
 
 def test_a_redirect_is_not_followed(client: LoopsClient, sandbox: Sandbox) -> None:
-    """The API key goes nowhere but to Loops."""
+    """The API key is sent to no other URL."""
     sandbox.faults.add(Fault(kind="status", status=302, times=1))
     assert client.send(CONTACT, "sandbox-key", 2).meaning is Meaning.TRY_AGAIN
     assert len(sandbox.journal.all()) == 1
 
 
 class Scripted:
-    """A transport that raises what it is told, then answers; each call takes `seconds` of the clock."""
+    """A transport that raises the given errors, then succeeds; each call takes `seconds` of the clock."""
 
     def __init__(self, clock: ManualClock, *errors: Exception, seconds: float = 0.0) -> None:
         self.clock = clock
         self.errors = list(errors)
         self.seconds = seconds
-        self.waits: list[float] = []
+        self.seconds_given: list[float] = []
 
-    def __call__(self, *call: Any) -> RawAnswer:
-        self.waits.append(call[-1])
+    def __call__(self, *call: Any) -> RawResponse:
+        self.seconds_given.append(call[-1])
         self.clock.sleep(self.seconds)
         if self.errors:
             raise self.errors.pop(0)
-        return RawAnswer(200, {}, b"{}")
+        return RawResponse(200, {}, b"{}")
 
 
-def test_a_broken_call_is_repeated_only_in_time() -> None:
-    """With too little time left for a repeat, a broken connection is left to the queue."""
+def test_a_broken_call_is_repeated_only_with_time_left() -> None:
+    """With less than half a second left, a call whose connection broke is not repeated."""
     clock = ManualClock()
     transport = Scripted(clock, ProtocolError("broke"), seconds=1.8)
-    answer = LoopsClient("http://127.0.0.1/api", clock, transport).send(CONTACT, "k", 2)
-    assert answer.reason is Reason.CONNECTION_FAILED
-    assert transport.waits == [2]
+    response = LoopsClient("http://127.0.0.1/api", clock, transport).send(CONTACT, "k", 2)
+    assert response.reason is Reason.CONNECTION_FAILED
+    assert transport.seconds_given == [2]
 
 
 def test_a_repeat_has_the_time_that_is_left() -> None:
-    """The second call waits no longer than the first left over."""
+    """The repeat may take as long as the first call left over."""
     clock = ManualClock()
     transport = Scripted(clock, ProtocolError("broke"), seconds=0.5)
     assert LoopsClient("http://127.0.0.1/api", clock, transport).send(CONTACT, "k", 2).meaning is Meaning.DONE
-    assert transport.waits == pytest.approx([2, 1.5])
+    assert transport.seconds_given == pytest.approx([2, 1.5])
 
 
 @pytest.mark.parametrize(
@@ -157,14 +157,15 @@ def test_a_repeat_has_the_time_that_is_left() -> None:
     [
         (ReadTimeoutError(None, "", ""), Reason.TIMEOUT),
         (NewConnectionError(None, ""), Reason.CONNECTION_FAILED),
+        (UnreadableResponse("not HTTP"), Reason.UNREADABLE_RESPONSE),
     ],
 )
-def test_a_call_that_was_not_broken_is_not_repeated(error: Exception, reason: Reason) -> None:
-    """What timed out or never connected is not tried twice in one go."""
+def test_other_failures_are_not_repeated(error: Exception, reason: Reason) -> None:
+    """A call that timed out, could not connect, or got an unreadable response is not repeated at once."""
     clock = ManualClock()
     transport = Scripted(clock, error)
     assert LoopsClient("http://127.0.0.1/api", clock, transport).send(CONTACT, "k", 2).reason is reason
-    assert len(transport.waits) == 1
+    assert len(transport.seconds_given) == 1
 
 
 @pytest.mark.parametrize(
@@ -176,21 +177,21 @@ def test_a_call_that_was_not_broken_is_not_repeated(error: Exception, reason: Re
         ({"a": float("-inf"), "b": [True, 10**30, "\udc00"]}, f'{{"a":null,"b":[true,{10**30},"\\udc00"]}}'),
     ],
 )
-def test_every_body_can_be_written(body: dict[str, Any], text: str) -> None:
+def test_every_body_can_be_encoded(body: dict[str, Any], text: str) -> None:
     """Half a surrogate pair stays escaped, and a number too large for a double becomes null."""
     assert encode_body(body) == text.encode()
 
 
-def test_a_deep_body_can_be_sent() -> None:
-    """A value nested deeper than an event can be, which a text of JSON brings along, is sent like any other."""
+def test_a_deeply_nested_body_can_be_encoded() -> None:
+    """A value nested deeper than an event can be, such as a parsed JSON text, is encoded."""
     deep: list[Any] = []
     for _ in range(600):
         deep = [deep]
     assert encode_body({"a": deep}) == b'{"a":%s}' % (b"[" * 601 + b"]" * 601)
 
 
-def test_headers_have_no_more_time_than_the_rest() -> None:
-    """A Loops that sends its headers a byte at a time is given up when the time is over, and not only its body."""
+def test_slow_headers_are_given_up_in_time() -> None:
+    """A response whose headers come byte by byte is given up when the time is over."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -205,26 +206,26 @@ def test_headers_have_no_more_time_than_the_rest() -> None:
         thread = threading.Thread(target=trickle)
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
-        answer = LoopsClient(url, SystemClock()).send(CONTACT, "k", 0.3)
+        response = LoopsClient(url, SystemClock()).send(CONTACT, "k", 0.3)
         over.set()
         thread.join()
-    assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.TIMEOUT)
+    assert (response.meaning, response.reason) == (Meaning.TRY_AGAIN, Reason.TIMEOUT)
 
 
-def test_an_answer_that_closes_the_connection_is_read_whole() -> None:
-    """An answer without a length, which ends with the connection, is read to its end."""
+def test_a_response_without_a_length_is_read_to_its_end() -> None:
+    """A response without a length ends with the connection, and is read whole."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def answer_and_close() -> None:
+        def respond_and_close() -> None:
             connection, _ = listening.accept()
             with connection:
-                asked = b""
-                while not asked.endswith(b"}"):
-                    asked += connection.recv(65536)
+                received = b""
+                while not received.endswith(b"}"):
+                    received += connection.recv(65536)
                 connection.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"success":')
                 connection.sendall(b"true}")
 
-        thread = threading.Thread(target=answer_and_close)
+        thread = threading.Thread(target=respond_and_close)
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
         assert LoopsClient(url, SystemClock()).send(CONTACT, "k", 2).meaning is Meaning.DONE

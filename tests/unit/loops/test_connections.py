@@ -1,33 +1,37 @@
-"""Kept connections, against servers of a few lines."""
+"""Kept connections and HTTP exchanges, against small servers."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain, repeat
 
 import pytest
 from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnectionError, ProtocolError, ReadTimeoutError
 
 from loops_destination.loops.connections import Connections
+from loops_destination.loops.exchange import MAX_RESPONSE_BYTES, UnreadableResponse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
+SentResponse = bytes | tuple[bytes, ...] | Callable[[], Iterable[bytes]]
+"""A response: bytes, a tuple of pieces that are sent with pauses, or a function that returns pieces, even endless ones."""
+
+
 class Server:
-    """Gives each connection its answers in turn, one a request, then closes it; counts the connections.
+    """A server that sends each connection its responses, one for each request, and then closes it."""
 
-    An answer may be cut into pieces, which arrive one after the other.
-    """
-
-    def __init__(self, *answers: bytes | tuple[bytes, ...]) -> None:
+    def __init__(self, *responses: SentResponse) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._answers = answers
+        self._responses = responses
         self._closing = threading.Event()
         self.connections = 0
         self.received = b""
+        self.responded = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
 
     @property
@@ -39,27 +43,34 @@ class Server:
             while True:
                 connection, _ = self._listening.accept()
                 self.connections += 1
-                threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._serve_connection, args=(connection,), daemon=True).start()
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _serve_connection(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            for answer in self._answers:
+            for response in self._responses:
                 self.received = connection.recv(65536)
-                for number, piece in enumerate([answer] if isinstance(answer, bytes) else answer):
-                    self._closing.wait(0.01 if number else 0)
-                    connection.sendall(piece)
+                self._respond(connection, response)
+                self.responded.set()
+
+    def _respond(self, connection: socket.socket, response: SentResponse) -> None:
+        pieces = (response,) if isinstance(response, bytes) else response if isinstance(response, tuple) else response()
+        for number, piece in enumerate(pieces):
+            if isinstance(response, tuple) and number:
+                self._closing.wait(0.01)
+            connection.sendall(piece)
 
     def close(self) -> None:
+        self._closing.set()
         self._listening.close()
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
-    """Starts servers, and closes them."""
+    """A function that starts a server, which is closed after the test."""
     servers: list[Server] = []
 
-    def start(*answers: bytes | tuple[bytes, ...]) -> Server:
-        servers.append(Server(*answers))
+    def start(*responses: SentResponse) -> Server:
+        servers.append(Server(*responses))
         return servers[-1]
 
     yield start
@@ -71,8 +82,8 @@ def call(connections: Connections, url: str, seconds: float = 2.0, headers: dict
     return connections("POST", url, b"{}", headers or {}, seconds).body
 
 
-def test_a_call_is_one_piece(serve: Callable[..., Server]) -> None:
-    """Head and body are written together, so that a server sees one packet."""
+def test_a_request_is_sent_in_one_piece(serve: Callable[..., Server]) -> None:
+    """Headers and body are sent together, so that they are one packet."""
     server = serve(OK)
     call(Connections(1), server.url, headers={"X-Kind": "one"})
     head, _, body = server.received.partition(b"\r\n\r\n")
@@ -87,8 +98,8 @@ def test_a_call_is_one_piece(serve: Callable[..., Server]) -> None:
     ]
 
 
-def test_a_connection_serves_many_calls(serve: Callable[..., Server]) -> None:
-    """Calls one after the other share a connection for as long as the server keeps it."""
+def test_consecutive_calls_share_a_connection(serve: Callable[..., Server]) -> None:
+    """Calls one after another use one connection for as long as the server keeps it open."""
     server = serve(OK, OK, OK)
     connections = Connections(1)
     assert [call(connections, server.url) for _ in range(3)] == [b"{}"] * 3
@@ -96,15 +107,15 @@ def test_a_connection_serves_many_calls(serve: Callable[..., Server]) -> None:
 
 
 def test_each_server_has_its_own_connections(serve: Callable[..., Server]) -> None:
-    """A call never goes to another server than its URL names."""
+    """A call is never sent to a server other than that of its URL."""
     here, there = serve(OK, OK), serve(OK.replace(b"{}", b"[]"))
     connections = Connections(1)
     assert [call(connections, server.url) for server in (here, there, here)] == [b"{}", b"[]", b"{}"]
     assert (here.connections, there.connections) == (1, 1)
 
 
-def test_a_connection_that_was_closed_meanwhile_is_not_used(serve: Callable[..., Server]) -> None:
-    """After a long pause, a call does not fail because the server has closed the kept connection."""
+def test_a_connection_that_the_server_closed_is_not_reused(serve: Callable[..., Server]) -> None:
+    """A call after a long pause succeeds although the server has closed the kept connection."""
     server = serve(OK)
     connections = Connections(1)
     call(connections, server.url)
@@ -114,8 +125,8 @@ def test_a_connection_that_was_closed_meanwhile_is_not_used(serve: Callable[...,
     assert server.connections == 2
 
 
-def test_a_connection_is_kept_only_when_its_answer_was_read_whole(serve: Callable[..., Server]) -> None:
-    """What is left of a broken answer is never taken for the answer to the next call."""
+def test_a_connection_whose_response_broke_off_is_not_reused(serve: Callable[..., Server]) -> None:
+    """The remains of an incomplete response are never read as the next response."""
     server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
     connections = Connections(1)
     for _ in range(2):
@@ -124,14 +135,33 @@ def test_a_connection_is_kept_only_when_its_answer_was_read_whole(serve: Callabl
     assert server.connections == 2
 
 
-def test_an_answer_nobody_asked_for_ends_its_connection(serve: Callable[..., Server]) -> None:
-    """A server that answers twice is not believed for the next call."""
-    server = serve(OK, OK + OK.replace(b"{}", b"[]"), OK)
+STALE = OK.replace(b"{}", b"[]")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("surplus", [b"\n", b"\r\n", STALE], ids=["a byte", "a line", "a response"])
+@pytest.mark.parametrize("response", [OK, CHUNKED], ids=["length", "chunked"])
+def test_a_connection_with_surplus_bytes_is_not_reused(
+    serve: Callable[..., Server], response: bytes, surplus: bytes
+) -> None:
+    """Bytes after a complete response end its connection, so they are never read as the next response."""
+    server = serve(response + surplus, STALE)
     connections = Connections(1)
-    assert [call(connections, server.url) for _ in range(3)] == [b"{}"] * 3
+    assert [call(connections, server.url) for _ in range(2)] == [b"{}"] * 2
+    assert server.connections == 2
 
 
-ANSWERS = {
+def test_a_connection_with_late_surplus_bytes_is_not_reused(serve: Callable[..., Server]) -> None:
+    """Bytes that arrive after the response was read end the connection too."""
+    server = serve((OK, STALE), STALE)
+    connections = Connections(1)
+    assert call(connections, server.url) == b"{}"
+    assert server.responded.wait(5)
+    assert call(connections, server.url) == b"{}"
+    assert server.connections == 2
+
+
+RESPONSES = {
     "plain": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-RateLimit-Remaining: 7\r\n\r\n{}",
     "no body": b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nx-ratelimit-remaining:7\r\n\r\n",
     "no reason": b"HTTP/1.1 429 \r\ncontent-length:2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
@@ -141,7 +171,7 @@ ANSWERS = {
     "both lengths": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 12\r\n"
     b"x-ratelimit-remaining: 7\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     "a length twice": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
-    "told to go on": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
+    "100 first": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
     "nothing": b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nx-ratelimit-remaining: 7\r\n\r\n",
     "closing": b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
     "closing early": b"HTTP/1.0 200 OK\r\nx-ratelimit-remaining: 7\r\n\r\n{}",
@@ -150,52 +180,135 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("cut", [0, 1, 20], ids=["whole", "after a byte", "in the head"])
-@pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer_is_the_same_whole_and_in_pieces(serve: Callable[..., Server], name: str, cut: int) -> None:
-    """What an answer says does not depend on how it was cut into packets on its way."""
-    server = serve((ANSWERS[name][:cut], ANSWERS[name][cut:]))
-    answer = Connections(1)("POST", server.url, b"{}", {}, 2)
-    assert answer.headers.get("x-ratelimit-remaining") == "7"
-    assert answer.body == (b"" if name in {"nothing", "no body"} else b"{}")
-    assert str(answer.status) in ANSWERS[name].decode("latin-1")
+@pytest.mark.parametrize("name", RESPONSES)
+def test_a_response_is_the_same_whole_and_in_pieces(serve: Callable[..., Server], name: str, cut: int) -> None:
+    """A response is read the same, however it was split into packets."""
+    server = serve((RESPONSES[name][:cut], RESPONSES[name][cut:]))
+    response = Connections(1)("POST", server.url, b"{}", {}, 2)
+    assert response.headers.get("x-ratelimit-remaining") == "7"
+    assert response.body == (b"" if name in {"nothing", "no body"} else b"{}")
+    assert str(response.status) in RESPONSES[name].decode("latin-1")
 
 
-def test_a_connection_that_is_to_be_closed_is_not_used_again(serve: Callable[..., Server]) -> None:
-    """A server that says it will close a connection is believed."""
-    server = serve(ANSWERS["closing"], ANSWERS["closing"])
+def test_a_connection_that_the_server_will_close_is_not_reused(serve: Callable[..., Server]) -> None:
+    """After `Connection: close` the next call opens a new connection."""
+    server = serve(RESPONSES["closing"], RESPONSES["closing"])
     connections = Connections(1)
     assert [call(connections, server.url) for _ in range(2)] == [b"{}"] * 2
     assert server.connections == 2
 
 
-def test_what_follows_an_early_hint_is_not_the_next_answer(serve: Callable[..., Server]) -> None:
-    """A server that sends a hint before its answer is not asked again on the same connection."""
-    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-    server = serve((hint, OK), OK.replace(b"{}", b"[]"))
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "informational",
+    [HINTS, CONTINUE + PROCESSING, HINTS + HINTS + CONTINUE, b"HTTP/1.1 199 Odd\r\nContent-Length: 9\r\n\r\n"],
+    ids=["103", "100 and 102", "103, 103 and 100", "199"],
+)
+@pytest.mark.parametrize("cut", [False, True], ids=["together", "apart"])
+def test_informational_responses_are_skipped(serve: Callable[..., Server], informational: bytes, *, cut: bool) -> None:
+    """The response to a call is the first that is not informational, and its connection is kept."""
+    server = serve((informational, OK) if cut else informational + OK, STALE)
     connections = Connections(1)
-    assert connections("POST", server.url, b"{}", {}, 2).status == 103
-    assert connections("POST", server.url, b"{}", {}, 2).status == 103
+    first, second = (connections("POST", server.url, b"{}", {}, 2) for _ in range(2))
+    assert (first.status, first.body) == (200, b"{}")
+    assert (second.status, second.body) == (200, b"[]")
+    assert server.connections == 1
+
+
+def test_a_switch_of_protocols_is_unreadable(serve: Callable[..., Server]) -> None:
+    """After a 101, which no call asks for, nothing on the connection is read as HTTP."""
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    server = serve(switch + OK)
+    connections = Connections(1)
+    for _ in range(2):
+        with pytest.raises(UnreadableResponse):
+            call(connections, server.url)
+    assert server.connections == 2
+
+
+def _sized(total: int) -> bytes:
+    """Return a response of `total` bytes, headers included."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %07d\r\n\r\n"
+    length = total - len(head % 0)
+    return head % length + b"x" * length
+
+
+def test_a_response_of_one_megabyte_is_read(serve: Callable[..., Server]) -> None:
+    """A response of exactly 1 MB is read, and its connection is reused."""
+    server = serve(_sized(MAX_RESPONSE_BYTES), OK)
+    connections = Connections(1)
+    assert len(call(connections, server.url)) > 0.99 * MAX_RESPONSE_BYTES
+    assert call(connections, server.url) == b"{}"
+    assert (server.connections, MAX_RESPONSE_BYTES) == (1, 1 << 20)
+
+
+OVERSIZED: dict[str, Callable[[], Iterable[bytes]]] = {
+    "a byte too many": lambda: [_sized(MAX_RESPONSE_BYTES + 1)],
+    "a body of 1 MB and a byte": lambda: [b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_RESPONSE_BYTES + 1)],
+    "an endless body": lambda: chain([b"HTTP/1.1 200 OK\r\n\r\n"], repeat(b"x" * 4096)),
+    "an endless length": lambda: chain([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % 10**8], repeat(b"x" * 4096)),
+    "endless chunks": lambda: chain([CHUNKED[:-5]], repeat(b"2\r\n{}\r\n" * 500)),
+    "a negative chunk": lambda: chain([CHUNKED[:-12] + b"-1\r\n"], repeat(b"x" * 4096)),
+    "endless trailers": lambda: chain([CHUNKED[:-2]], repeat(b"X-More: yes\r\n" * 300)),
+    "endless headers": lambda: chain([b"HTTP/1.1 200 OK\r\n"], repeat(b"X-More: yes\r\n")),
+    "an endless header": lambda: chain([b"HTTP/1.1 200 OK\r\nX-More: "], repeat(b"x" * 4096)),
+    "an endless status line": lambda: chain([b"HTTP/1.1 200 "], repeat(b"x" * 4096)),
+    "endless hints": lambda: repeat(HINTS * 50),
+    "endless permission to continue": lambda: repeat(CONTINUE * 150),
+}
+
+
+@pytest.mark.parametrize("name", OVERSIZED)
+def test_a_response_of_more_than_one_megabyte_is_unreadable(serve: Callable[..., Server], name: str) -> None:
+    """Reading stops at 1 MB, whatever follows, and the connection is closed."""
+    server = serve(OVERSIZED[name], OK)
+    connections = Connections(1)
+    for _ in range(2):
+        with pytest.raises(UnreadableResponse):
+            call(connections, server.url, 30)
     assert server.connections == 2
 
 
 @pytest.mark.parametrize(
-    "framing",
+    "response",
     [
-        b"Content-Length: 99999999999999999",
-        b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}",
-        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 20 + b"\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 20 + b"\r\n{}\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/2 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 20 OK\r\n\r\n{}",
     ],
-    ids=["too long", "negative", "beyond counting"],
+    ids=["too long", "negative", "beyond counting", "another protocol", "another version", "no status"],
 )
-def test_an_absurd_length_is_a_broken_answer(serve: Callable[..., Server], framing: bytes) -> None:
-    """A server that is not Loops cannot surprise the client with what it says of its answer's length."""
-    server = serve(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n{}")
-    with pytest.raises(ProtocolError):
-        call(Connections(1), server.url)
+def test_bytes_that_are_not_http_are_unreadable(serve: Callable[..., Server], response: bytes) -> None:
+    """Bytes that are not HTTP raise `UnreadableResponse`, and their connection is closed."""
+    server = serve(response, OK)
+    connections = Connections(1)
+    for _ in range(2):
+        with pytest.raises(UnreadableResponse):
+            call(connections, server.url)
+    assert server.connections == 2
 
 
-def test_without_time_nothing_is_opened(serve: Callable[..., Server]) -> None:
-    """A call that has no time left does not even connect."""
+@pytest.mark.parametrize(
+    "response",
+    [OK, CHUNKED, HINTS + OK, CONTINUE * 1000],
+    ids=["length", "chunked", "103", "only 100s"],
+)
+def test_slow_bytes_do_not_extend_the_deadline(serve: Callable[..., Server], response: bytes) -> None:
+    """A response that comes byte by byte, in any of its parts, is given up when the time is over."""
+    server = serve(tuple(bytes([byte]) for byte in response))
+    with pytest.raises(ReadTimeoutError):
+        call(Connections(1), server.url, 0.2)
+
+
+def test_a_call_without_time_opens_no_connection(serve: Callable[..., Server]) -> None:
+    """A call without any time left does not connect."""
     server = serve(OK)
     with pytest.raises(ConnectTimeoutError):
         call(Connections(1), server.url, 0)
@@ -203,7 +316,7 @@ def test_without_time_nothing_is_opened(serve: Callable[..., Server]) -> None:
 
 
 def test_threads_share_the_connections(serve: Callable[..., Server]) -> None:
-    """Many threads at once each get their answer, and no more connections are kept than are allowed."""
+    """Many threads at once each get their response, and share the kept connections."""
     server = serve(*[OK] * 400)
     connections = Connections(4)
     with ThreadPoolExecutor(8) as threads:
@@ -212,7 +325,7 @@ def test_threads_share_the_connections(serve: Callable[..., Server]) -> None:
 
 
 class Resolver:
-    """Looks a name up when it is told to, and finds `address`."""
+    """A resolver that answers with `address`, or not at all, once `found` is set."""
 
     def __init__(self, address: tuple[str, int] | None) -> None:
         self._address = address
@@ -225,15 +338,15 @@ class Resolver:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", self._address)]
 
 
-def test_a_name_is_looked_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A resolver that does not answer takes no longer than the call may, and what it opens later is closed."""
+def test_resolving_a_name_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that does not answer takes no longer than the call may, and a connection opened later is closed."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         resolver = Resolver(listening.getsockname())
         monkeypatch.setattr(socket, "getaddrinfo", resolver)
         connections = Connections(1)
         with pytest.raises(ConnectTimeoutError):
             call(connections, "http://loops.invalid/api", 0.05)
-        with pytest.raises(ConnectTimeoutError):  # which waits behind the first, and is given up before it began
+        with pytest.raises(ConnectTimeoutError):  # this one waits behind the first, and is given up before it begins
             call(connections, "http://loops.invalid/api", 0.05)
         resolver.found.set()
         connection, _ = listening.accept()
@@ -241,8 +354,8 @@ def test_a_name_is_looked_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
             assert connection.recv(1) == b""
 
 
-def test_a_name_that_is_not_found_late_hurts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a look-up that failed when nobody waited any more, the next call is made."""
+def test_a_name_that_fails_to_resolve_late_affects_no_other_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a look-up that failed when its call had given up, the next call is made."""
     resolver = Resolver(None)
     with monkeypatch.context() as patched:
         patched.setattr(socket, "getaddrinfo", resolver)
@@ -254,14 +367,14 @@ def test_a_name_that_is_not_found_late_hurts_nobody(monkeypatch: pytest.MonkeyPa
             call(connections, "http://loops.invalid/api")
 
 
-def test_a_handshake_that_never_ends_is_given_up() -> None:
-    """A server that accepts and says nothing takes a second, not the whole time of a call."""
+def test_a_handshake_is_given_up_after_a_second() -> None:
+    """A server that accepts a connection and stays silent takes one second, and not all the time of a call."""
     with socket.create_server(("127.0.0.1", 0)) as listening, pytest.raises(ConnectTimeoutError):
         call(Connections(1), f"https://127.0.0.1:{listening.getsockname()[1]}/api", 3)
 
 
-def test_a_call_without_time_is_not_made(serve: Callable[..., Server]) -> None:
-    """When no time is left, nothing is sent, so nothing can have been done."""
+def test_a_call_without_time_sends_nothing(serve: Callable[..., Server]) -> None:
+    """A call without any time left sends nothing on a kept connection, so it has no effect."""
     server = serve(OK, OK)
     connections = Connections(1)
     call(connections, server.url)
@@ -271,14 +384,14 @@ def test_a_call_without_time_is_not_made(serve: Callable[..., Server]) -> None:
     assert server.received == b""
 
 
-def test_a_name_that_does_not_exist_is_told() -> None:
-    """A look-up that fails in another thread fails the call."""
+def test_a_name_that_does_not_exist_fails_the_call() -> None:
+    """A name that cannot be resolved raises `NewConnectionError`."""
     with pytest.raises(NewConnectionError):
         call(Connections(1), "http://loops.invalid/api")
 
 
 @pytest.mark.parametrize("value", ["a\r\nY: b", "a\0", "é"])
-def test_a_header_holds_one_line_of_ascii(value: str) -> None:
-    """What would begin a header of its own, or what servers read differently, is refused before anything is sent."""
+def test_a_header_is_one_line_of_ascii(value: str) -> None:
+    """A header with a line break, another control character or a letter beyond ASCII is rejected before anything is sent."""
     with pytest.raises(InvalidHeader):
         call(Connections(1), "http://127.0.0.1:9/api", headers={"X": value})

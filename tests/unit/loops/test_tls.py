@@ -1,4 +1,4 @@
-"""Loops over TLS, as in production."""
+"""Calls over TLS, as in production."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from loops_destination.clock import SystemClock
-from loops_destination.loops.answers import Meaning
 from loops_destination.loops.client import LoopsClient
 from loops_destination.loops.connections import Connections
+from loops_destination.loops.responses import Meaning
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason
-from loops_destination.requests import LoopsRequest
 
 CONTACT = LoopsRequest("PUT", "/api/v1/contacts/update", {"email": "a@b.co"})
-ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nx-ratelimit-remaining: 9\r\n\r\n{"success":true}'
+RESPONSE = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nx-ratelimit-remaining: 9\r\n\r\n{"success":true}'
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody knows, with its key, in one file."""
+    """A certificate for 127.0.0.1 that no machine trusts, with its private key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Loops")])
     now = dt.datetime.now(dt.UTC)
@@ -56,7 +56,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def serve(certificate: Path) -> Iterator[Callable[[float], str]]:
-    """Answers calls over TLS on one kept connection, with so many seconds between two bytes; gives the URL."""
+    """A function that starts a TLS server for one connection and returns its URL; it takes the pause between two bytes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     over = threading.Event()
@@ -65,16 +65,16 @@ def serve(certificate: Path) -> Iterator[Callable[[float], str]]:
     def start(pause: float) -> str:
         listening = socket.create_server(("127.0.0.1", 0))
 
-        def answer() -> None:
+        def respond() -> None:
             with listening, suppress(OSError):
                 connection, _ = listening.accept()
                 with context.wrap_socket(connection, server_side=True) as secure:
                     while _whole_request(secure):
-                        for piece in [ANSWER] if not pause else [bytes([byte]) for byte in ANSWER]:
+                        for piece in [RESPONSE] if not pause else [bytes([byte]) for byte in RESPONSE]:
                             secure.sendall(piece)
                             over.wait(pause)
 
-        threads.append(threading.Thread(target=answer, daemon=True))
+        threads.append(threading.Thread(target=respond, daemon=True))
         threads[-1].start()
         return f"https://127.0.0.1:{listening.getsockname()[1]}/api"
 
@@ -83,7 +83,7 @@ def serve(certificate: Path) -> Iterator[Callable[[float], str]]:
 
 
 def _whole_request(connection: ssl.SSLSocket) -> bool:
-    """Whether another request came, however many pieces it came in."""
+    """Receive another request, in any number of pieces; return whether one came."""
     received = b""
     while not received.endswith(b"}"):
         piece = connection.recv(65536)
@@ -93,40 +93,40 @@ def _whole_request(connection: ssl.SSLSocket) -> bool:
     return True
 
 
-def test_calls_go_over_one_secure_connection(
+def test_calls_share_a_tls_connection(
     serve: Callable[[float], str], certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a certificate that the machine trusts, calls are answered, the second on the connection of the first."""
+    """With a certificate that the machine trusts, two calls succeed on one connection."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     client = LoopsClient(serve(0), SystemClock())
     assert [client.send(CONTACT, "k", 2).meaning for _ in range(2)] == [Meaning.DONE] * 2
 
 
-def test_the_key_is_not_sent_to_whom_nobody_vouches_for(serve: Callable[[float], str]) -> None:
-    """With a certificate that the machine does not trust, there is no call."""
-    answer = LoopsClient(serve(0), SystemClock()).send(CONTACT, "k", 2)
-    assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.CONNECTION_FAILED)
+def test_nothing_is_sent_without_a_trusted_certificate(serve: Callable[[float], str]) -> None:
+    """With a certificate that the machine does not trust, no call is made."""
+    response = LoopsClient(serve(0), SystemClock()).send(CONTACT, "k", 2)
+    assert (response.meaning, response.reason) == (Meaning.TRY_AGAIN, Reason.CONNECTION_FAILED)
 
 
-def test_a_secure_answer_has_its_deadline_too(
+def test_a_slow_tls_response_is_given_up_in_time(
     serve: Callable[[float], str], certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An answer that comes a byte at a time is given up when the time is over, over TLS as well."""
+    """Over TLS too, a response that comes byte by byte is given up when the time is over."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    answer = LoopsClient(serve(0.05), SystemClock()).send(CONTACT, "k", 0.5)
-    assert (answer.meaning, answer.reason) == (Meaning.TRY_AGAIN, Reason.TIMEOUT)
+    response = LoopsClient(serve(0.05), SystemClock()).send(CONTACT, "k", 0.5)
+    assert (response.meaning, response.reason) == (Meaning.TRY_AGAIN, Reason.TIMEOUT)
 
 
-def test_what_tls_holds_back_is_no_answer(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes that came after an answer, in the same record, are not taken for the answer to the next call."""
+def test_surplus_bytes_within_tls_end_the_connection(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that came after a response, in the same TLS record, are not read as the next response."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
-    length = 8192 - len(head % 8000)  # the answer fills what is read at once, so that the rest stays in TLS
+    length = 8192 - len(head % 8000)  # the response fills the read buffer, so that the surplus stays in the TLS layer
     with socket.create_server(("127.0.0.1", 0)) as listening:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
 
-        def answer() -> None:
+        def respond() -> None:
             for rest in (head % 5 + b"STALE", b""):
                 connection, _ = listening.accept()
                 with context.wrap_socket(connection, server_side=True) as secure:
@@ -134,7 +134,7 @@ def test_what_tls_holds_back_is_no_answer(certificate: Path, monkeypatch: pytest
                     secure.sendall(head % length + b"{%s}" % (b" " * (length - 2)) + rest)
                     _whole_request(secure)
 
-        thread = threading.Thread(target=answer, daemon=True)
+        thread = threading.Thread(target=respond, daemon=True)
         thread.start()
         connections = Connections(1)
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/api"

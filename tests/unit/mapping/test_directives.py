@@ -203,19 +203,19 @@ CASES: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("definition", "output"), CASES, ids=[str(definition)[:70] for definition, _ in CASES])
 def test_directive(definition: Any, output: Any) -> None:
-    """A directive resolves as Segment's mapping-kit does."""
+    """A directive resolves as in Segment's mapping-kit."""
     assert Mapping(definition).resolve(EVENT) == output
 
 
 def test_every_directive_has_a_case() -> None:
-    """No directive is without a case of its own."""
+    """Every directive has a case here."""
     written = " ".join(str(definition) for definition, _ in CASES)
     assert len(DIRECTIVES) == 13
     assert all(f"'{name}'" in written for name in DIRECTIVES)
 
 
 def test_templates_do_not_expand_values() -> None:
-    """A value that looks like a tag is text: an event cannot write templates."""
+    """A value that looks like a tag is plain text."""
     event = {"name": "{{secret}}", "secret": "s"}
     assert Mapping({"@template": "{{{name}}} {{name}}"}).resolve(event) == "{{secret}} {{secret}}"
 
@@ -231,14 +231,14 @@ def test_templates_do_not_expand_values() -> None:
     ],
 )
 def test_resolution_fails(definition: Any, place: str) -> None:
-    """Where Segment fails over an event, the mapping fails and names the place."""
+    """Where Segment fails to resolve an event, the mapping fails and names the place."""
     with pytest.raises(MappingError) as failed:
         Mapping(definition).resolve(EVENT)
-    assert [fault.path for fault in failed.value.faults] == [place]
+    assert [problem.path for problem in failed.value.problems] == [place]
 
 
 def test_rendered_text_is_bounded() -> None:
-    """A template that an event brought along cannot multiply the event's own text without bound."""
+    """A template from the event cannot multiply the event's text without bound."""
     event = {"template": "{{text}}" * 1000, "text": "x" * 10_000}
-    with pytest.raises(MappingError, match="too long"):
+    with pytest.raises(MappingError, match="/@template: too much work"):
         Mapping({"@template": path("template")}).resolve(event)

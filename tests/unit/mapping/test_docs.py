@@ -9,7 +9,7 @@ from loops_destination.errors import MappingError
 from loops_destination.mapping import Mapping
 from loops_destination.mapping.directives import DIRECTIVES
 from loops_destination.mapping.liquid.filters import DISABLED_FILTERS
-from loops_destination.mapping.liquid.parser import DISABLED_TAGS
+from loops_destination.mapping.liquid.liquid_parser import DISABLED_TAGS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "mapping.md").read_text("utf-8")
 BLOCKS = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
@@ -23,18 +23,18 @@ def test_example(example: dict[str, Any]) -> None:
 
 
 def test_every_directive_has_a_section() -> None:
-    """Each directive has a section with an example of its own, in the order in which a fault lists them."""
+    """Each directive has a section with an example, in the order in which messages list them."""
     sections = re.findall(r"^## (@\w+)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL)
     assert [name for name, _ in sections] == list(DIRECTIVES)
     assert all("```json" in text and f'"{name}"' in text for name, text in sections)
 
 
-def test_faults() -> None:
-    """The faulty mapping on the page is refused with the faults that the page shows."""
-    (faulty,) = [block for block in BLOCKS if "output" not in block]
+def test_problems() -> None:
+    """The invalid mapping on the page is refused with the problems that the page shows."""
+    (invalid,) = [block for block in BLOCKS if "output" not in block]
     shown = re.findall(r"^```text\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
     with pytest.raises(MappingError) as refused:
-        Mapping(faulty["mapping"])
+        Mapping(invalid["mapping"])
     assert [str(refused.value)] == shown
 
 

@@ -5,7 +5,7 @@ import pytest
 from loops_destination.errors import MappingError
 from loops_destination.mapping import Mapping
 from loops_destination.mapping.liquid.filters import DISABLED_FILTERS, FILTERS
-from loops_destination.mapping.liquid.parser import DISABLED_TAGS
+from loops_destination.mapping.liquid.liquid_parser import DISABLED_TAGS
 
 EVENT: dict[str, Any] = {
     "type": "track",
@@ -100,12 +100,12 @@ RENDERED: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("template", "text"), RENDERED, ids=[template[:60] for template, _ in RENDERED])
 def test_rendered(template: str, text: str) -> None:
-    """A template renders as LiquidJS does, objects as JSON."""
+    """A template renders as in LiquidJS, and objects as JSON."""
     assert Mapping({"@liquid": template}).resolve(EVENT) == text
 
 
 def test_every_filter_is_rendered() -> None:
-    """No filter is without a case."""
+    """Every filter has a case here."""
     written = " ".join(template for template, _ in RENDERED)
     assert [name for name in FILTERS if f"| {name}" not in written] == []
 
@@ -121,12 +121,14 @@ def test_every_filter_is_rendered() -> None:
         ("{{ '9999-12-31T23:59:59Z' | date: '%Y', 'Asia/Tokyo' }} {{ '0000-01-01' | date: '%Y' }}", "9999-12-31T23:59:59Z 0000-01-01"),
         ("{{ '9999-12-31T99:00' | date: '%Y' }} {{ 'Sun, 1 Mar 2026 10:00' | date: '%H' }}", "9999-12-31T99:00 10"),
         ("{{ '2026-03-01T05:00:00-0530' | date: '%H:%M' }} {{ '0900-01-01' | date: '%C|%-C|%y' }}", "10:30 09|9|00"),
+        ("{{ s | truncate: '-Infinity' }} {{ s | truncate: infinite }} {{ s | sample: '-Infinity' | size }}", "... Ada Lovelace 0"),
+        ("{{ long | date: '%Y' | size }} {{ '. 1' | plus: 1 }} {{ '1.' | plus: 1 }} {{ '.5' | plus: 1 }} {{ '1.5e1' | plus: 1 }}", "112 1 2 1.5 16"),
         ("{{ 'x' | date: '%Y' }}{{ list[infinite] }} {{ infinite | date: '%Y' }}", "x Infinity"),
     ],
 )  # fmt: skip
-def test_where_python_ends(template: str, text: str) -> None:
-    """Numbers and dates beyond what Python or JavaScript can hold do no harm."""
-    event = {**EVENT, "huge": 10**400, "infinite": float("inf"), "one": [2]}
+def test_extreme_numbers_and_dates(template: str, text: str) -> None:
+    """Numbers and dates beyond the limits of Python or JavaScript render without an error."""
+    event = {**EVENT, "huge": 10**400, "infinite": float("inf"), "one": [2], "long": "March" + " " * 100 + "1, 2026"}
     assert Mapping({"@liquid": template}).resolve(event) == text
 
 
@@ -142,21 +144,21 @@ def test_now() -> None:
         ("{{ 'n }}", "an output {{ is not closed"),
         ("{% if n", "a tag {% is not closed"),
         ("{% %}", "a tag must have a name"),
-        ("{{ }}", "a value is missing at the end"),
-        ("{% if %}{% endif %}", "a value is missing at the end"),
-        ("{{ | upcase }}", "a value is missing before '| upcase"),
-        ("{{ n ! 5 }}", "there must be a | before a filter before '! 5"),
-        ("{{ n | ! }}", "a filter must have a name before '!"),
-        ("{{ n | plus 1 }}", "the filter plus cannot be followed by this before '1"),
+        ("{{ }}", "a value is missing, at the end"),
+        ("{% if %}{% endif %}", "a value is missing, at the end"),
+        ("{{ | upcase }}", "a value is missing, before '| upcase"),
+        ("{{ n ! 5 }}", "a | is missing before a filter, before '! 5"),
+        ("{{ n | ! }}", "a filter must have a name, before '!"),
+        ("{{ n | plus 1 }}", "unexpected text after the filter plus, before '1"),
         ("{{ (1..) }}", "a range must be written as (1..5)"),
         ("{{ (n) }}", "a range must be written as (1..5)"),
         ("{{ o['a' }}", "a bracket is not closed"),
-        ("{% nope %}", "there is no tag nope here"),
-        ("{% endif %}", "there is no tag endif here"),
+        ("{% nope %}", "unexpected tag nope"),
+        ("{% endif %}", "unexpected tag endif"),
         ("{% if n %}", "the tag endif is missing"),
         ("{% if n %}{% else %}{% else %}{% endif %}", "else cannot follow else"),
-        ("{% if n %}{% else if %}{% endif %}", "else and endif stand alone"),
-        ("{% if n %}{% endif n %}", "else and endif stand alone"),
+        ("{% if n %}{% else if %}{% endif %}", "nothing can follow else or endif"),
+        ("{% if n %}{% endif n %}", "nothing can follow else or endif"),
         ("{% assign = 1 %}", "assign must be written as"),
         ("{% assign x 1 %}", "assign must be written as"),
         ("{% capture %}{% endcapture %}", "capture must name a variable"),
@@ -171,7 +173,7 @@ def test_now() -> None:
     ],
 )
 def test_refused(template: str, message: str) -> None:
-    """What is no Liquid is a fault of the mapping, with what is wrong."""
+    """Invalid Liquid is a problem of the mapping, with a message that says what is wrong."""
     with pytest.raises(MappingError) as refused:
         Mapping({"x": {"@liquid": template}})
     assert str(refused.value).startswith(f"/x/@liquid: {message}")
@@ -186,7 +188,7 @@ def test_disabled_tags(tag: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(DISABLED_FILTERS))
 def test_disabled_filters(name: str) -> None:
-    """The filters that Segment disables are refused, and none of them is there."""
+    """The filters that Segment disables are refused, and not implemented."""
     assert name not in FILTERS
     with pytest.raises(MappingError, match=f"the filter {name} is disabled"):
         Mapping({"@liquid": f"{{{{ a | {name}: b }}}}"})
@@ -195,20 +197,21 @@ def test_disabled_filters(name: str) -> None:
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("{{ s | append }}", "append and prepend take one text"),
-        ("{{ s | prepend: 1, 2 }}", "append and prepend take one text"),
-        ("{{ '%zz' | url_decode }}", "what follows a % is no byte"),
-        ("{{ '%ff' | url_decode }}", "the bytes are no UTF-8"),
-        ("{{ '\\ud83d' | url_encode }}", "half a character cannot be written in a URL"),
-        ("{{ 'a!' | base64_decode }}", "this is no base64"),
-        ("{{ at | date: '%Y', 'Nowhere' }}", "there is no such time zone"),
-        ("{{ at | date: '%Y', 99999 }}", "there is no such time zone"),
+        ("{{ s | append }}", "append and prepend need exactly one text"),
+        ("{{ s | prepend: 1, 2 }}", "append and prepend need exactly one text"),
+        ("{{ '%zz' | url_decode }}", "the characters after a % are not a byte"),
+        ("{{ '%ff' | url_decode }}", "the bytes are not UTF-8"),
+        ("{{ '\\ud83d' | url_encode }}", "half of a surrogate pair cannot be written in a URL"),
+        ("{{ 'a!' | base64_decode }}", "the text is not base64"),
+        ("{{ at | date: '%Y', 'Nowhere' }}", "unknown time zone"),
+        ("{{ at | date: '%Y', 99999 }}", "unknown time zone"),
+        ("{{ at | date: '%Y', long }}", "unknown time zone"),
     ],
 )
 def test_rendering_fails(template: str, message: str) -> None:
-    """What a filter cannot do is an error of the event, at the template's place."""
+    """A filter that cannot handle its input fails the resolution, at the template's place."""
     with pytest.raises(MappingError) as failed:
-        Mapping({"x": {"@liquid": template}}).resolve(EVENT)
+        Mapping({"x": {"@liquid": template}}).resolve({**EVENT, "long": "a/" * 100})
     assert str(failed.value) == f"/x/@liquid: {message}"
 
 
@@ -232,7 +235,7 @@ LONG = "x" * 200_000
     ],
 )
 def test_work_is_bounded(template: str) -> None:
-    """A template that multiplies what it is given ends as an error, not as a full memory."""
+    """A template that multiplies its input fails before it fills the memory."""
     event = {**EVENT, "long": LONG, "widths": "%999999d" * 1000}
     with pytest.raises(MappingError, match=r"too much work|too long"):
         Mapping({"@liquid": template}).resolve(event)
@@ -244,10 +247,15 @@ def test_work_is_bounded(template: str) -> None:
         ("{{ a | remove_last: b }}", 200_000),
         ("{{ a | replace: b, '' }}", 200_000),
         ("{{ tags | strip_html }}", 200_000),
+        ("{{ a | strip: b | append: a }}", 200_000),
+        ("{{ a | lstrip: c }}", 200_000),
+        ("{{ a | rstrip: c }}", 200_000),
+        ("{{ digits | to_integer | append: a | remove: 'NaN' }}", 200_000),
         ("{{ a | truncatewords: 9999999 }}", 200_000),
     ],
 )
 def test_searches_are_linear(template: str, size: int) -> None:
-    """Texts made to slow a search down are searched in proportion to their length."""
-    event = {"a": "a" * size, "b": "a" * (size // 2) + "b", "tags": "<" * size}
+    """A text made to slow down a search takes time in proportion to its length."""
+    event = {"a": "a" * size, "b": "a" * (size // 2) + "b", "c": "c" * size, "tags": "<" * size}
+    event["digits"] = "1" * size + "x"
     assert len(Mapping({"@liquid": template}).resolve(event)) == size

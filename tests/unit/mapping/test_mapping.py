@@ -28,7 +28,7 @@ def test_constants(definition: Any) -> None:
 
 
 def test_nothing_at_the_root() -> None:
-    """A mapping that is one directive and finds nothing resolves to None."""
+    """A mapping that is a directive and finds nothing resolves to None."""
     assert Mapping({"@path": "$.nope"}).resolve({}) is None
 
 
@@ -40,7 +40,7 @@ def test_nothing_at_the_root() -> None:
     ],
 )
 def test_undefined_members(definition: Any) -> None:
-    """What resolves to nothing vanishes from objects and is null in arrays, whatever directives are used."""
+    """With every directive, an undefined value is left out of objects and null in arrays."""
     resolved = Mapping(definition).resolve({})
     assert "a" not in resolved
     assert resolved["b"] == [None]
@@ -68,7 +68,7 @@ def test_order_of_keys() -> None:
     ids=str,
 )
 def test_members_of_one_parent(parent: Any, resolved: dict[str, Any]) -> None:
-    """Members whose values lie in one parent are found in it, whatever the parent is."""
+    """Members with paths into one parent are found in a parent of any type."""
     paths = {key: {"@path": f"$.parent.{key}"} for key in ("a", "b", "c", "length", "d")}
     definition = paths | {
         "c": {"@if": {"exists": paths["c"], "then": paths["c"]}},
@@ -83,18 +83,18 @@ def test_members_of_one_parent(parent: Any, resolved: dict[str, Any]) -> None:
     "definition",
     [
         {"traits": {"@path": "$.traits"}},
-        {"@merge": {"objects": [{"@path": "$."}, {"x": {"@path": "$.nope"}}], "direction": "right"}},
+        {"traits": {"@if": {"exists": {"@path": "$.traits"}, "then": {"@path": "$.traits"}}}},
         {"@flatten": {"value": {"@path": "$."}, "separator": ".", "omitArrays": True}},
     ],
 )
 def test_what_is_found_is_shared(definition: Any) -> None:
-    """What a mapping takes over whole is the event's own value, not a copy."""
+    """A value that a mapping takes over unchanged is the event's own value, not a copy."""
     event = {"traits": ["a", {"b": 1}]}
     assert Mapping(definition).resolve(event)["traits"] is event["traits"]
 
 
-def test_definition_is_out_of_reach() -> None:
-    """Neither a change of what was resolved nor a later change of the definition reaches the next event."""
+def test_definition_cannot_be_changed() -> None:
+    """Neither changing a resolved value nor changing the definition later affects the next resolution."""
     definition = {"a": {"b": [1]}, "c": [{"d": 1}], "e": {"@literal": {"f": []}}, "g": {"@path": "$.x"}}
     mapping = Mapping(definition)
     first = mapping.resolve({"x": 1})
@@ -108,15 +108,15 @@ def test_definition_is_out_of_reach() -> None:
 
 
 def test_decoded_constants_are_fresh() -> None:
-    """JSON decoded from a constant is a new value for each event."""
+    """JSON decoded from a constant is a new object for each event."""
     mapping = Mapping({"@json": {"mode": "decode", "value": "[1]"}})
     mapping.resolve({}).append(2)
     assert mapping.resolve({}) == [1]
 
 
 @pytest.mark.parametrize("event", [None, [], "x", 5, True])
-def test_event_is_no_object(event: Any) -> None:
-    """What is no object is no event, even for a mapping that would not look at it."""
+def test_event_must_be_an_object(event: Any) -> None:
+    """An event that is not an object is refused, even by a mapping that reads nothing of it."""
     with pytest.raises(MappingError, match="an event must be an object"):
         Mapping("constant").resolve(event)
 
@@ -138,7 +138,7 @@ LIST_IN_ITSELF.append(LIST_IN_ITSELF)
 )
 @pytest.mark.parametrize("event", [CYCLE, {"self": 1, "deep": nested(100_000, "deep")}], ids=["cyclic", "deep"])
 def test_endless_events(definition: Any, event: dict[str, Any]) -> None:
-    """An event that holds itself, or is nested without end, is refused, not followed."""
+    """An event that contains itself, or is nested too deeply, is refused."""
     with pytest.raises(MappingError, match="nested too deeply"):
         Mapping(definition).resolve(event)
 
@@ -159,14 +159,14 @@ def test_list_in_itself(definition: Any) -> None:
     ids=["cycle", "list", "deep", "deep-directives", "large"],
 )
 def test_endless_definitions(definition: Any) -> None:
-    """A definition that holds itself, or is too deep or too large, is refused with one fault."""
-    with pytest.raises(MappingError, match="deeper than 64 or too large") as refused:
+    """A definition that contains itself, or is too deep or too large, is refused with one problem."""
+    with pytest.raises(MappingError, match="deeper than 64 levels or has more than 20,000 values") as refused:
         Mapping(definition)
-    assert len(refused.value.faults) == 1
+    assert len(refused.value.problems) == 1
 
 
 def test_deepest_definition() -> None:
-    """A definition may have 64 levels, of any directive that nests."""
+    """A definition can have 64 levels of any directive that nests."""
     definition: Any = {"@path": "$.x"}
     for _ in range(63):
         definition = {"@transform": {"apply": {"@path": "$."}, "mapping": definition}}
@@ -174,7 +174,7 @@ def test_deepest_definition() -> None:
 
 
 def test_constructed_without_room() -> None:
-    """Where the stack has no room left for a mapping, that is an error of the mapping too."""
+    """A mapping that does not fit on the stack is refused with a MappingError."""
 
     def constructed(deeper: int) -> Mapping:
         return constructed(deeper - 1) if deeper else Mapping(nested(50, "a"))
@@ -185,7 +185,7 @@ def test_constructed_without_room() -> None:
 
 
 def test_liquid_is_loaded_only_when_used() -> None:
-    """Importing the package and compiling a mapping without `@liquid` does not import its engine."""
+    """Importing the package and compiling a mapping without `@liquid` does not import the Liquid engine."""
     program = """
 import json, sys
 from loops_destination.mapping import Mapping

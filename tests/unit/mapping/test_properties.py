@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loops_destination.errors import Fault, MappingError
+from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import UNDEFINED
 from loops_destination.mapping import Mapping
 from loops_destination.mapping.directives import DIRECTIVES
@@ -88,18 +88,18 @@ def is_json(value: Any) -> bool:
     return value is None or (isinstance(value, bool | int | float | str) and value is not UNDEFINED)
 
 
-def faults_of(definition: Any) -> tuple[Fault, ...]:
+def problems_of(definition: Any) -> tuple[Problem, ...]:
     try:
         Mapping(definition)
     except MappingError as refused:
-        return refused.faults
+        return refused.problems
     return ()
 
 
 @settings(max_examples=1000, deadline=None)
 @given(DEFINITIONS, EVENTS)
 def test_any_mapping_of_any_event(definition: Any, event: dict[str, Any]) -> None:
-    """Any definition over any event gives JSON or a MappingError, and neither of the two is changed."""
+    """Any definition and event give JSON or a MappingError, and both stay unchanged."""
     definition_before, event_before = copy.deepcopy(definition), copy.deepcopy(event)
     with contextlib.suppress(MappingError):
         resolved = Mapping(definition).resolve(event)
@@ -112,14 +112,14 @@ def test_any_mapping_of_any_event(definition: Any, event: dict[str, Any]) -> Non
 @settings(max_examples=200, deadline=None)
 @given(JSON | DEFINITIONS)
 def test_any_definition(definition: Any) -> None:
-    """Any JSON is either a mapping or refused with faults at their places."""
-    assert all(fault.path == "" or fault.path.startswith("/") for fault in faults_of(definition))
+    """Any JSON is a valid mapping, or is refused with problems that have a place."""
+    assert all(problem.path == "" or problem.path.startswith("/") for problem in problems_of(definition))
 
 
 @settings(max_examples=200, deadline=None)
 @given(JSON, EVENTS)
 def test_json_without_directives_is_itself(definition: Any, event: dict[str, Any]) -> None:
-    """JSON without directives maps every event to an equal value that is a copy."""
+    """JSON without directives resolves to an equal copy of itself."""
     resolved = Mapping(definition).resolve(event)
     assert resolved == definition
     assert not isinstance(definition, dict | list) or resolved is not definition

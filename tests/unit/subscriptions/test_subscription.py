@@ -6,8 +6,8 @@ import pytest
 
 from loops_destination.actions import ACTIONS
 from loops_destination.errors import MappingError, PayloadError, SubscriptionsError
-from loops_destination.keys import idempotency_key
-from loops_destination.requests import LoopsRequest
+from loops_destination.idempotency import idempotency_key
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.subscriptions import Subscription
 
 DEFAULT_FILE = Path(__file__).parents[3] / "layers/mappings/mappings.json"
@@ -65,13 +65,13 @@ BY_DEFAULT: dict[str, tuple[dict[str, Any], LoopsRequest]] = {
 
 
 def test_every_action_has_a_case() -> None:
-    """Each action's defaults are tested."""
+    """The defaults of every action have a case here."""
     assert BY_DEFAULT.keys() == ACTIONS.keys()
 
 
 @pytest.mark.parametrize("slug", BY_DEFAULT)
 def test_defaults(slug: str) -> None:
-    """A subscription that says nothing but its action takes that action's events, and asks what Segment's would."""
+    """A subscription with nothing but an action matches that action's events and sends what Segment's destination sends."""
     subscription = Subscription.from_json({"id": "s-1", "action": slug})
     event, request = BY_DEFAULT[slug]
     assert [other for other, (event, _) in BY_DEFAULT.items() if subscription.matches(event)] == [slug]
@@ -82,14 +82,14 @@ def test_defaults(slug: str) -> None:
     "definition", json.loads(DEFAULT_FILE.read_text("utf-8"))["subscriptions"], ids=lambda d: d["action"]
 )
 def test_default_file_repeats_the_defaults(definition: dict[str, Any]) -> None:
-    """What the default file writes out is what an action does by default."""
+    """The default file writes out the default trigger and mapping of each action."""
     action = ACTIONS[definition["action"]]
     assert definition["trigger"] == action.trigger
     assert definition["mapping"] == action.mapping
 
 
 @pytest.mark.parametrize(
-    ("keys", "known_as"),
+    ("keys", "id_"),
     [
         ({"id": "s-1", "name": "Orders"}, "s-1"),
         ({"name": "Orders"}, "Orders"),
@@ -98,9 +98,9 @@ def test_default_file_repeats_the_defaults(definition: dict[str, Any]) -> None:
         ({}, "sendEvent"),
     ],
 )
-def test_identity(keys: dict[str, Any], known_as: str) -> None:
-    """A subscription is known by its id, else its name, else its action."""
-    assert Subscription.from_json({"action": "sendEvent", **keys}).id == known_as
+def test_identity(keys: dict[str, Any], id_: str) -> None:
+    """The id of a subscription is its `id`, else its name, else its action."""
+    assert Subscription.from_json({"action": "sendEvent", **keys}).id == id_
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_identity(keys: dict[str, Any], known_as: str) -> None:
         },
     ],
 )
-def test_words_of_segment_and_ours(definition: dict[str, Any]) -> None:
-    """A definition can be in Segment's words or in ours."""
+def test_keys_of_segment_and_of_a_mappings_file(definition: dict[str, Any]) -> None:
+    """A definition can use Segment's keys or those of a mappings file."""
     subscription = Subscription.from_json(definition)
     assert subscription.action is ACTIONS["sendEvent"]
     assert subscription.matches(TRACK)
@@ -127,14 +127,14 @@ def test_words_of_segment_and_ours(definition: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("definition", [None, [], "sendEvent", 5])
-def test_no_object(definition: Any) -> None:
-    """A subscription is defined by an object."""
+def test_definition_must_be_an_object(definition: Any) -> None:
+    """A definition that is not an object is refused."""
     with pytest.raises(SubscriptionsError, match="must be an object"):
         Subscription.from_json(definition)
 
 
-def test_faults_are_told_together() -> None:
-    """The faults of trigger, mapping and keys are told at once, each at its place in the definition."""
+def test_all_problems_are_reported_together() -> None:
+    """The problems of trigger, mapping and keys are reported together, each with its place in the definition."""
     definition = {
         "action": "sendEvent",
         "trigger": "(",
@@ -143,30 +143,35 @@ def test_faults_are_told_together() -> None:
     }
     with pytest.raises(SubscriptionsError) as caught:
         Subscription.from_json(definition)
-    assert [fault.path for fault in caught.value.faults] == ["/enabld", "/trigger", "/mapping/a/@path", "/mapping/b"]
+    assert [problem.path for problem in caught.value.problems] == [
+        "/enabld",
+        "/trigger",
+        "/mapping/a/@path",
+        "/mapping/b",
+    ]
 
 
 def test_disabled_matches_nothing() -> None:
-    """A disabled subscription takes no event, whatever its trigger says."""
+    """A disabled subscription matches no event, whatever its trigger."""
     subscription = Subscription.from_json({"action": "sendEvent", "enabled": False})
     assert not subscription.matches(TRACK)
 
 
-def test_request_does_not_ask_the_trigger() -> None:
-    """A request is made also of an event that the trigger would not take, as when a delivery is repeated."""
+def test_request_ignores_the_trigger() -> None:
+    """An event that the trigger does not match still gives a request, as a queued delivery needs after a change."""
     subscription = Subscription.from_json({"id": "s-1", "action": "sendEvent", "trigger": 'event = "Other"'})
     assert not subscription.matches(TRACK)
     assert subscription.request(TRACK) == BY_DEFAULT["sendEvent"][1]
 
 
 @pytest.mark.parametrize(("slug", "headers"), [("sendEvent", {"Idempotency-Key": "k"}), ("deleteContact", {})])
-def test_key_of_the_delivery(slug: str, headers: dict[str, str]) -> None:
-    """The key that a delivery was given at its arrival is the one that is sent, where Loops takes a key."""
+def test_given_idempotency_key(slug: str, headers: dict[str, str]) -> None:
+    """A given idempotency key is sent where Loops takes one."""
     assert Subscription.from_json({"action": slug}).request(TRACK, "k").headers == headers
 
 
 def test_invalid_payload() -> None:
-    """An event whose payload is invalid is refused by the field, without its value."""
+    """An invalid payload is refused with the name of the field, and without its value."""
     subscription = Subscription.from_json({"action": "createOrUpdateContact"})
     with pytest.raises(PayloadError) as caught:
         subscription.request({**IDENTIFY, "traits": {"email": "no address"}})
@@ -175,7 +180,7 @@ def test_invalid_payload() -> None:
 
 
 def test_mapping_that_cannot_be_resolved() -> None:
-    """An event that the mapping cannot take is refused as Segment refuses it."""
+    """An event for which Segment cannot resolve the mapping is refused."""
     mapping = {"userId": {"@path": {"@path": "$.context"}}, "eventName": "e"}
     subscription = Subscription.from_json({"action": "sendEvent", "mapping": mapping})
     with pytest.raises(MappingError):
@@ -183,7 +188,7 @@ def test_mapping_that_cannot_be_resolved() -> None:
 
 
 def test_event_is_not_changed() -> None:
-    """Asking for a request leaves the event as it came, so the same event can go to the queue."""
+    """Building a request leaves the event unchanged, so that the same event can be queued."""
     event = {**IDENTIFY, "traits": {"email": "ada@example.com", "mailingLists": {"l1": "true"}, "tags": ["a"]}}
     before = json.dumps(event)
     Subscription.from_json({"action": "createOrUpdateContact"}).request(event)
@@ -191,13 +196,13 @@ def test_event_is_not_changed() -> None:
 
 
 def test_numbers_keep_their_precision() -> None:
-    """A number that JavaScript would round is sent digit by digit."""
+    """A number that JavaScript would round is sent with all its digits."""
     event = {**TRACK, "userId": 12345678901234567891, "properties": {"order": 9007199254740993}}
     body = Subscription.from_json({"action": "sendEvent"}).request(event).body
     assert body["userId"] == "12345678901234567891"
     assert body["eventProperties"] == {"order": 9007199254740993}
 
 
-def test_representation_shows_no_event_data() -> None:
-    """A subscription shows itself by what it is known by and what it does."""
+def test_representation() -> None:
+    """A subscription represents itself by its id and action."""
     assert repr(Subscription.from_json({"id": "s-1", "action": "sendEvent"})) == "Subscription('s-1', sendEvent)"

@@ -6,18 +6,18 @@ import pytest
 
 from loops_destination.errors import TriggerError
 from loops_destination.trigger import Finding, Trigger
-from loops_destination.trigger.nodes import COMPARISONS
+from loops_destination.trigger.conditions import COMPARISONS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "triggers.md").read_text("utf-8")
-BEFORE_FAULTS, _, AFTER = PAGE.partition("## Faults")
-FAULTS, _, EXPLANATION = AFTER.partition("## Which condition decided")
-EXAMPLES = re.findall(r"^\| `(.+)` \| `(.+)` \| (yes|no) \|$", BEFORE_FAULTS, re.MULTILINE)
-REFUSED = re.findall(r"^\| `(.+?)` \| (?!is told)(.+) \|$", FAULTS, re.MULTILINE)
+BEFORE_PROBLEMS, _, AFTER = PAGE.partition("## Problems")
+PROBLEMS, _, EXPLANATION = AFTER.partition("## Which condition decided")
+EXAMPLES = re.findall(r"^\| `(.+)` \| `(.+)` \| (yes|no) \|$", BEFORE_PROBLEMS, re.MULTILINE)
+REFUSED = re.findall(r"^\| `(.+?)` \| (?!message)(.+) \|$", PROBLEMS, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("expression", "event", "answer"), EXAMPLES)
 def test_example(expression: str, event: str, answer: str) -> None:
-    """Each example on the page matches as the page says."""
+    """Each example on the page gives the result that the page shows."""
     assert Trigger(expression).matches(json.loads(event)) is (answer == "yes")
 
 
@@ -38,14 +38,14 @@ def test_rows_are_examples() -> None:
 
 @pytest.mark.parametrize(("expression", "message"), REFUSED)
 def test_refused(expression: str, message: str) -> None:
-    """Each faulty trigger on the page is refused with the words that the page shows."""
+    """Each invalid trigger on the page is refused with the message that the page shows."""
     with pytest.raises(TriggerError, match=re.escape(message)):
         Trigger(expression)
 
 
 def test_message() -> None:
-    """The message on the page is the one that its trigger is refused with, letter for letter."""
-    message = FAULTS.split("```\n")[1].rstrip("\n")
+    """The full message on the page is the one with which its trigger is refused."""
+    message = PROBLEMS.split("```\n")[1].rstrip("\n")
     with pytest.raises(TriggerError) as error:
         Trigger(message.splitlines()[1].strip())
     assert str(error.value) == message
@@ -57,7 +57,7 @@ def explained() -> list[Finding]:
 
 
 def test_explanation() -> None:
-    """The explanation on the page is the one given for its trigger and event."""
+    """The explanation on the page is that of its trigger and event."""
     expression = re.findall(r"^    (.+)$", EXPLANATION, re.MULTILINE)[0]
-    event = json.loads(re.findall(r"^over `(.+)` it tells:$", EXPLANATION, re.MULTILINE)[0])
+    event = json.loads(re.findall(r"^over `(.+)` it returns:$", EXPLANATION, re.MULTILINE)[0])
     assert Trigger(expression).explain(event) == tuple(explained())

@@ -26,10 +26,10 @@ LARGE = "properties.total > 10"
     ],
 )
 def test_explain(expression: str, findings: list[tuple[str, bool, bool]]) -> None:
-    """Every condition is told in its order, with what it came to and whether the outcome rests on it."""
+    """Every condition is listed in order, with its result and whether it decided the result of the trigger."""
     assert Trigger(expression).explain(EVENT) == tuple(Finding(*finding) for finding in findings)
 
 
-def test_explain_what_is_no_event() -> None:
-    """What is no event is explained like an event without fields."""
+def test_explain_a_value_that_is_not_an_event() -> None:
+    """A value that is not an object is explained like an event without fields."""
     assert Trigger(IS_TRACK).explain(None) == (Finding(IS_TRACK, held=False, decided=True),)

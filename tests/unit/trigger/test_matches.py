@@ -82,13 +82,13 @@ def test_negation(condition: str, negation: str, example: dict[str, Any]) -> Non
     ["= 5", "!= 5", "< 5", "<= 5", "> 5", ">= 5", '= "x"', "= true", "!= null"],
 )
 def test_missing(condition: str) -> None:
-    """A missing field satisfies no comparison but `!=` with what it is not."""
+    """A comparison with a number, an equality and `!= null` do not hold for a missing field."""
     assert not Trigger(f"properties.n {condition}").matches(MISSING)
 
 
 @pytest.mark.parametrize("call", ['contains(name, "")', '!contains(name, "")', 'match(name, "*")', '!match(name, "*")'])
 def test_missing_in_call(call: str) -> None:
-    """A missing field neither contains a text nor lacks it, neither matches nor fails to."""
+    """contains, match and their negations do not hold for a missing field."""
     assert not Trigger(call).matches(MISSING)
 
 
@@ -117,7 +117,7 @@ def test_missing_in_call(call: str) -> None:
     ],
 )
 def test_field(field: str, value: Any) -> None:
-    """A field finds nested names, names of any characters, and indices however they are written."""
+    """A field finds nested names, names with any characters, and indices in every notation."""
     expected = "" if "empty" in field else "x"
     assert Trigger(f'{field} = "{expected}"').matches({"properties": value})
 
@@ -139,7 +139,7 @@ def test_field(field: str, value: Any) -> None:
     ],
 )
 def test_walk(condition: str, properties: Any) -> None:
-    """A path walks as JavaScript does: what is false on the way is the answer, arrays and strings have a length."""
+    """A field is looked up as in JavaScript: a falsy value on the way is the result, arrays and strings have a length."""
     assert Trigger(condition).matches({"properties": properties})
 
 
@@ -147,7 +147,7 @@ def test_walk(condition: str, properties: Any) -> None:
     "expression", ["type='track'", ' type\t=\n"track"\r\n', '((type = "track"))', r'\type = "track"']
 )
 def test_writing(expression: str) -> None:
-    """Either quote will do, blanks are free, parentheses and needless escapes change nothing."""
+    """Either kind of quotes, any blanks, and needless parentheses and escapes give the same trigger."""
     assert Trigger(expression).matches({"type": "track"})
     assert str(Trigger(expression)) == 'type = "track"'
 
@@ -166,20 +166,20 @@ def test_writing(expression: str) -> None:
     ],
 )
 def test_group(expression: str, meaning: Any, letters: tuple[str, str, str]) -> None:
-    """Groups combine as they are written, nested ones and those with a function inside too."""
+    """Groups combine as they are written, also nested ones and those that contain a function."""
     text = expression.format(*(f'name = "{"event" if letter == "t" else "other"}"' for letter in letters))
     assert Trigger(text).matches({"name": "event"}) is meaning(*(letter == "t" for letter in letters))
 
 
 def test_integers_are_exact() -> None:
-    """Integers beyond 2**53 are compared digit by digit, as numbers and as the text of a userId."""
+    """Integers above 2**53 are compared exactly, as numbers and as the text of a userId."""
     assert Trigger("properties.n = 9007199254740993").matches({"properties": {"n": 2**53 + 1}})
     assert not Trigger("properties.n = 9007199254740993").matches({"properties": {"n": 2**53}})
     assert Trigger("userId = 12345678901234567890").matches({"userId": "12345678901234567890"})
 
 
 def test_numbers_as_text() -> None:
-    """A number that stands for a text stands for the one that JavaScript prints."""
+    """A number that is compared with text is converted as JavaScript prints it."""
     for written, text in [
         ("+5", "5"),
         ("007", "7"),
@@ -192,7 +192,7 @@ def test_numbers_as_text() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 0, 5, False, True, "", "type", [], ["type"], 1.5])
-def test_no_event(value: Any) -> None:
-    """What is no object has no fields."""
+def test_value_without_fields(value: Any) -> None:
+    """A value that is not an object has no fields."""
     assert not Trigger('type = "type" or properties.length > 0 or userId = false or name != null').matches(value)
     assert Trigger('type != "type" and properties.a = null').matches(value)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from loops_destination.errors import TriggerError
 from loops_destination.trigger import Trigger
-from loops_destination.trigger.nodes import (
+from loops_destination.trigger.conditions import (
     COMPARISONS,
     Compared,
     Condition,
@@ -113,7 +113,7 @@ soups = st.one_of(
 
 @given(triggers)
 def test_printed_and_parsed(node: Node) -> None:
-    """What a trigger prints is parsed into the same trigger: it matches the same events and prints the same."""
+    """A printed trigger is parsed into an equal trigger."""
     assert parse(str(node)) == node
 
 
@@ -126,7 +126,7 @@ def parsed(text: str) -> Node | TriggerError:
 
 @given(soups)
 def test_any_text(text: str) -> None:
-    """Any text is refused with a position inside it, or is a trigger whose printed form is the same trigger."""
+    """Any text is refused with a position inside it, or is a trigger whose printed form is an equal trigger."""
     node = parsed(text)
     if isinstance(node, TriggerError):
         assert 0 <= node.position <= len(text)
@@ -137,7 +137,7 @@ def test_any_text(text: str) -> None:
 
 @given(triggers, events)
 def test_any_event(node: Node, event: Any) -> None:
-    """A trigger answers with a boolean for every JSON value, and is decided by a condition that came out so too."""
+    """A trigger returns a boolean for every JSON value, and the conditions that decided it have the same result."""
     trigger = Trigger(str(node))
     matches = trigger.matches(event)
     assert type(matches) is bool
@@ -147,7 +147,7 @@ def test_any_event(node: Node, event: Any) -> None:
 
 
 class CountedTokens(list[Token]):
-    """Tokens that count how often they are looked at."""
+    """A list of tokens that counts how often one of them is read."""
 
     looks = 0
 
@@ -157,7 +157,7 @@ class CountedTokens(list[Token]):
 
 
 def looks(text: str) -> tuple[int, int]:
-    """How many tokens the text has, and how often the parser looks at one."""
+    """Return the number of tokens in the text, and how often the parser reads one."""
     try:
         tokens = CountedTokens(tokenize(text))
     except TriggerError:
@@ -169,7 +169,7 @@ def looks(text: str) -> tuple[int, int]:
 
 @given(st.one_of(triggers.map(str), soups))
 def test_steps(text: str) -> None:
-    """A parser looks at each token at most nine times, and no token is empty, so its time is linear in the length."""
+    """The parser reads each token at most nine times and no token is empty, so that its time is linear in the length."""
     tokens, steps = looks(text)
     assert tokens <= len(text) + 1
     assert steps <= 9 * tokens
@@ -193,7 +193,7 @@ def test_steps(text: str) -> None:
     ],
 )
 def test_steps_of_repetition(unit: str) -> None:
-    """However a trigger repeats itself, twice the length takes at most twice the steps."""
+    """A repeated text of twice the length takes at most twice the steps."""
     (_, once), (_, twice) = looks(unit * 500), looks(unit * 1000)
     assert twice <= 2 * once + 9
 

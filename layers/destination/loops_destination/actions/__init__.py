@@ -1,4 +1,4 @@
-"""What can be asked of Loops: the two actions of Segment's destination, and the deletion of a contact."""
+"""The actions: the two of Segment's destination, and the deletion of a contact."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from loops_destination.actions.send_event import SEND_EVENT
 __all__ = ["ACTIONS", "Action", "Field"]
 
 ACTIONS = {action.slug: action for action in (CREATE_OR_UPDATE_CONTACT, SEND_EVENT, DELETE_CONTACT)}
-"""Every action by its slug, as a subscription names it."""
+"""The actions by slug, the name that a subscription uses."""

@@ -1,4 +1,4 @@
-"""An action: the call of Loops that it makes, and the fields that a mapping fills for it."""
+"""An action: a call of the Loops API, and the fields that a mapping provides for it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from loops_destination.errors import PayloadError
 class Field:
     """One field of an action.
 
-    `coerce` gives a value in the field's type, told the field's name for its `PayloadError`. `default` is how a
-    subscription without a mapping fills the field; None for not at all.
+    `coerce(name, value)` converts a mapped value to the field's type, or raises `PayloadError` with the field's name.
+    `default` is the field's definition in the default mapping; None: the default mapping leaves the field out.
     """
 
     name: str
@@ -27,8 +27,8 @@ class Field:
 class Action:
     """An action of the destination.
 
-    `trigger` is the default of a subscription; `path` begins with `/api/v1`. `body` makes the JSON object that is sent
-    of a payload that `payload` gave. `keyed` says that Loops tells repeats of the call by an Idempotency-Key.
+    `path` begins with `/api/v1`. `trigger` is the default trigger. `body` builds the JSON object to send from a payload.
+    `keyed`: Loops takes an idempotency key for this call.
     """
 
     slug: str
@@ -42,21 +42,22 @@ class Action:
 
     @property
     def mapping(self) -> dict[str, Any]:
-        """The mapping of a subscription that has none of its own."""
+        """The default mapping."""
         return {field.name: field.default for field in self.fields if field.default is not None}
 
     def payload(self, mapped: Any) -> dict[str, Any]:
-        """The fields of a mapped value, each in its type; what is no field is left out, and so is null and `""`.
+        """Convert the fields of a mapped value to their types; unknown fields, null and `""` are left out.
 
-        `PayloadError` where Segment answers PAYLOAD_VALIDATION_FAILED. Objects are shared with `mapped`.
+        Objects are shared with `mapped`. `PayloadError`: a required field is missing, or Segment's validation
+        (PAYLOAD_VALIDATION_FAILED) would refuse a value.
         """
         if not isinstance(mapped, dict):
-            raise PayloadError("mapping", "must give an object of fields")
+            raise PayloadError("mapping", "must resolve to an object of fields")
         payload = {}
         for field in self.fields:
             value = mapped.get(field.name)
             if value is not None and value != "":
                 payload[field.name] = field.coerce(field.name, value)
             elif field.required:
-                raise PayloadError(field.name, "is required, but the mapping gives it no value")
+                raise PayloadError(field.name, "is required, but the mapping resolves it to no value")
         return payload

@@ -1,7 +1,7 @@
-"""The types of an action's fields: each a function that gives the mapped value of a field in that type.
+"""The types of an action's fields: for each type, a function that converts the mapped value of a field.
 
-`PayloadError` where it cannot be had so. The rules are those of the JSON schema validator that Segment runs: an array
-of one scalar counts as that scalar, and in such an array null counts as the empty value (elsewhere it never comes here).
+A value that cannot be converted raises `PayloadError`. The rules are those of the JSON schema validator that Segment
+uses: an array of one scalar counts as that scalar, and `[null]` as the empty value. A plain null is never passed here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from loops_destination.actions.dates import is_date
+from loops_destination.actions.date_text import is_date
 from loops_destination.errors import PayloadError
 from loops_destination.javascript import is_number, scalar_text
 
@@ -19,7 +19,7 @@ _is_email = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+").fullma
 
 
 def to_string(field: str, value: Any) -> str:
-    """Text; numbers and booleans as JavaScript prints them."""
+    """Return text; numbers and booleans become text as JavaScript prints them."""
     if isinstance(value, str):
         return value
     value = _sole(value)
@@ -31,7 +31,7 @@ def to_string(field: str, value: Any) -> str:
 
 
 def to_email(field: str, value: Any) -> str:
-    """An address: a dot-atom, `@`, and a domain of two labels or more, all in ASCII."""
+    """Return an email address: a dot-atom, `@`, and a domain of at least two labels, all in ASCII."""
     address = to_string(field, value)
     if _is_email(address) is None:
         raise PayloadError(field, "must be an email address")
@@ -39,7 +39,7 @@ def to_email(field: str, value: Any) -> str:
 
 
 def to_boolean(field: str, value: Any) -> bool:
-    """A boolean, also of `"true"`, `"false"`, 1 and 0."""
+    """Return a boolean; `"true"`, `"false"`, 1 and 0 are accepted too."""
     value = _sole(value)
     if value in (True, "true"):  # 1 equals True in Python
         return True
@@ -49,14 +49,14 @@ def to_boolean(field: str, value: Any) -> bool:
 
 
 def to_object(field: str, value: Any) -> dict[str, Any]:
-    """The object itself; an array of one object is none."""
+    """Return the object itself; an array of one object is not accepted."""
     if not isinstance(value, dict):
         raise PayloadError(field, "must be an object")
     return value
 
 
 def to_datetime(field: str, value: Any) -> str | int | float:
-    """The date as it came: any number, or text that JavaScript reads as a date."""
+    """Return the date unchanged: any number, or text that JavaScript parses as a date."""
     value = _sole(value)
     if is_number(value) or (isinstance(value, str) and is_date(value)):
         return value  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""createOrUpdateContact: an identify call becomes a contact of Loops."""
+"""createOrUpdateContact: an identify event creates or updates a contact in Loops."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ from typing import Any
 
 from loops_destination.actions.action import Action, Field
 from loops_destination.actions.coercion import to_boolean, to_datetime, to_email, to_object, to_string
+from loops_destination.actions.consent import without_opt_in
 
 _CHOICES = {"true": True, "false": False}
 
 
 def _body(payload: dict[str, Any]) -> dict[str, Any]:
-    """The custom attributes, over them the other fields, and always `mailingLists`.
+    """Build the body: the custom attributes, overwritten by the other fields, and always `mailingLists`.
 
-    The lists are those of their field, or of the custom attributes where the field is missing or empty.
+    The mailing lists come from their field, or from the custom attributes if the field is missing or empty. No attribute
+    can re-subscribe the contact.
     """
     fields = dict(payload)
     attributes = fields.pop("customAttributes", {})
     lists = fields.get("mailingLists") or attributes.get("mailingLists")
     fields["mailingLists"] = _choices(lists) if isinstance(lists, dict) else {}
-    return {**attributes, **fields}
+    return {**without_opt_in(attributes), **fields}
 
 
 def _choices(lists: dict[str, Any]) -> dict[str, bool]:
-    """The lists to join and to leave; an entry that says neither is dropped, for it would fail the whole contact."""
+    """Return the lists to join (True) and to leave (False); Loops would refuse the contact for any other value."""
     return {
         list_id: _CHOICES[choice] if isinstance(choice, str) else choice
         for list_id, choice in lists.items()
@@ -65,7 +67,7 @@ CREATE_OR_UPDATE_CONTACT = Action(
                 }
             },
         ),
-        # No default: a `true` re-subscribes someone who opted out, so a team asks for it.
+        # No default: `true` re-subscribes a person who opted out, so that a team must map it on purpose.
         Field("subscribed", to_boolean),
         Field("userGroup", to_string, default={"@path": "$.traits.userGroup"}),
         Field("userId", to_string, required=True, default={"@path": "$.userId"}),

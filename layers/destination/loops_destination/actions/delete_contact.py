@@ -1,4 +1,4 @@
-"""deleteContact: a deletion request of Segment's privacy portal removes the contact from Loops."""
+"""deleteContact: a deletion request from Segment's privacy portal deletes the contact in Loops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from loops_destination.actions.coercion import to_string
 
 
 def _body(payload: dict[str, Any]) -> dict[str, Any]:
-    """The userId as text, which Loops' API asks for; Segment's destination sends an array."""
+    """Return the payload: `userId` is text, as Loops' API requires, where Segment's destination sends an array."""
     return payload
 
 

@@ -1,4 +1,4 @@
-"""sendEvent: a track call becomes an event of Loops, which may send emails."""
+"""sendEvent: a track event becomes an event in Loops, which may send emails."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from typing import Any
 
 from loops_destination.actions.action import Action, Field
 from loops_destination.actions.coercion import to_email, to_object, to_string
+from loops_destination.actions.consent import without_opt_in
 
 
 def _body(payload: dict[str, Any]) -> dict[str, Any]:
-    """The contact properties at the top level, over them the other fields.
+    """Build the body: the contact properties at the top level, overwritten by the other fields.
 
-    Segment lays the properties on top, where one named `email`, `userId` or `eventName` sends the event to another
-    contact or under another name. Here a field that the mapping fills (`eventProperties` too) always wins.
+    At Segment the properties overwrite the fields, so that one named `email`, `userId` or `eventName` sends the event to
+    another contact or under another name. Here a field that the mapping provides always wins, and no property can
+    re-subscribe the contact.
     """
     fields = dict(payload)
     properties = fields.pop("contactProperties", {})
-    return {**properties, **fields}
+    return {**without_opt_in(properties), **fields}
 
 
 SEND_EVENT = Action(

@@ -1,1 +1,1 @@
-"""What Lambda calls: built once per environment from its variables, with every part in its place."""
+"""From an invocation to its answer: the webhook, redelivery, and the Lambda handler around both."""

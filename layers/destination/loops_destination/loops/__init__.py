@@ -1,6 +1,6 @@
-"""Calling Loops, and what its answers mean."""
+"""The client for Loops: `client` sends a request, and `responses` decides what the response to it means."""
 
-from loops_destination.loops.answers import Answer, Meaning
 from loops_destination.loops.client import LoopsClient
+from loops_destination.loops.responses import Meaning, Response
 
-__all__ = ["Answer", "LoopsClient", "Meaning"]
+__all__ = ["LoopsClient", "Meaning", "Response"]

@@ -1,4 +1,4 @@
-"""The client of Loops: what an action asks for as an HTTP call, and what the answer to it means."""
+"""The client for Loops: sends a request as an HTTP call, and reads what the response means."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic_core import to_json
 from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
-from urllib3.exceptions import TimeoutError as NoAnswerInTime
+from urllib3.exceptions import TimeoutError as NoResponseInTime
 
 from loops_destination.clock import Clock
 from loops_destination.javascript import json_text
-from loops_destination.loops.answers import Answer, no_answer, read_answer
-from loops_destination.loops.connections import Connections, RawAnswer
+from loops_destination.loops.connections import Connections
+from loops_destination.loops.exchange import RawResponse, UnreadableResponse
+from loops_destination.loops.responses import Response, no_response, read_response
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Reason
-from loops_destination.requests import LoopsRequest
 
-REPEAT_SECONDS = 0.5  # with less time left, a broken call is left to the queue
+REPEAT_SECONDS = 0.5  # with less time left, a call whose connection broke is not repeated
 USER_AGENT = "segment-loops-destination"
-API_PREFIX = "/api"  # the requests' paths begin with it, and so does the base URL end
+API_PREFIX = "/api"  # the base URL ends with it, and each request's path begins with it
 
 _HEADERS = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
-
 
 _finite_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class HttpCall(NamedTuple):
-    """What a transport is told; `headers` holds the API key."""
+    """An HTTP call as it is given to a transport; `headers` contains the API key, so the repr leaves it out."""
 
     method: str
     url: str
@@ -40,62 +40,63 @@ class HttpCall(NamedTuple):
 
 
 class Transport(Protocol):
-    """Makes one HTTP call within so many seconds, the whole of it; raises urllib3's errors."""
+    """A function that makes one HTTP call within `seconds`, and raises urllib3's errors."""
 
-    def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> RawAnswer: ...
+    def __call__(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], seconds: float
+    ) -> RawResponse: ...
 
 
 class LoopsClient:
-    """Calls Loops and says what the answer means.
-
-    `connections` is how many calls may be under way at once.
-    """
+    """A client for the Loops API at `base_url`; `connections` is the number of calls that may be made at once."""
 
     def __init__(self, base_url: str, clock: Clock, transport: Transport | None = None, connections: int = 4) -> None:
         self._root = base_url.removesuffix(API_PREFIX)
         self._clock = clock
         self._transport = transport or Connections(connections, secure=base_url.startswith("https:"))
 
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
-        """Loops' answer, or what stands for it after so many seconds; it never raises."""
+    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:
+        """Send a request and return the response within `seconds`; a failed call is a response too, without a status."""
         deadline = self._clock.time() + seconds
         try:
             return self._try(request, api_key, seconds)
         except ProtocolError:
-            # The connection broke before the answer, most often an idle one that Loops had closed. Contacts can be
-            # written again, events are known by their key; so one repeat at once is safe.
+            # The connection broke before the response, most often because Loops had closed an idle one. A repeat does
+            # no harm: contacts can be written twice, and Loops recognises an event by its idempotency key.
             left = deadline - self._clock.time()
             if left < REPEAT_SECONDS:
-                return no_answer(Reason.CONNECTION_FAILED)
+                return no_response(Reason.CONNECTION_FAILED)
         try:
             return self._try(request, api_key, left)
         except ProtocolError:
-            return no_answer(Reason.CONNECTION_FAILED)
+            return no_response(Reason.CONNECTION_FAILED)
 
     def call(self, request: LoopsRequest, api_key: str) -> HttpCall:
-        """The request as it goes over the network."""
+        """Return the HTTP call for a request."""
         headers = {"Authorization": f"Bearer {api_key}", **_HEADERS, **request.headers}
         return HttpCall(request.method, self._root + request.path, encode_body(request.body), headers)
 
-    def _try(self, request: LoopsRequest, api_key: str, seconds: float) -> Answer:
+    def _try(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:
         try:
             raw = self._transport(*self.call(request, api_key), seconds)
         except ProtocolError:
             raise
-        except NewConnectionError:  # which urllib3 counts among the timeouts
-            return no_answer(Reason.CONNECTION_FAILED)
-        except NoAnswerInTime:
-            return no_answer(Reason.TIMEOUT)
+        except NewConnectionError:  # a subclass of urllib3's TimeoutError
+            return no_response(Reason.CONNECTION_FAILED)
+        except NoResponseInTime:
+            return no_response(Reason.TIMEOUT)
+        except UnreadableResponse:
+            return no_response(Reason.UNREADABLE_RESPONSE)
         except HTTPError:
-            return no_answer(Reason.CONNECTION_FAILED)
-        return read_answer(request, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
+            return no_response(Reason.CONNECTION_FAILED)
+        return read_response(request, raw.status, raw.body, raw.headers.get("x-ratelimit-remaining"))
 
 
 def encode_body(body: dict[str, Any]) -> bytes:
-    """The JSON of a request; a number too large for a double is null in it, as `JSON.stringify` writes it."""
+    """Return a body as JSON. A number too large for a double becomes null, as in `JSON.stringify`."""
     try:
         return to_json(body, inf_nan_mode="null")
-    except ValueError:  # half a surrogate pair, which UTF-8 cannot hold, or nested deeper than pydantic goes
+    except ValueError:  # half a surrogate pair, which UTF-8 cannot encode, or nested deeper than pydantic accepts
         return _encode_in_ascii(body)
 
 

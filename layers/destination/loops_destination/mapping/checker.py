@@ -1,40 +1,56 @@
-"""The check of a definition before anything is built from it: every fault is found, each at its place."""
+"""Checks a definition before it is compiled, and collects every problem with its place."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from loops_destination.errors import Fault, MappingError
+from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import is_falsy, length, type_name
-from loops_destination.mapping.registry import Registry, is_directive
 
 MAX_DEPTH = 64
-"""Levels of a definition; Segment's app nests a handful."""
+"""Levels of a definition; Segment's app nests a few."""
 
 MAX_VALUES = 20_000
-"""Values in a definition: far beyond any mapping that a person or an app writes."""
+"""Values in a definition: far more than any mapping that a person or an app writes."""
+
+
+Check = Callable[["Checker", Any, str], None]
+"""Reports the problems of a value at a place to the checker."""
+
+
+def is_directive(definition: Any) -> bool:
+    """Return True for an object with a key that starts with `@`, which Segment reserves for directives."""
+    return isinstance(definition, dict) and any(isinstance(key, str) and key[:1] == "@" for key in definition)
 
 
 class Checker:
-    """Goes through one definition and gathers its `faults`."""
+    """Walks through one definition and collects its `problems`; `checks` are the directives' checks by name."""
 
-    def __init__(self, directives: Registry) -> None:
-        self.faults: list[Fault] = []
-        self._directives = directives
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self.problems: list[Problem] = []
+        self._checks = checks
         self._depth = 0
         self._values = 0
 
-    def fault(self, place: str, message: str) -> None:
-        self.faults.append(Fault(place, message))
+    def problem(self, place: str, message: str) -> None:
+        """Record a problem."""
+        self.problems.append(Problem(place, message))
 
     def value(self, definition: Any, place: str) -> None:
-        """Checks any definition; raises `MappingError` where it is too large to go on, as one that holds itself is."""
+        """Check any definition; raise `MappingError` for one that is too large, such as one that contains itself."""
         self._values += 1
         self._depth += 1
         if self._depth > MAX_DEPTH or self._values > MAX_VALUES:
-            raise MappingError([*self.faults, Fault(place, f"the mapping is deeper than {MAX_DEPTH} or too large")])
+            raise MappingError(
+                [
+                    *self.problems,
+                    Problem(
+                        place, f"the mapping is deeper than {MAX_DEPTH} levels or has more than {MAX_VALUES:,} values"
+                    ),
+                ]
+            )
         if is_directive(definition):
             self._directive(definition, place)
         elif isinstance(definition, dict):
@@ -43,7 +59,7 @@ class Checker:
             for index, item in enumerate(definition):
                 self.value(item, f"{place}/{index}")
         elif not _is_scalar(definition):
-            self.fault(place, "must be a JSON value")
+            self.problem(place, "must be a JSON value")
         self._depth -= 1
 
     def _object(self, definition: dict[str, Any], place: str) -> None:
@@ -51,83 +67,79 @@ class Checker:
             if isinstance(key, str):
                 self.value(item, f"{place}/{key}")
             else:
-                self.fault(place, "must have strings as keys")
+                self.problem(place, "must have strings as keys")
 
     def _directive(self, definition: dict[str, Any], place: str) -> None:
         names = [key for key in definition if key != "_metadata"]
         if len(names) > 1:
-            self.fault(place, f"a directive must stand alone, beside at most _metadata, not among {len(names)} keys")
-        elif names[0] not in self._directives:
-            self.fault(place, f"there is no directive {names[0]}; there are {', '.join(self._directives)}")
+            self.problem(place, f"a directive must be the only key beside _metadata; this object has {len(names)}")
+        elif names[0] not in self._checks:
+            self.problem(place, f"unknown directive {names[0]}; use one of: {', '.join(self._checks)}")
         else:
-            self._directives[names[0]].check(self, definition[names[0]], f"{place}/{names[0]}")
-
-
-Check = Callable[[Checker, Any, str], None]
-"""What tells a checker the faults of a value at a place."""
+            self._checks[names[0]](self, definition[names[0]], f"{place}/{names[0]}")
 
 
 def any_value(checker: Checker, value: Any, place: str) -> None:
-    """A directive or any JSON value."""
+    """Check a value that may be any definition."""
     checker.value(value, place)
 
 
 def text_or_directive(checker: Checker, value: Any, place: str) -> None:
-    """A directive or a string."""
+    """Check a value that must be a string or a directive."""
     if is_directive(value):
         checker.value(value, place)
     elif not isinstance(value, str):
-        checker.fault(place, f"must be a string or a directive, not {type_name(value)}")
+        checker.problem(place, f"must be a string or a directive, not {type_name(value)}")
 
 
 def object_or_directive(checker: Checker, value: Any, place: str) -> None:
-    """A directive or an object."""
+    """Check a value that must be an object or a directive."""
     if isinstance(value, dict):
         checker.value(value, place)
     else:
-        checker.fault(place, f"must be an object or a directive, not {type_name(value)}")
+        checker.problem(place, f"must be an object or a directive, not {type_name(value)}")
 
 
 def truthy(checker: Checker, value: Any, place: str) -> None:
-    """Any definition but the falsy constants."""
+    """Check a value that may be any definition, except a falsy constant."""
     if is_falsy(value):
-        checker.fault(place, 'must not be null, false, 0 or ""')
+        checker.problem(place, 'must not be null, false, 0 or ""')
     else:
         checker.value(value, place)
 
 
 def boolean(checker: Checker, value: Any, place: str) -> None:
-    """`true` or `false`; no directive."""
+    """Check a value that must be `true` or `false`; a directive is not allowed."""
     if not isinstance(value, bool):
-        checker.fault(place, f"must be true or false, not {_kind(value)}")
+        checker.problem(place, f"must be true or false, not {_kind(value)}")
 
 
 def one_of(*words: str) -> Check:
-    """One of the words; no directive."""
+    """Return the check of a value that must be one of the words; a directive is not allowed."""
 
     def check(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, str) or value not in words:
-            checker.fault(place, f"must be {' or '.join(words)}")
+            checker.problem(place, f"must be {' or '.join(words)}")
 
     return check
 
 
 def text(shortest: int, longest: float = math.inf) -> Check:
-    """A string of so many UTF-16 units; no directive."""
+    """Return the check of a string with this length in UTF-16 units; a directive is not allowed."""
 
     def check(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, str):
-            checker.fault(place, f"must be a string, not {_kind(value)}")
+            checker.problem(place, f"must be a string, not {_kind(value)}")
         elif length(value) < shortest:
-            checker.fault(place, "must not be empty")
+            checker.problem(place, "must not be empty")
         elif length(value) > longest:
-            checker.fault(place, f"must have at most {longest} characters, not {length(value)}")
+            checker.problem(place, f"must have at most {longest} characters, not {length(value)}")
 
     return check
 
 
 def nullable(check: Check) -> Check:
-    """What `check` takes, or null."""
+    """Return the check of a value that may also be null."""
 
     def check_unless_null(checker: Checker, value: Any, place: str) -> None:
         if value is not None:
@@ -137,11 +149,11 @@ def nullable(check: Check) -> Check:
 
 
 def list_of(check: Check) -> Check:
-    """An array; each of its elements is checked."""
+    """Return the check of an array whose elements pass `check`."""
 
     def check_list(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, list):
-            checker.fault(place, f"must be an array, not {_kind(value)}")
+            checker.problem(place, f"must be an array, not {_kind(value)}")
             return
         for index, item in enumerate(value):
             check(checker, item, f"{place}/{index}")
@@ -150,20 +162,20 @@ def list_of(check: Check) -> Check:
 
 
 def options(fields: dict[str, Check], required: Iterable[str] = (), any_of: Iterable[str] = ()) -> Check:
-    """An object with the required fields, and one of `any_of` that is not falsy.
+    """Return the check of an object with the required fields, and with at least one of `any_of` that is not falsy.
 
-    Fields of other names are ignored, as Segment does, but what is in them must be free of faults.
+    Other fields are ignored, as they are at Segment, but must be valid definitions too.
     """
 
     def check(checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, dict) or is_directive(value):
-            checker.fault(place, f"must be an object, not {_kind(value)}")
+            checker.problem(place, f"must be an object, not {_kind(value)}")
             return
         missing = [name for name in required if name not in value]
         if missing:
-            checker.fault(place, f"must have {' and '.join(missing)}")
+            checker.problem(place, f"must have {' and '.join(missing)}")
         if any_of and all(is_falsy(value.get(name)) for name in any_of):
-            checker.fault(place, f"must have {' or '.join(any_of)}")
+            checker.problem(place, f"must have {' or '.join(any_of)}")
         for key, item in value.items():
             fields.get(key, any_value)(checker, item, f"{place}/{key}")
 

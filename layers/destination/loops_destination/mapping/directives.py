@@ -1,4 +1,4 @@
-"""The thirteen directives of Segment's mapping language, but for `@liquid`'s engine, which has its own module."""
+"""The thirteen directives of Segment's mapping language; the engine of `@liquid` has a package of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from loops_destination.errors import Fault, MappingError
+from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import (
     UNDEFINED,
     in_order,
@@ -18,7 +18,7 @@ from loops_destination.javascript import (
     scalar_text,
     type_name,
 )
-from loops_destination.mapping.builder import Builder, Constant, pipe, without_undefined
+from loops_destination.mapping.builder import Builder, Resolver
 from loops_destination.mapping.checker import (
     Checker,
     any_value,
@@ -32,15 +32,21 @@ from loops_destination.mapping.checker import (
     text_or_directive,
     truthy,
 )
-from loops_destination.mapping.registry import Registry, Resolver
+from loops_destination.mapping.registry import Registry
 from loops_destination.mapping.replacement import replacer
 from loops_destination.mapping.template import compile_template
-from loops_destination.paths import compile_path, keys_of
+from loops_destination.mapping.work import Charge, charge_at, charge_whole, steps
+from loops_destination.paths import compile_path
 
 _LONGEST_PATTERN = 10
 _LONGEST_LIQUID = 1000
 _LIQUID_TEXT = text(0, _LONGEST_LIQUID)
-_NOTHING = Constant(UNDEFINED)
+_PATH_CHARACTER = 3
+"""Units per character of a path from the event: splitting it takes longer than copying it."""
+_FLATTENED = 8
+"""Units per flattened value, beside the characters of its prefix."""
+_TAG = 50
+"""Units per tag of a template from the event, which is compiled for this event alone."""
 
 DIRECTIVES = Registry()
 
@@ -48,17 +54,31 @@ DIRECTIVES = Registry()
 @DIRECTIVES.directive("@path", text_or_directive)
 def _path(path: Any, place: str, builder: Builder) -> Resolver:
     if isinstance(path, str):
-        return builder.lookup(keys_of(path))
+        return compile_path(path)
     resolve_path = _text_of(path, place, builder)
-    return lambda event: compile_path(resolve_path(event))(event)
+    charge = charge_at(place)
+
+    def resolve(event: Any) -> Any:
+        path = resolve_path(event)
+        charge(_PATH_CHARACTER * len(path))
+        return compile_path(path)(event)
+
+    return resolve
 
 
 @DIRECTIVES.directive("@template", text_or_directive)
 def _template(template: Any, place: str, builder: Builder) -> Resolver:
+    charge = charge_at(place)
     if isinstance(template, str):
-        return compile_template(template, place)
+        return compile_template(template, charge)
     resolve_template = _text_of(template, place, builder)
-    return lambda event: compile_template(resolve_template(event), place)(event)
+
+    def resolve(event: Any) -> Any:
+        template = resolve_template(event)
+        charge(len(template) + _TAG * template.count("{{"))
+        return compile_template(template, charge)(event)
+
+    return resolve
 
 
 @DIRECTIVES.directive("@literal", any_value)
@@ -70,14 +90,13 @@ def _literal(definition: Any, place: str, builder: Builder) -> Resolver:
 def _if(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     test, holds = ("exists", _exists) if "exists" in choice else ("blank", _is_filled)
     subject = builder.value(choice[test], f"{place}/{test}")
-    then = builder.value(choice["then"], f"{place}/then") if "then" in choice else _NOTHING
-    otherwise = _NOTHING if is_falsy(choice.get("else")) else builder.value(choice["else"], f"{place}/else")
-    if isinstance(subject, Constant):
-        return then if holds(subject.value) else otherwise
-    finds_itself = test == "exists" and _is_plain_path(choice[test]) and choice[test] == choice.get("then")
-    if finds_itself and (isinstance(otherwise, Constant) or builder.is_lookup(otherwise)):
-        return builder.lookup(keys_of(choice[test]["@path"]), otherwise)
+    then = builder.value(choice["then"], f"{place}/then") if "then" in choice else _nothing
+    otherwise = _nothing if is_falsy(choice.get("else")) else builder.value(choice["else"], f"{place}/else")
     return lambda event: then(event) if holds(subject(event)) else otherwise(event)
+
+
+def _nothing(_event: Any) -> Any:
+    return UNDEFINED
 
 
 def _exists(value: Any) -> bool:
@@ -85,14 +104,10 @@ def _exists(value: Any) -> bool:
 
 
 def _is_filled(value: Any) -> bool:
-    """JavaScript's `value != ""`, under which an array counts as the text of its elements: `[]` and `[null]` equal `""`."""
+    """Return False for a falsy value and for an array that equals `""` in JavaScript, such as `[]` and `[null]`."""
     if not isinstance(value, list):
         return not is_falsy(value)
     return len(value) > 1 or any(_is_filled(item) if isinstance(item, (list, str)) else _exists(item) for item in value)
-
-
-def _is_plain_path(definition: Any) -> bool:
-    return isinstance(definition, dict) and isinstance(definition.get("@path"), str)
 
 
 @DIRECTIVES.directive(
@@ -101,10 +116,17 @@ def _is_plain_path(definition: Any) -> bool:
 )
 def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
-        return _NOTHING
+        return _nothing
     change = str.lower if choice["operator"] == "lower" else str.upper
-    subject = builder.value(choice["value"], f"{place}/value")
-    return pipe(subject, lambda value: change(value) if isinstance(value, str) else value)
+    charge = charge_at(place)
+
+    def changed(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        charge(len(value))
+        return change(value)
+
+    return _pipe(builder.value(choice["value"], f"{place}/value"), changed)
 
 
 @DIRECTIVES.directive(
@@ -124,14 +146,16 @@ def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
 )
 def _replace(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
-        return _NOTHING
+        return _nothing
     ignores_case, limit = choice.get("ignorecase", False), -1 if choice.get("global", True) else 1
-    replace = replacer(choice["pattern"], choice.get("replacement", ""), limit, ignores_case=ignores_case)
+    charge = charge_at(place)
+    replace = replacer(choice["pattern"], choice.get("replacement", ""), limit, charge, ignores_case=ignores_case)
     subject = builder.value(choice["value"], f"{place}/value")
     if not choice.get("pattern2"):
-        return pipe(subject, lambda value: replace(_replaceable_text(value)))
-    replace_again = replacer(choice["pattern2"], choice.get("replacement2") or "", limit, ignores_case=ignores_case)
-    return pipe(subject, lambda value: replace_again(replace(_replaceable_text(value))))
+        return _pipe(subject, lambda value: replace(_replaceable_text(value)))
+    replacement = choice.get("replacement2") or ""
+    replace_again = replacer(choice["pattern2"], replacement, limit, charge, ignores_case=ignores_case)
+    return _pipe(subject, lambda value: replace_again(replace(_replaceable_text(value))))
 
 
 def _replaceable_text(value: Any) -> str:
@@ -140,7 +164,7 @@ def _replaceable_text(value: Any) -> str:
 
 def _check_array_path(checker: Checker, value: Any, place: str) -> None:
     if not isinstance(value, list) or not value:
-        checker.fault(place, "must be an array of a path and, if wanted, the shape of an element")
+        checker.problem(place, "must be an array: a path and, optionally, the shape of an element")
         return
     text_or_directive(checker, value[0], f"{place}/0")
     for index, item in enumerate(value[1:], start=1):
@@ -151,19 +175,21 @@ def _check_array_path(checker: Checker, value: Any, place: str) -> None:
 def _array_path(choice: list[Any], place: str, builder: Builder) -> Resolver:
     path, shape = choice[0], choice[1] if len(choice) > 1 else None
     if isinstance(path, str):
-        return _shaped(builder.lookup(keys_of(path)), shape, f"{place}/1", builder)
-    inside = builder.keeping(math.inf)
-    return builder.settled(_shaped(inside.value(path, f"{place}/0"), shape, f"{place}/1", inside))
+        return _shaped(compile_path(path), shape, place, builder)
+    inside = builder.keeping_undefined()
+    return builder.cleaned(_shaped(inside.value(path, f"{place}/0"), shape, place, inside), charge_at(place))
 
 
 def _shaped(root: Resolver, shape: Any, place: str, builder: Builder) -> Resolver:
     if not isinstance(shape, dict) or not shape:
         return root
-    shaped = builder.for_each(shape, place)
+    shaped = builder.for_each(shape, f"{place}/1")
+    charge, steps_of_shape = charge_at(place), steps(shape)
 
     def resolve(event: Any) -> Any:
         value = root(event)
         if isinstance(value, list):
+            charge(len(value) * steps_of_shape)
             return shaped(value)
         return shaped([value]) if isinstance(value, dict) else value
 
@@ -178,21 +204,20 @@ def _shaped(root: Resolver, shape: Any, place: str, builder: Builder) -> Resolve
     ),
 )
 def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
-    inside = builder.keeping(1)
+    inside = builder.keeping_undefined()
     parts = [inside.value(part, f"{place}/objects/{index}") for index, part in enumerate(choice["objects"])]
     step = -1 if choice["direction"] == "left" else 1
+    charge = charge_at(place)
 
     def resolve(event: Any) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for part in [part(event) for part in parts][::step]:
-            if isinstance(part, dict):
-                merged |= part
-        if not builder.kept:
-            for key in [key for key, value in merged.items() if value is UNDEFINED]:
-                del merged[key]
+        objects = [value for part in parts if isinstance(value := part(event), dict)]
+        charge(sum(map(len, objects)))
+        for part in objects[::step]:
+            merged |= part
         return merged
 
-    return resolve
+    return builder.cleaned(resolve, charge)
 
 
 @DIRECTIVES.directive(
@@ -200,18 +225,28 @@ def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     options({"apply": object_or_directive, "mapping": object_or_directive}, required=("apply", "mapping")),
 )
 def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
-    inside = builder.keeping(math.inf)
+    inside = builder.keeping_undefined()
     apply = inside.value(choice["apply"], f"{place}/apply")
     mapping = inside.value(choice["mapping"], f"{place}/mapping")
+    charge = charge_at(place)
 
     def resolve(event: Any) -> Any:
         if event is UNDEFINED:
             event = {}
         if not isinstance(event, dict):
-            raise MappingError([Fault(place, f"can only transform an object, not {type_name(event)}")])
-        return mapping(without_undefined(apply(event)))
+            raise MappingError([Problem(place, f"can only transform an object, not {type_name(event)}")])
+        applied = apply(event)
+        charge_whole(applied, charge)
+        return mapping(_without_undefined(applied))
 
-    return builder.settled(resolve)
+    return builder.cleaned(resolve, charge)
+
+
+def _without_undefined(value: Any) -> Any:
+    """Return a copy whose objects have no undefined members; arrays keep theirs."""
+    if isinstance(value, dict):
+        return {key: _without_undefined(item) for key, item in value.items() if item is not UNDEFINED}
+    return [_without_undefined(item) for item in value] if isinstance(value, list) else value
 
 
 @DIRECTIVES.directive(
@@ -221,8 +256,10 @@ def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver
 def _flatten(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     separator = choice["separator"]
     containers = dict if not is_falsy(choice.get("omitArrays")) else (dict, list)
+    charge = charge_at(place)
 
     def gather(value: Any, prefix: str, flat: dict[str, Any]) -> dict[str, Any]:
+        charge(len(value) * (len(prefix) + _FLATTENED))
         for key, item in in_order(value) if isinstance(value, dict) else _numbered(value):
             name = prefix + key
             if isinstance(item, containers):
@@ -231,9 +268,15 @@ def _flatten(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
                 flat[name] = item
         return flat
 
-    subject = builder.keeping(math.inf).value(choice["value"], f"{place}/value")
-    flatten = pipe(subject, lambda value: gather(value, "", {}) if isinstance(value, containers) else {})
-    return flatten if builder.is_lookup(subject) else builder.settled(flatten)
+    # An event holds no `UNDEFINED`, so that a plain path, the usual case, needs no copy.
+    inside = builder if _is_plain_path(choice["value"]) else builder.keeping_undefined()
+    subject = inside.value(choice["value"], f"{place}/value")
+    flatten = _pipe(subject, lambda value: gather(value, "", {}) if isinstance(value, containers) else {})
+    return flatten if inside is builder else builder.cleaned(flatten, charge)
+
+
+def _is_plain_path(definition: Any) -> bool:
+    return isinstance(definition, dict) and isinstance(definition.get("@path"), str)
 
 
 def _numbered(array: list[Any]) -> Iterable[tuple[str, Any]]:
@@ -245,17 +288,25 @@ def _numbered(array: list[Any]) -> Iterable[tuple[str, Any]]:
     options({"mode": one_of("encode", "decode"), "value": truthy}, required=("mode", "value")),
 )
 def _json(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
-    subject = builder.value(choice["value"], f"{place}/value")
-    return pipe(subject, _encode if choice["mode"] == "encode" else _decode)
+    subject, charge = builder.value(choice["value"], f"{place}/value"), charge_at(place)
+    function = _encode if choice["mode"] == "encode" else _decode
+    return _pipe(subject, lambda value: function(value, charge))
 
 
-def _encode(value: Any) -> Any:
-    return UNDEFINED if value is UNDEFINED else json_text(value)
+def _encode(value: Any, charge: Charge) -> Any:
+    if value is UNDEFINED:
+        return value
+    if isinstance(value, str):
+        charge(len(value))
+    encoded = json_text(value)
+    charge(len(encoded))
+    return encoded
 
 
-def _decode(value: Any) -> Any:
+def _decode(value: Any, charge: Charge) -> Any:
     if not isinstance(value, str):
         return value
+    charge(len(value))
     try:
         return _DECODER.decode(value)
     except ValueError:
@@ -265,7 +316,7 @@ def _decode(value: Any) -> Any:
 def _integer(digits: str) -> int | None:
     try:
         return int(digits)
-    except ValueError:  # thousands of digits: infinite to JavaScript, which JSON cannot say
+    except ValueError:  # thousands of digits: infinite in JavaScript, null in its JSON
         return None
 
 
@@ -274,51 +325,62 @@ def _number(digits: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _no_json(word: str) -> Any:
+def _refuse_constant(word: str) -> Any:
     raise ValueError(word)
 
 
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_no_json)
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant)
 
 
 @DIRECTIVES.directive("@excludeWhenNull", any_value)
 def _exclude_when_null(definition: Any, place: str, builder: Builder) -> Resolver:
-    return pipe(builder.value(definition, place), lambda value: _without_nulls(value, builder.kept))
+    charge = charge_at(place)
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, dict):
+            charge_whole(value, charge)
+        return _without_nulls(value, keep=builder.keeps_undefined)
+
+    return _pipe(builder.value(definition, place), resolve)
 
 
 def _check_liquid(checker: Checker, value: Any, place: str) -> None:
     _LIQUID_TEXT(checker, value, place)
     if not isinstance(value, str) or length(value) > _LONGEST_LIQUID:
         return
-    from loops_destination.mapping import liquid  # noqa: PLC0415  few mappings need it, so no other pays for its import
+    from loops_destination.mapping import liquid  # noqa: PLC0415  the import would lengthen every cold start
 
     try:
         liquid.parse(value)
-    except liquid.LiquidFault as fault:
-        checker.fault(place, str(fault))
+    except liquid.LiquidProblem as problem:
+        checker.problem(place, str(problem))
 
 
 @DIRECTIVES.directive("@liquid", _check_liquid)
 def _liquid(template: str, place: str, _builder: Builder) -> Resolver:
-    from loops_destination.mapping import liquid  # noqa: PLC0415  as above
+    from loops_destination.mapping import liquid  # noqa: PLC0415  see `_check_liquid`
 
-    parsed = liquid.parse(template)
+    parsed, charge = liquid.parse(template), charge_at(place)
 
     def render(event: Any) -> str:
         try:
-            return join_surrogates(parsed.render(event))
+            return join_surrogates(parsed.render(event, charge))
         except liquid.LiquidError as error:
-            raise MappingError([Fault(place, str(error))]) from None
+            raise MappingError([Problem(place, str(error))]) from None
 
     return render
 
 
-def _without_nulls(value: Any, kept: float) -> Any:
+def _without_nulls(value: Any, *, keep: bool) -> Any:
     if value is None:
         return UNDEFINED
     if not isinstance(value, dict):
         return value
-    return {key: _without_nulls(item, kept - 1) for key, item in value.items() if kept > 0 or item is not None}
+    return {key: _without_nulls(item, keep=keep) for key, item in value.items() if keep or item is not None}
+
+
+def _pipe(resolver: Resolver, function: Callable[[Any], Any]) -> Resolver:
+    return lambda event: function(resolver(event))
 
 
 def _text_of(definition: Any, place: str, builder: Builder) -> Callable[[Any], str]:
@@ -327,7 +389,7 @@ def _text_of(definition: Any, place: str, builder: Builder) -> Callable[[Any], s
     def resolve_text(event: Any) -> str:
         value = resolve(event)
         if not isinstance(value, str):
-            raise MappingError([Fault(place, f"must resolve to a string, not to {type_name(value)}")])
+            raise MappingError([Problem(place, f"must resolve to a string, not to {type_name(value)}")])
         return value
 
     return resolve_text

@@ -1,28 +1,21 @@
-"""Templates: `Hi {{traits.name}}`, cut into text and getters when the mapping is built."""
+"""Templates such as `Hi {{traits.name}}`, compiled into pieces of text and getters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from loops_destination.errors import Fault, MappingError
 from loops_destination.javascript import UNDEFINED, join_surrogates, json_text, scalar_text, trim
-from loops_destination.mapping.builder import Constant
-from loops_destination.mapping.registry import Resolver
+from loops_destination.mapping.builder import Resolver
+from loops_destination.mapping.work import LIMIT, Charge
 from loops_destination.paths import getter, split
 
-MAX_LENGTH = 4_000_000
-"""Characters of a rendered template: one that an event brought along could repeat the event's longest value."""
 
-
-def compile_template(template: str, place: str) -> Resolver:
-    """What fills in the tags; a value is never read as a template itself, whatever braces it holds.
-
-    Resolving raises `MappingError`, with the place, where the text becomes longer than `MAX_LENGTH`.
-    """
+def compile_template(template: str, charge: Charge) -> Resolver:
+    """Return a resolver that fills in the tags; braces in a value are plain text, never a tag."""
     *tags, (tail, _) = _tags(template)
     if not tags:
-        return Constant(tail)
+        return lambda _event: tail
     slots = [(text, getter(split(trim(name)))) for text, name in tags]
 
     def render(event: Any) -> str:
@@ -34,8 +27,9 @@ def compile_template(template: str, place: str) -> Resolver:
             rendered += text
             rendered += shown
             size += len(shown)
-            if size > MAX_LENGTH:
-                raise MappingError([Fault(place, "the text becomes too long")])
+            if size > LIMIT:
+                break
+        charge(size)
         return join_surrogates(rendered + tail)
 
     return render
@@ -48,7 +42,7 @@ def _shown(value: Any) -> str:
 
 
 def _tags(template: str) -> Iterator[tuple[str, str]]:
-    """Each tag's name after the text before it, then the text after the last; three braces go before two."""
+    """Yield (text before, name) for each tag, then (text after the last, ""); three braces go before two."""
     for outer, name in _tags_in(template, 3):
         *inner, (text, _) = _tags_in(outer, 2)
         yield from inner

@@ -1,11 +1,13 @@
-"""Subscriptions: when a trigger matches, an action is taken with what a mapping makes of the event.
+"""Subscriptions: a trigger chooses events, a mapping reads them, an action sends the result to Loops.
 
-Segment's app calls them mappings. Source of their shape: Segment's Public API, `GET /destinations/{id}/subscriptions`.
+Segment's app calls a subscription a mapping. Its shape is that of Segment's Public API,
+`GET /destinations/{id}/subscriptions`.
 """
 
 from __future__ import annotations
 
-from loops_destination.subscriptions.document import load_subscriptions
+from loops_destination.subscriptions.document import Entry, load_entries, load_subscriptions
+from loops_destination.subscriptions.strict_json import read_json
 from loops_destination.subscriptions.subscription import Subscription
 
-__all__ = ["Subscription", "load_subscriptions"]
+__all__ = ["Entry", "Subscription", "load_entries", "load_subscriptions", "read_json"]

@@ -1,102 +1,105 @@
-"""The file of subscriptions, as a team writes it or Segment's Public API answers it."""
+"""The document of subscriptions: the mappings file that a team writes, or an answer of Segment's Public API."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import Any
 
-from loops_destination.errors import Fault, SubscriptionsError
-from loops_destination.subscriptions.definition import identity, quoted
+from loops_destination.errors import InvalidJson, Problem, SubscriptionsError
+from loops_destination.subscriptions.definition import identity, quoted, well_typed
+from loops_destination.subscriptions.strict_json import read_json
 from loops_destination.subscriptions.subscription import Subscription
 
-MAX_SUBSCRIPTIONS = 50  # as many as a destination of Segment can have
+MAX_SUBSCRIPTIONS = 50
+"""Segment's limit for one destination."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A subscription of a document.
+
+    `place` is its path in the document, such as `/subscriptions/0`. `written` holds the keys that the document gives a
+    value, in the document's words: `actionSlug` and `settings`, or `action` and `mapping`.
+    """
+
+    place: str
+    written: dict[str, Any]
+    subscription: Subscription
 
 
 def load_subscriptions(text: str | bytes) -> list[Subscription]:
-    """The subscriptions of a JSON document, in its order.
+    """Return the subscriptions of a JSON document in its order; `SubscriptionsError` as `load_entries`."""
+    return [entry.subscription for entry in load_entries(text)]
 
-    It is the answer of Segment's API (`{"data": {"subscriptions": […]}}`), the list in it, or our own file
-    (`{"subscriptions": […]}`). `SubscriptionsError` tells every fault of every subscription, each with its path in the
-    document and what the subscription is called.
+
+def load_entries(text: str | bytes) -> list[Entry]:
+    """Return the entries of a JSON document in its order.
+
+    The document is an answer of Segment's API (`{"data": {"subscriptions": […]}}`), the list in it, or a mappings file
+    (`{"subscriptions": […]}`). `SubscriptionsError` holds every problem of every subscription, with its path in the
+    document and the subscription's id and name.
     """
     definitions, place = _definitions(_parsed(text))
-    faults = [*_faults_of_number(definitions, place), *_faults_of_identities(definitions, place)]
-    subscriptions = []
+    problems = [*_problems_of_number(definitions, place), *_problems_of_identities(definitions, place)]
+    entries = []
     for index, definition in enumerate(definitions):
         try:
-            subscriptions.append(Subscription.from_json(definition))
+            subscription = Subscription.from_json(definition)
+            entries.append(Entry(f"{place}/{index}", well_typed(definition), subscription))
         except SubscriptionsError as error:
             label = _label(definition)
-            faults += [Fault(f"{place}/{index}{fault.path}", f"{label}{fault.message}") for fault in error.faults]
-    if faults:
-        raise SubscriptionsError(faults)
-    return subscriptions
+            problems += [
+                Problem(f"{place}/{index}{problem.path}", f"{label}{problem.message}") for problem in error.problems
+            ]
+    if problems:
+        raise SubscriptionsError(problems)
+    return entries
 
 
 def _parsed(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode()
-        # Some editors begin a file with a byte order mark, which is no JSON.
-        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        return read_json(text.removeprefix("\ufeff"))  # some editors begin a file with a byte order mark
     except UnicodeDecodeError as error:
-        fault = f"the document is not UTF-8, at byte {error.start}"
-    except json.JSONDecodeError as error:
-        fault = f"the document is not JSON: {error.msg}, at line {error.lineno}, column {error.colno}"
-    except ValueError:  # Python converts no integer of more than 4,300 digits
-        fault = "the document has a number that is too long"
-    except RecursionError:
-        fault = "the document is nested too deeply"
-    raise SubscriptionsError([Fault("", fault)])
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of its members; a key given twice is refused, for either value could be meant."""
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        times = Counter(key for key, _ in pairs)
-        repeated = [Fault("", f"an object has the key {quoted(key)} more than once") for key in value if times[key] > 1]
-        raise SubscriptionsError(repeated)
-    return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise SubscriptionsError([Fault("", f"the document is not JSON: {name} is no JSON value")])
+        raise SubscriptionsError([Problem("", f"the document is not UTF-8, at byte {error.start}")]) from None
+    except InvalidJson as error:
+        raise SubscriptionsError([Problem("", f"the document is invalid: {error}")]) from None
 
 
 def _definitions(document: Any) -> tuple[list[Any], str]:
-    """The list in a document, and its place there."""
+    """Return the list of definitions and its path in the document."""
     place = ""
     for key in ("data", "subscriptions"):
         if isinstance(document, dict) and key in document:
             _refuse_page(document.get("pagination"), place)
             document, place = document[key], f"{place}/{key}"
     if not isinstance(document, list):
-        raise SubscriptionsError([Fault(place, 'must be a list of subscriptions, or {"subscriptions": […]}')])
+        raise SubscriptionsError([Problem(place, 'must be a list of subscriptions, or {"subscriptions": […]}')])
     return document, place
 
 
 def _refuse_page(pagination: Any, place: str) -> None:
-    """Segment's API answers long lists in pages; one of several would leave out subscriptions without a word."""
+    """Refuse one page of several: Segment's API pages long lists, and the other pages would be missing silently."""
     if isinstance(pagination, dict) and (pagination.get("next") or pagination.get("previous")):
-        raise SubscriptionsError(
-            [Fault(f"{place}/pagination", "tells of more pages: ask for all with pagination.count")]
-        )
+        message = "there are more pages; ask Segment's API for all subscriptions with pagination.count"
+        raise SubscriptionsError([Problem(f"{place}/pagination", message)])
 
 
-def _faults_of_number(definitions: list[Any], place: str) -> Iterator[Fault]:
+def _problems_of_number(definitions: list[Any], place: str) -> Iterator[Problem]:
     if len(definitions) > MAX_SUBSCRIPTIONS:
-        yield Fault(place, f"has {len(definitions)} subscriptions; there can be {MAX_SUBSCRIPTIONS}")
+        yield Problem(place, f"has {len(definitions)} subscriptions; at most {MAX_SUBSCRIPTIONS} are allowed")
 
 
-def _faults_of_identities(definitions: list[Any], place: str) -> Iterator[Fault]:
+def _problems_of_identities(definitions: list[Any], place: str) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, known_as in enumerate(map(identity, definitions)):
         if known_as and first.setdefault(known_as, index) != index:
             other = f"{place}/{first[known_as]}"
-            yield Fault(f"{place}/{index}", f"is called {quoted(known_as)}, as {other} is: give each its own id")
+            yield Problem(
+                f"{place}/{index}", f"is identified as {quoted(known_as)}, like {other}; give each an id of its own"
+            )
 
 
 def _label(definition: Any) -> str:

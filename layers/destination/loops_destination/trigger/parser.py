@@ -1,6 +1,7 @@
-"""Reads a trigger: one method for each rule of the grammar, with the rule, in Wirth's notation, as its docstring.
+"""Parses a trigger: each rule of the grammar is a method, with the rule in Wirth's notation as its docstring.
 
-`and` and `or` have no precedence: Segment lets the last of them decide for all, so a mixture has no meaning to keep.
+`and` and `or` have no precedence and cannot be mixed without parentheses. Segment takes the last of them for all, which
+nobody means.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from decimal import Decimal
 
 from loops_destination.errors import TriggerError
 from loops_destination.javascript import scalar_text
-from loops_destination.trigger.faults import fault, printable
-from loops_destination.trigger.nodes import (
+from loops_destination.trigger.conditions import (
     COMPARISONS,
     Compared,
     Condition,
@@ -26,12 +26,14 @@ from loops_destination.trigger.nodes import (
     Number,
     Scalar,
 )
+from loops_destination.trigger.problems import printable, problem
 from loops_destination.trigger.tokenizer import Token, tokenize
 
-# In characters: the longest text that Segment's own lexer takes; about 3,000 conditions.
 MAX_LENGTH = 100_000
-# Groups inside groups: reading and asking take a few stack frames for each, of the 1,000 that Python allows by default.
+"""Characters: the limit of Segment's own lexer, about 3,000 conditions."""
+
 MAX_DEPTH = 32
+"""Groups inside groups. Each takes a few of the 1,000 stack frames that Python allows by default."""
 
 PLAIN_FIELDS = ("type", "event", "name", "userId")
 OBJECT_FIELDS = ("properties", "traits", "context")
@@ -43,19 +45,19 @@ _PIECE = re.compile(r"(?P<dot>[ \t\r\n]*+\.[ \t\r\n]*+)|\\?\[(?P<index>[0-9]++)\
 
 
 def parse(expression: str) -> Node:
-    """The trigger as nodes; `TriggerError` when it is none."""
+    """Return the trigger as a tree of conditions; `TriggerError` with the position of the problem."""
     if not isinstance(expression, str):
-        raise TriggerError('a trigger is a text, such as "type = \\"track\\""')
+        raise TriggerError('a trigger must be text, such as "type = \\"track\\""')
     if len(expression) > MAX_LENGTH:
         message = (
-            f"a trigger has at most {MAX_LENGTH:,} characters, this one {len(expression):,}: use two subscriptions"
+            f"a trigger can have {MAX_LENGTH:,} characters, this one has {len(expression):,}: use two subscriptions"
         )
-        raise fault(expression, MAX_LENGTH, message)
+        raise problem(expression, MAX_LENGTH, message)
     return Parser(expression, tokenize(expression)).trigger()
 
 
 class Parser:
-    """One pass over the tokens, from left to right, never back."""
+    """A parser that reads the tokens once, from left to right."""
 
     def __init__(self, expression: str, tokens: Sequence[Token]) -> None:
         self._expression = expression
@@ -66,10 +68,12 @@ class Parser:
     def trigger(self) -> Node:
         """Trigger = Expression end."""
         if self._next.kind == "end":
-            raise self._fault('the trigger is empty, so nothing would match: write a condition, such as type = "track"')
+            raise self._problem(
+                'the trigger is empty and would match nothing: write a condition, such as type = "track"'
+            )
         node = self.expression()
         if self._next.kind == "close":
-            raise self._fault("this `)` closes nothing: take it out, or put a `(` before it")
+            raise self._problem("this `)` has no `(`: remove it, or write a `(` before it")
         self._take("end", _advice_on_case(self._next.text) or "write `and` or `or` here")
         return node
 
@@ -78,9 +82,7 @@ class Parser:
         parts, joiner = [self.primary()], self._next.text
         while self._next.kind == "joiner":
             if self._next.text != joiner:
-                raise self._fault(
-                    "`and` and `or` are mixed: put parentheses around what belongs together, as in (… and …) or …"
-                )
+                raise self._problem("`and` and `or` are mixed: group them with parentheses, as in (… and …) or …")
             self._take("joiner")
             parts.append(self.primary())
         return Group(joiner, tuple(parts)) if len(parts) > 1 else parts[0]
@@ -97,12 +99,12 @@ class Parser:
         """Group = "(" Expression ")"."""
         opening = self._take("open")
         if self._depth == MAX_DEPTH:
-            raise self._fault(f"groups can be {MAX_DEPTH} deep: write it with fewer parentheses", opening)
+            raise self._problem(f"groups can be nested {MAX_DEPTH} deep: use fewer parentheses", opening)
         self._depth += 1
         node = self.expression()
         self._depth -= 1
         if self._next.kind == "end":
-            raise self._fault("this `(` is never closed: put a `)` at its end", opening)
+            raise self._problem("this `(` is never closed: write a `)` at its end", opening)
         self._take("close", _advice_on_case(self._next.text) or "write `and`, `or` or `)` here")
         return node
 
@@ -111,7 +113,7 @@ class Parser:
         negated = self._next.kind == "not"
         if negated:
             self._take("not")
-        function = self._take("function", "`!` goes before contains or match alone; elsewhere, write !=").text
+        function = self._take("function", "`!` can only come before contains or match; elsewhere, write !=").text
         usage = f'write {function}(field, "text")'
         self._take("open", usage)
         field = self.field()
@@ -122,8 +124,8 @@ class Parser:
         if function == "contains":
             return Containing(field, text, negated)
         if text.count("*") != 1 or not (text.startswith("*") or text.endswith("*")):
-            raise self._fault(
-                'match takes one *, at the end or the start: "text*" or "*text"; else, use contains', token
+            raise self._problem(
+                'match needs exactly one *, at the end or the start: "text*" or "*text"; otherwise use contains', token
             )
         return Matching(field, text, negated)
 
@@ -132,22 +134,22 @@ class Parser:
         field = self.field()
         operator = self._take(
             "operator",
-            f"after a field comes =, !=, <, <=, > or >=; {printable(str(field)[:40])} != null asks whether it is there",
+            f"write =, !=, <, <=, > or >= after a field; to test that it exists, write {printable(str(field)[:40])} != null",
         ).text
         if operator in COMPARISONS:
             return Compared(field, operator, self.number())
         return Equal(field, _expected(field, self.literal()), negated=operator == "!=")
 
     def field(self) -> Field:
-        """Field = PlainField | ObjectField Name { Name }; a name follows a dot, an index stands in brackets."""
-        token = self._take("field", f"a condition begins with a field: {KNOWN_FIELDS}")
+        """Field = PlainField | ObjectField Name { Name }, where a name is written .name or [index]."""
+        token = self._take("field", f"a condition must begin with a field: {KNOWN_FIELDS}")
         field = Field(_path(token.text))
         if field.root in PLAIN_FIELDS and len(field.path) > 1:
-            raise self._fault(f"nothing can follow {field.root}: it has no parts", token)
+            raise self._problem(f"{field.root} has no fields of its own: remove what follows it", token)
         if field.root in OBJECT_FIELDS and len(field.path) == 1:
-            raise self._fault(f"a name must follow: {field.root}.…", token)
+            raise self._problem(f"write a name after it: {field.root}.…", token)
         if field.root not in PLAIN_FIELDS + OBJECT_FIELDS:
-            raise self._fault(_advice_on_field(token.text), token)
+            raise self._problem(_advice_on_field(token.text), token)
         return field
 
     def literal(self) -> Scalar:
@@ -161,33 +163,35 @@ class Parser:
             self._take("number")
             return self._number(token.text, token)
         if token.kind == "field":
-            in_quotes = f'text stands in quotes: "{printable(token.text[:40])}"'
-            raise self._fault(_advice_on_case(token.text) or in_quotes)
-        raise self._fault('here must stand a "text", a number, true, false or null')
+            in_quotes = f'write text in quotes: "{printable(token.text[:40])}"'
+            raise self._problem(_advice_on_case(token.text) or in_quotes)
+        raise self._problem('write a "text", a number, true, false or null here')
 
     def text(self) -> str:
-        """Text = text | number | "true" | "false"; what is no text counts as the text of its value."""
+        """Text = text | number | "true" | "false"; numbers and booleans are taken as their text."""
         token = self._next
         value = self.literal()
         if value is None:
-            raise self._fault('write a "text" in quotes; for null, write field = null or field != null', token)
+            raise self._problem(
+                'write a "text" in quotes; to test for null, write field = null or field != null', token
+            )
         return scalar_text(value)
 
     def number(self) -> Number:
-        """Number = number; Segment takes it in quotes as well."""
+        """Number = number | text; Segment also takes a number in quotes."""
         token = self._next
         text = token.text if token.kind == "number" else token.text[1:-1].strip()
         if token.kind not in {"number", "text"} or not re.fullmatch(r"[+-]?[0-9]++(?:\.[0-9]++)?", text):
-            raise self._fault("<, <=, > and >= compare numbers: write one, such as 5, -3 or 0.5")
+            raise self._problem("<, <=, > and >= compare numbers: write a number, such as 5, -3 or 0.5")
         self._take(token.kind)
         return self._number(text, token)
 
     def _number(self, text: str, token: Token) -> Number:
         double = float(text)
         if math.isinf(double):
-            raise self._fault("no event holds a number this large: write it as a text in quotes", token)
+            raise self._problem("no event can contain a number this large: write it as text in quotes", token)
         if "." not in text:
-            return int(Decimal(text))  # exact, and of any length, where int() refuses 4,300 digits
+            return int(Decimal(text))  # int(text) refuses more than 4,300 digits
         return int(double) if double.is_integer() else double
 
     @property
@@ -197,12 +201,12 @@ class Parser:
     def _take(self, kind: str, otherwise: str = "") -> Token:
         token = self._next
         if token.kind != kind:
-            raise self._fault(otherwise)
+            raise self._problem(otherwise)
         self._at += 1
         return token
 
-    def _fault(self, message: str, token: Token | None = None) -> TriggerError:
-        return fault(self._expression, (token or self._next).position, message)
+    def _problem(self, message: str, token: Token | None = None) -> TriggerError:
+        return problem(self._expression, (token or self._next).position, message)
 
 
 def _path(text: str) -> tuple[str, ...]:
@@ -218,7 +222,7 @@ def _path(text: str) -> tuple[str, ...]:
 
 
 def _expected(field: Field, value: Scalar) -> Scalar:
-    """What `=` compares with: the plain fields hold text, so a number stands for its text, as it does at Segment."""
+    """Return the value that `=` compares with; a plain field holds text, so a number becomes text, as at Segment."""
     if field.root in OBJECT_FIELDS or value is None or isinstance(value, str):
         return value
     if field.root == "userId" and isinstance(value, bool):
@@ -229,8 +233,8 @@ def _expected(field: Field, value: Scalar) -> Scalar:
 def _advice_on_field(word: str) -> str:
     if word.lower() == "not":
         return "there is no `not`: write !=, !contains or !match"
-    return _advice_on_case(word) or f"there is no such field: the fields are {KNOWN_FIELDS}"
+    return _advice_on_case(word) or f"unknown field; use one of: {KNOWN_FIELDS}"
 
 
 def _advice_on_case(word: str) -> str:
-    return f"keywords are written in small letters: {word.lower()}" if word.lower() in KEYWORDS - {word} else ""
+    return f"write keywords in lower case: {word.lower()}" if word.lower() in KEYWORDS - {word} else ""

@@ -1,17 +1,15 @@
-"""Cuts a trigger into tokens: one table for what the language knows, one for what people write instead."""
+"""Splits a trigger into tokens, with one table of the language and one of common mistakes."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from loops_destination.trigger.faults import fault
+from loops_destination.trigger.problems import problem
 
-# A keyword is one only when the name ends with it: `order` does not begin with `or`.
+# A keyword ends where a name would: `order` does not begin with `or`.
 _END_OF_NAME = r"(?![A-Za-z0-9_\\.\[-])"
 
-# In this order; the first that fits is taken. No rule can read the same characters in two ways, so each is read a fixed
-# number of times, whatever stands there.
 RULES = {
     "blank": r"[ \t\r\n]++",
     "joiner": rf"(?:and|or){_END_OF_NAME}",
@@ -26,17 +24,21 @@ RULES = {
     "close": r"\)",
     "comma": r",",
 }
+"""The kinds of tokens; the first that matches is taken.
+
+None can match the same characters in two ways, so that the time is linear in the length of the text.
+"""
 
 MISTAKES = {
-    r"[\"']": "this text has no closing quote; a text has no escapes, so one with a \" in it stands in '…'",
-    r"[\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019`]": "text stands in straight quotes: \"…\" or '…'",
-    r"[=!<>~]+": "there is no such operator: write =, !=, <, <=, > or >=",
+    r"[\"']": "this text has no closing quote; there are no escapes, so write a text that contains \" in '…'",
+    r"[\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019`]": "write text in straight quotes: \"…\" or '…'",
+    r"[=!<>~]+": "unknown operator; use one of: =, !=, <, <=, >, >=",
     r"&+": "write `and`",
     r"\|+": "write `or`",
-    r"[+-]|\.?[0-9]": "a number is written in digits alone, such as 5, -3 or 0.5",
-    r"[.\[\]]": "a dot stands between two names and brackets around an index, as in properties.products[0].sku",
-    r"\\": "nothing follows the `\\`",
-    r"(?s:.)": "this character means nothing here: in a name it needs a `\\` before it, and text stands in quotes",
+    r"[+-]|\.?[0-9]": "write a number with digits alone, such as 5, -3 or 0.5",
+    r"[.\[\]]": "write a dot between two names and brackets around an index, as in properties.products[0].sku",
+    r"\\": "a `\\` must be followed by a character",
+    r"(?s:.)": "unexpected character: write a `\\` before it in a name, or put text in quotes",
 }
 
 _TOKEN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in RULES.items()), re.DOTALL)
@@ -44,7 +46,7 @@ _TOKEN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in RULES
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of a trigger: a key of `RULES` or `"end"`, the characters as they stand, and their offset."""
+    """A piece of a trigger: its kind (a key of `RULES`, or `"end"`), its characters, and their offset."""
 
     kind: str
     text: str
@@ -52,12 +54,12 @@ class Token:
 
 
 def tokenize(expression: str) -> list[Token]:
-    """The tokens without the blanks, closed by one of kind `"end"`; `TriggerError` where no rule fits."""
+    """Return the tokens without the blanks, and one of kind `"end"` after them; `TriggerError` where no rule matches."""
     tokens, position = [], 0
     while position < len(expression):
         found = _TOKEN.match(expression, position)
         if found is None:
-            raise fault(expression, position, _advice(expression, position))
+            raise problem(expression, position, _advice(expression, position))
         kind = str(found.lastgroup)
         if kind != "blank":
             tokens.append(Token(kind, found.group(), position))

@@ -1,19 +1,19 @@
-"""A trigger, compiled once and then asked of every event."""
+"""A compiled trigger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from loops_destination.trigger.nodes import Finding
+from loops_destination.trigger.conditions import Finding
 from loops_destination.trigger.parser import parse
 
 
 class Trigger:
-    """An expression such as `type = "track" and event = "Order Completed"`; `TriggerError` when it is none.
+    """An expression such as `type = "track" and event = "Order Completed"`, compiled once and used for every event.
 
-    `matches(event)` tells whether it holds, of any JSON value, and never raises. `str()` is the expression in its
-    canonical form: parsed again, it matches the same events and prints the same.
+    The constructor raises `TriggerError`. `matches(event)` returns a boolean for any JSON value, and never raises.
+    `str()` returns the expression in canonical form, which compiles to an equal trigger.
     """
 
     __slots__ = ("_node", "matches")
@@ -22,11 +22,11 @@ class Trigger:
 
     def __init__(self, expression: str) -> None:
         self._node = parse(expression)
-        # The compiled function itself, not a method around it: most events are asked this and nothing else.
+        # The compiled function itself, without a method around it: for most events nothing else runs.
         self.matches = self._node.predicate()
 
     def explain(self, event: Any) -> tuple[Finding, ...]:
-        """What every condition came to, in the order of the text, and which of them the outcome rests on."""
+        """Return the result of every condition, in the order of the text, with those that decided the trigger's result."""
         return tuple(self._node.findings(event, decides=True))
 
     def __str__(self) -> str:

@@ -1,10 +1,10 @@
 """Liquid as Segment's `@liquid` runs it: LiquidJS's dialect, without the tags and filters that Segment disables.
 
-An engine of its own, because the dialect is JavaScript's down to how values compare, count and print, and because the
-work of a template has to be bounded: every value that is made or read spends from one budget.
+It is an engine of its own for two reasons: in this dialect values compare, count and print by JavaScript's rules, and the
+work of a template is charged to the budget of the whole mapping.
 """
 
-from loops_destination.mapping.liquid.parser import LiquidFault, parse
+from loops_destination.mapping.liquid.liquid_parser import LiquidProblem, parse
 from loops_destination.mapping.liquid.scope import LiquidError
 
-__all__ = ["LiquidError", "LiquidFault", "parse"]
+__all__ = ["LiquidError", "LiquidProblem", "parse"]

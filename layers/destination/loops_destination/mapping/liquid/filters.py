@@ -1,4 +1,4 @@
-"""The filters by name. Each is a function of the value and what is written after the colon; none changes its input."""
+"""The filters by name. Each is a function of the value and the arguments after the colon; none changes its input."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from loops_destination.javascript import (
     split_surrogates,
     trim,
 )
-from loops_destination.mapping.liquid import dates
-from loops_destination.mapping.liquid.scope import BUDGET, LiquidError
+from loops_destination.mapping.liquid import date_filter
+from loops_destination.mapping.liquid.scope import LiquidError
 from loops_destination.mapping.liquid.values import (
     Word,
     bounded,
@@ -64,6 +64,9 @@ DISABLED_FILTERS = frozenset(
 )
 
 _LARGEST_EXACT = 2**53 - 1
+_WIDEST_INDENT = 10
+_KEY_CHARACTER = 2
+"""Units a character of a property's name, for each element: every key is a step."""
 _SPACES = re.compile(f"[{WHITESPACE}]+")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"}
 _ESCAPES = {ord(character): entity for character, entity in _ENTITIES.items()}
@@ -86,12 +89,6 @@ _ACCENTS = {
 }  # fmt: skip
 
 
-def _limited(size: float) -> None:
-    """Raises before a text is made that would not fit the budget."""
-    if size > BUDGET:
-        raise LiquidError("the template makes too long a text")
-
-
 def _given(argument: Any, default: Any) -> Any:
     return default if argument is UNDEFINED else argument
 
@@ -102,14 +99,14 @@ def _elements(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-# Numbers: JavaScript's arithmetic, but for integers, which stay exact as long as they print in full.
+# Numbers: JavaScript's arithmetic, except that integers stay exact while JavaScript would print them in full.
 
 
 def _arithmetic(function: Callable[..., float]) -> Callable[..., float]:
     def compute(*operands: Any) -> float:
         try:
             return bounded(function(*map(number, operands)))
-        except (ValueError, OverflowError, TypeError):  # infinities that cancel out, or an operand left out
+        except (ValueError, OverflowError, TypeError):  # infinities that cancel out, or a missing operand
             return math.nan
 
     return compute
@@ -157,7 +154,7 @@ def _shifted(value: float, digits: float) -> float:
 
 
 def _text_filter(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter of texts: all that it is given is printed first, what is missing as nothing."""
+    """Return a filter of texts: the value and the arguments are converted to text first, missing ones to `""`."""
 
     def apply(value: Any = "", *arguments: Any) -> Any:
         return function(shown(value), *map(shown, arguments))
@@ -167,7 +164,7 @@ def _text_filter(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _append(text: str, *endings: str) -> str:
     if len(endings) != 1:
-        raise LiquidError("append and prepend take one text")
+        raise LiquidError("append and prepend need exactly one text")
     return text + endings[0]
 
 
@@ -181,11 +178,7 @@ def _capitalized(text: str) -> str:
 
 
 def _replace(text: str, pattern: str = "", replacement: str = "", *_: str) -> str:
-    if not pattern:
-        _limited(length(text) * len(replacement))
-        return replacement.join(split_surrogates(text))
-    _limited(text.count(pattern) * len(replacement))
-    return text.replace(pattern, replacement)
+    return text.replace(pattern, replacement) if pattern else replacement.join(split_surrogates(text))
 
 
 def _replace_first(text: str, pattern: str = "", replacement: str = "", *_: str) -> str:
@@ -193,7 +186,7 @@ def _replace_first(text: str, pattern: str = "", replacement: str = "", *_: str)
 
 
 def _replace_last(text: str, pattern: str = "", replacement: str = "", *_: str) -> str:
-    # From behind, because Python's search for the last place takes time in proportion to both lengths multiplied.
+    # Reversed, because the time of Python's `rfind` is proportional to the product of both lengths.
     return text[::-1].replace(pattern[::-1], replacement[::-1], 1)[::-1]
 
 
@@ -204,11 +197,25 @@ def _split(text: str, separator: str = "", *_: str) -> list[str]:
     return parts
 
 
+def _strip_at(*, start: bool = False, end: bool = False) -> Callable[..., str]:
+    def strip(text: str, characters: str = "", *_: str) -> str:
+        # The time of Python's `strip` is proportional to the product of both lengths.
+        stripped = frozenset(characters or WHITESPACE)
+        first, last = 0, len(text)
+        while start and first < last and text[first] in stripped:
+            first += 1
+        while end and first < last and text[last - 1] in stripped:
+            last -= 1
+        return text[first:last]
+
+    return strip
+
+
 def _truncate(value: Any, size: Any = UNDEFINED, ending: Any = UNDEFINED, *_: Any) -> Any:
     text, size, ending = shown(value), number(_given(size, 50)), shown(_given(ending, "..."))
     if len(text) <= size:
         return value
-    return text[: max(math.ceil(size) - len(ending), 0)] + ending
+    return text[: math.ceil(max(size - len(ending), 0))] + ending
 
 
 def _truncate_words(value: Any, count: Any = UNDEFINED, ending: Any = UNDEFINED, *_: Any) -> str:
@@ -245,7 +252,7 @@ def _strip_html(text: str, *_: str) -> str:
             if end >= 0:
                 position = end + len(closer)
                 break
-            blocks.remove((opener, closer))  # it is closed nowhere further on either
+            blocks.remove((opener, closer))  # it is not closed further on either
         if position == start:
             break
     return "".join(pieces) + text[position:]
@@ -282,7 +289,7 @@ def _quoted(text: str, kept: str) -> str:
     try:
         return quote(text, safe=kept)
     except UnicodeEncodeError:
-        raise LiquidError("half a character cannot be written in a URL") from None
+        raise LiquidError("half of a surrogate pair cannot be written in a URL") from None
 
 
 def _url_encode(text: str, *_: str) -> str:
@@ -300,11 +307,11 @@ def _uri_escape(text: str, *_: str) -> str:
 def _url_decode(text: str, *_: str) -> str:
     def decoded(match: re.Match[str]) -> str:
         if match.group() == "%":
-            raise LiquidError("what follows a % is no byte")
+            raise LiquidError("the characters after a % are not a byte")
         try:
             return unquote_to_bytes(match.group()).decode()
         except UnicodeDecodeError:
-            raise LiquidError("the bytes are no UTF-8") from None
+            raise LiquidError("the bytes are not UTF-8") from None
 
     return _ENCODED.sub(decoded, text.replace("+", " "))
 
@@ -321,7 +328,7 @@ def _base64_decode(text: str, *_: str) -> str:
     text = re.sub("[\t\n\f\r ]", "", text)
     digits = text.rstrip("=") if len(text) % 4 == 0 else text
     if len(digits) % 4 == 1 or not re.fullmatch("[A-Za-z0-9+/]*", digits) or not _BASE64.fullmatch(text):
-        raise LiquidError("this is no base64")
+        raise LiquidError("the text is not base64")
     return base64.b64decode(digits + "=" * (-len(digits) % 4)).decode("utf-8", "replace")
 
 
@@ -342,15 +349,13 @@ def _json(value: Any, indent: Any = 0, *_: Any) -> Any:
 
 def _join(value: Any, separator: Any = None, *_: Any) -> str:
     between = " " if separator is None or separator is UNDEFINED else shown(separator)
-    parts = ["" if part is None or part is UNDEFINED else string(part) for part in _elements(value)]
-    _limited(len(parts) * len(between))
-    return between.join(parts)
+    return between.join("" if part is None or part is UNDEFINED else string(part) for part in _elements(value))
 
 
 def _at(position: int) -> Callable[..., Any]:
     def element(value: Any, *_: Any) -> Any:
         if isinstance(value, str):
-            value = list(split_surrogates(value))
+            value = list(split_surrogates(value[:1] if position == 0 else value[-1:]))
         if not isinstance(value, list):
             return ""
         return member(value, position)
@@ -376,21 +381,28 @@ def _slice(value: Any, start: Any = UNDEFINED, count: Any = UNDEFINED, *_: Any) 
     return sliced[first:last]
 
 
-def _property(value: Any, name: Any) -> Any:
+def _property(name: Any) -> Callable[[Any], Any]:
+    """Return a function that finds a property, named by a path, in an element."""
     keys = split_path(shown(name))
-    for key in keys:
-        value = member(value, key)
-    return value if keys else UNDEFINED
+
+    def find(value: Any) -> Any:
+        for key in keys:
+            value = member(value, key)
+        return value if keys else UNDEFINED
+
+    return find
 
 
 def _sum(value: Any, name: Any = None, *_: Any) -> float:
-    items = _elements(value) if is_falsy(name) else [_property(item, name) for item in _elements(value)]
+    items = _elements(value) if is_falsy(name) else map(_property(name), _elements(value))
     return bounded(sum(0 if math.isnan(summand) else summand for summand in map(numeric, items)))
 
 
 def _where(value: Any, name: Any = UNDEFINED, expected: Any = UNDEFINED, *_: Any) -> list[Any]:
+    find = _property(name)
+
     def is_wanted(item: Any) -> bool:
-        found = _property(item, name)
+        found = find(item)
         return is_true(found) if expected is UNDEFINED else equal(found, Word.NIL if expected is None else expected)
 
     return [item for item in _elements(value) if is_wanted(item)]
@@ -399,8 +411,7 @@ def _where(value: Any, name: Any = UNDEFINED, expected: Any = UNDEFINED, *_: Any
 def _sample(value: Any, count: Any = UNDEFINED, *_: Any) -> Any:
     count = number(_given(count, 1))
     items = _elements(value) if isinstance(value, list | None) else list(shown(value))
-    wanted = math.trunc(min(count, len(items)))
-    chosen = random.sample(items, max(wanted, 0))
+    chosen = random.sample(items, math.trunc(max(min(count, len(items)), 0)))
     if count == 1:
         return chosen[0] if chosen else UNDEFINED
     return chosen
@@ -410,10 +421,12 @@ def _sample(value: Any, count: Any = UNDEFINED, *_: Any) -> Any:
 
 
 def _date(value: Any, pattern: Any = None, zone: Any = UNDEFINED, *_: Any) -> Any:
-    moment = dates.read(value, zone)
+    moment = date_filter.read(value, zone)
     if moment is None:
         return value
-    return dates.write(moment, dates.DEFAULT_FORMAT if pattern is None or pattern is UNDEFINED else shown(pattern))
+    return date_filter.write(
+        moment, date_filter.DEFAULT_FORMAT if pattern is None or pattern is UNDEFINED else shown(pattern)
+    )
 
 
 def _dated(pattern: str) -> Callable[..., Any]:
@@ -472,7 +485,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "json": _json,
     "jsonify": _json,
     "last": _at(-1),
-    "lstrip": _text_filter(lambda text, characters="", *_: text.lstrip(characters or WHITESPACE)),
+    "lstrip": _text_filter(_strip_at(start=True)),
     "minus": _arithmetic(lambda value, other, *_: value - other),
     "modulo": _arithmetic(lambda value, other, *_: _modulo(value, other)),
     "normalize_whitespace": _text_filter(lambda text, *_: _SPACES.sub(" ", text)),
@@ -489,7 +502,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "replace_first": _text_filter(_replace_first),
     "replace_last": _text_filter(_replace_last),
     "round": _round,
-    "rstrip": _text_filter(lambda text, characters="", *_: text.rstrip(characters or WHITESPACE)),
+    "rstrip": _text_filter(_strip_at(end=True)),
     "sample": _sample,
     "sha256": _text_filter(_sha256),
     "shift": lambda value, *_: _elements(value)[1:],
@@ -498,7 +511,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "slugify": _slug,
     "split": _text_filter(_split),
     "squish": _text_filter(lambda text, *_: trim(_SPACES.sub(" ", text))),
-    "strip": _text_filter(lambda text, characters="", *_: text.strip(characters or WHITESPACE)),
+    "strip": _text_filter(_strip_at(start=True, end=True)),
     "strip_html": _text_filter(_strip_html),
     "strip_newlines": _text_filter(lambda text, *_: text.replace("\r\n", "").replace("\n", "")),
     "sum": _sum,
@@ -514,3 +527,54 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "where": _where,
     "xml_escape": _text_filter(_escape),
 }
+
+# Work beside reading the input and writing the output, in units.
+
+
+def no_work(*_: Any) -> float:
+    """Return 0: the filter costs no more than its input and its output."""
+    return 0
+
+
+def _replacing(value: Any = "", pattern: Any = "", replacement: Any = "", *_: Any) -> float:
+    return shown(value).count(shown(pattern)) * len(shown(replacement))
+
+
+def _joining(value: Any, separator: Any = None, *_: Any) -> float:
+    return len(_elements(value)) * len(shown(separator))
+
+
+def _finding(value: Any, name: Any = "", *_: Any) -> float:
+    return _KEY_CHARACTER * len(_elements(value)) * len(shown(name))
+
+
+def _indenting(value: Any, indent: Any = 0, *_: Any) -> float:
+    return _indentation(value, 1) if not is_falsy(indent) else 0
+
+
+def _indentation(value: Any, depth: int) -> int:
+    if not isinstance(value, (dict, list)):
+        return 0
+    items = value.values() if isinstance(value, dict) else value
+    return _WIDEST_INDENT * depth * (len(value) + 1) + sum(_indentation(item, depth + 1) for item in items)
+
+
+def _reading_date(value: Any, *_: Any) -> float:
+    return date_filter.work(value)
+
+
+WORK: dict[str, Callable[..., float]] = {
+    "date": lambda value, pattern=None, *_: date_filter.work(value, shown(pattern)),
+    "date_to_long_string": _reading_date,
+    "date_to_rfc822": _reading_date,
+    "date_to_string": _reading_date,
+    "date_to_xmlschema": _reading_date,
+    "inspect": _indenting,
+    "join": _joining,
+    "json": _indenting,
+    "jsonify": _indenting,
+    "replace": _replacing,
+    "sum": _finding,
+    "where": _finding,
+}
+"""Filters whose time or output is not in proportion to their input, with the units that this costs."""

@@ -1,4 +1,4 @@
-"""Values as LiquidJS prints, counts and compares them."""
+"""LiquidJS's rules for printing, converting and comparing values."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from loops_destination.javascript import (
     unit_at,
 )
 
-# JavaScript prints greater integers with an exponent; below, ours stay exact.
+# JavaScript prints larger integers with an exponent; smaller ones stay exact here.
 _LARGEST_INTEGER = 10**21
 
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+)  # can match any text in one way only
 _RADIX = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 
 
 class Word(Enum):
-    """The words `nil`, `empty` and `blank`, which compare in ways of their own."""
+    """The words `nil`, `empty` and `blank`, which have their own rules of comparison."""
 
     NIL = None
     EMPTY = ""
@@ -36,14 +38,14 @@ class Word(Enum):
 
 
 def plain(value: Any) -> Any:
-    """The JSON value that a filter sees in place of a word."""
+    """Return the value; a word becomes the JSON value that filters see."""
     if isinstance(value, Word):
         return None if value is Word.NIL else ""
     return value
 
 
 def shown(value: Any) -> str:
-    """The value as a template prints it: nothing for null, the elements of an array one after the other."""
+    """Return the value as a template prints it: null as nothing, an array as its elements without a separator."""
     value = plain(value)
     if isinstance(value, str):
         return value
@@ -55,7 +57,7 @@ def shown(value: Any) -> str:
 
 
 def string(value: Any) -> str:
-    """`String(value)`, but for objects, which are JSON everywhere."""
+    """Return `String(value)`, with objects as JSON."""
     if isinstance(value, list):
         return ",".join("" if item is None or item is UNDEFINED else string(item) for item in value)
     if value is None or value is UNDEFINED:
@@ -64,7 +66,7 @@ def string(value: Any) -> str:
 
 
 def numeric(value: Any) -> float:
-    """`Number(value)`: NaN for what is no number, nor written like one."""
+    """Return `Number(value)`: NaN for a value that is neither a number nor written like one."""
     value = plain(value)
     if isinstance(value, bool) or value is None:
         return int(value or 0)
@@ -76,13 +78,13 @@ def numeric(value: Any) -> float:
 
 
 def number(value: Any) -> float:
-    """What arithmetic takes the value for: 0 where it is no number."""
+    """Return the number that arithmetic uses for the value: 0 if it is not a number."""
     result = numeric(value)
     return 0 if math.isnan(result) else result
 
 
 def bounded(value: float) -> float:
-    """The number, as a float where an integer is larger than JavaScript would print in full."""
+    """Return the number; an integer that JavaScript would not print in full becomes a float."""
     if isinstance(value, float) or abs(value) < _LARGEST_INTEGER:
         return value
     try:
@@ -92,13 +94,13 @@ def bounded(value: float) -> float:
 
 
 def is_true(value: Any) -> bool:
-    """Whether a condition holds: all but false and what is nothing."""
+    """Return True for every value except false, null and undefined."""
     value = plain(value)
     return not (value is False or value is None or value is UNDEFINED)
 
 
 def equal(left: Any, right: Any) -> bool:
-    """`==`: of the same type and the same; arrays by their elements, objects only if they are one and the same."""
+    """`==`: equal values of the same type; arrays by their elements, objects only if they are the same object."""
     if isinstance(left, Word):
         return _is_word(left, right)
     if isinstance(right, Word):
@@ -111,7 +113,7 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def contains(left: Any, right: Any) -> bool:
-    """`contains`: an array the element, a string the text."""
+    """`contains`: an array contains an element, a string contains a text."""
     left = plain(left)
     if isinstance(left, list):
         return any(equal(item, right) for item in left)
@@ -144,7 +146,7 @@ OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def member(value: Any, key: Any) -> Any:
-    """`value[key]`; arrays count from their end for negative numbers, and know `first`, `last` and `size`."""
+    """`value[key]`; a negative index counts from the end of an array, which also has `first`, `last` and `size`."""
     key = plain(key)
     if value is None or value is UNDEFINED:
         return value

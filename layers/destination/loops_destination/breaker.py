@@ -1,0 +1,46 @@
+"""The breaker that keeps a web function from calling Loops while Loops is in trouble or at its limit."""
+
+from __future__ import annotations
+
+from loops_destination.clock import Clock
+from loops_destination.outcomes import Outcome, Reason, Result
+
+
+class Breaker:
+    """A breaker for one environment of a web function; while it is open, deliveries are queued without a call.
+
+    It opens for ten seconds. Each time that it opens again soon after closing, the pause doubles, up to a minute: while
+    redelivery drains a backlog at the full rate, each call of a web function costs a queued delivery its turn.
+    """
+
+    PAUSE_SECONDS = 10
+    LONGEST_PAUSE_SECONDS = 60
+    FAILURES = 3
+    """Failures in a row that open it; a 429 opens it at once."""
+    RESERVE = 3
+    """It opens when Loops has fewer calls than this left for the team in the current second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._pause = self.PAUSE_SECONDS
+        self._open_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self._clock.time() < self._open_until
+
+    def record(self, result: Result) -> None:
+        """Take the result of an attempt into account."""
+        failed = result.outcome is Outcome.QUEUED and result.reason is not Reason.UNKNOWN_CONTACT
+        self._failures = self._failures + 1 if failed else 0
+        at_limit = result.remaining is not None and result.remaining < self.RESERVE
+        if at_limit or result.reason is Reason.RATE_LIMITED or self._failures >= self.FAILURES:
+            self._open()
+
+    def _open(self) -> None:
+        now = self._clock.time()
+        again = now < self._open_until + self._pause
+        self._pause = min(2 * self._pause, self.LONGEST_PAUSE_SECONDS) if again else self.PAUSE_SECONDS
+        self._open_until = now + self._pause
+        self._failures = 0

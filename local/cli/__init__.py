@@ -1,1 +1,0 @@
-"""The command line, `segment-loops`: mappings checked and tried out, the key tested, dead letters worked with."""

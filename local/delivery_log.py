@@ -1,0 +1,244 @@
+"""The deliveries of the local stack, recorded from requests at the gateway and from attempts at redelivery."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from loops_destination.errors import NotAnEvent, SubscriptionsError
+from loops_destination.events import Arrival, parse_body
+from loops_destination.http_api import decode_request
+from loops_destination.idempotency import idempotency_key
+from loops_destination.messages import Message
+from loops_destination.outcomes import Outcome, Reason
+from loops_destination.received import UnreadableMessage, read_message
+from segment_loops.event_preview import preview_event
+from segment_loops.json_values import json_object
+from segment_loops.studio.backend import DeliveryRecord, LoopsCall
+from segment_loops.studio.drafts import MappingsFile
+
+if TYPE_CHECKING:
+    from local.gateway import Exchange
+    from local.runtime import Invocation
+    from local.sandbox import JournalEntry, Sandbox
+    from local.stack import LocalStack
+    from loops_destination.subscriptions import Entry
+    from segment_loops.loops_access import RecordedCall
+
+KEPT = 300
+"""The number of deliveries remembered."""
+
+KEPT_CALLS = 1000
+"""The number of calls remembered that belong to no delivery, because another program made them."""
+
+DENIED = "denied"
+"""The outcome of a denied request, and of an event that could be stored nowhere."""
+
+_NOT_SENT = {Reason.PAUSED, Reason.NO_TIME_LEFT, Reason.API_KEY_UNAVAILABLE}
+
+
+class DeliveryLog:
+    """The latest deliveries of a stack.
+
+    Its listeners are called in whichever thread something happens. `burying` must be held while dead letters leave the
+    DeadLetterQueue, so that a dead letter found there after an attempt is one of that attempt.
+    """
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.burying = threading.Lock()
+        self.version = 0
+        self._stack = stack
+        self._mappings = MappingsFile(stack.mappings)
+        self._calls = _SandboxCalls(stack.sandbox) if stack.is_sandboxed else None
+        self._lock = threading.Lock()
+        self._kept: deque[DeliveryRecord] = deque(maxlen=KEPT)
+        self._made = 0
+
+    def all(self) -> list[DeliveryRecord]:
+        """Return the deliveries, the newest first."""
+        with self._lock:
+            return list(reversed(self._kept))
+
+    def on_exchange(self, exchange: Exchange) -> None:
+        """Record the deliveries of a request that the gateway has answered."""
+        if exchange.function is None:
+            return
+        answer = json_object(exchange.body)
+        results = answer.get("results") or []
+        with self._lock:
+            if not results:
+                self._record_denial(exchange, answer)
+            for arrival, result in _paired(_arrivals(exchange), results, self._entries()):
+                self._record_result(exchange, arrival, result)
+            self.version += 1
+
+    def on_invocation(self, invocation: Invocation) -> None:
+        """Record attempts at redelivery; the gateway reports on the other functions."""
+        if not isinstance(invocation.event, dict) or "Records" not in invocation.event:
+            return
+        staying = {each["itemIdentifier"] for each in (invocation.payload or {}).get("batchItemFailures", [])}
+        with self.burying, self._lock:
+            dead_letters, waiting = self._stack.dead_letters(), self._stack.waiting()
+            for record in invocation.event["Records"]:
+                stays = invocation.failed or record["messageId"] in staying
+                self._record_attempt(record["body"], invocation, dead_letters, waiting, stays=stays)
+            self.version += 1
+
+    def _record_denial(self, exchange: Exchange, answer: Mapping[str, Any]) -> None:
+        record = self._new(exchange.time, exchange.path)
+        record.status = exchange.status
+        record.outcome = DENIED
+        record.reason = answer.get("reason") or answer.get("message")
+        record.event = decode_request(exchange.event).body.decode(errors="replace")
+
+    def _record_result(self, exchange: Exchange, arrival: Arrival, result: Mapping[str, Any]) -> None:
+        record = self._new(exchange.time, exchange.path)
+        record.status = exchange.status
+        record.outcome = result["outcome"] or DENIED
+        record.reason, record.detail = result.get("reason"), result.get("detail")
+        record.subscription, record.action = result["subscription"], result["action"]
+        self._describe(record, arrival)
+        self._claim_calls(record)
+        could_be_sent = record.preview is not None and record.preview.request is not None
+        record.attempts = int(could_be_sent and record.reason not in _NOT_SENT)
+
+    def _describe(self, record: DeliveryRecord, arrival: Arrival, key: str | None = None) -> None:
+        """Add what the event says, and how it is mapped now."""
+        record.event, record.message_id = arrival.text, arrival.message_id
+        if arrival.event is None:
+            return
+        event_type = arrival.event.get("type")
+        record.type = event_type if isinstance(event_type, str) else None
+        entry = self._entry(record.subscription)
+        if record.subscription is None or entry is None:
+            return
+        record.idempotency_key = key or idempotency_key(arrival.event, record.subscription, arrival.text)
+        record.preview = preview_event(entry, arrival, self._stack.loops_url)
+
+    def _record_attempt(
+        self, body: str, invocation: Invocation, dead_letters: Iterable[str], waiting: Iterable[str], *, stays: bool
+    ) -> None:
+        try:
+            message, event = read_message(body)
+        except UnreadableMessage:
+            return  # it belongs to no delivery; its dead letter is shown with the queues
+        record = self._record_of(message, Arrival(message.event, event), invocation.started)
+        record.last = invocation.started + invocation.seconds
+        was_called = self._claim_calls(record)
+        record.attempts += int(was_called or self._calls is None)
+        # A message cannot be changed, so redelivery replaces it by one that knows of the attempt.
+        replaced = _with_key_of(message, (each for each in waiting if each != body))
+        buried = _with_key_of(message, dead_letters)
+        if stays:
+            record.outcome = Outcome.QUEUED
+        elif replaced or buried:
+            record.outcome = Outcome.QUEUED if replaced else Outcome.REJECTED
+            latest = replaced or buried
+            record.reason, record.detail = latest.get("reason"), latest.get("detail")
+        else:
+            record.outcome, record.reason, record.detail = Outcome.DELIVERED, None, None
+
+    def _record_of(self, message: Message, arrival: Arrival, now: float) -> DeliveryRecord:
+        """Return the latest record of the message's delivery; a new one for a message put on the queue by hand."""
+        for record in reversed(self._kept):
+            if record.idempotency_key == message.idempotency_key:
+                return record
+        record = self._new(now, "RetryQueue")
+        record.subscription, record.action = message.subscription, message.action
+        record.reason, record.attempts = message.reason, message.attempts
+        self._describe(record, arrival, message.idempotency_key)
+        record.idempotency_key = message.idempotency_key
+        return record
+
+    def _claim_calls(self, record: DeliveryRecord) -> bool:
+        """Add the calls that the sandbox received for this delivery; return True if there are new ones."""
+        if self._calls is None or record.preview is None or record.preview.request is None:
+            return False
+        found = self._calls.claim(record.preview.request)
+        record.calls += found
+        return bool(found)
+
+    def _new(self, time: float, path: str) -> DeliveryRecord:
+        self._made += 1
+        record = DeliveryRecord(self._made, time, path, last=time)
+        self._kept.append(record)
+        return record
+
+    def _entry(self, subscription: str | None) -> Entry | None:
+        return next((entry for entry in self._entries() if entry.subscription.id == subscription), None)
+
+    def _entries(self) -> list[Entry]:
+        try:
+            return self._mappings.entries()
+        except (SubscriptionsError, OSError):
+            return []  # another program may be writing the file
+
+
+class _SandboxCalls:
+    """The sandbox's journal, of which each call is claimed once, by the delivery whose request it is."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._seen = 0
+        self._unclaimed: list[JournalEntry] = []
+
+    def claim(self, request: RecordedCall) -> list[LoopsCall]:
+        """Return the unclaimed calls that made this request."""
+        body = json.loads(request.body)
+        wanted = (request.method, urlsplit(request.url).path, request.headers.get("Idempotency-Key"), body)
+        self._unclaimed += self._new()
+        found = [
+            each for each in self._unclaimed if (each.method, each.path, each.idempotency_key, each.body) == wanted
+        ]
+        self._unclaimed = [each for each in self._unclaimed if each not in found][-KEPT_CALLS:]
+        return [LoopsCall(each.time, each.status, each.response, each.fault) for each in found]
+
+    def _new(self) -> list[JournalEntry]:
+        with self._sandbox.lock:
+            entries = self._sandbox.journal.all()
+        if len(entries) < self._seen:  # the sandbox was reset
+            self._seen = 0
+        new, self._seen = entries[self._seen :], len(entries)
+        return new
+
+
+def _arrivals(exchange: Exchange) -> list[Arrival]:
+    body = decode_request(exchange.event).body
+    try:
+        return parse_body(body)
+    except NotAnEvent as error:
+        return [Arrival(body.decode(errors="replace"), None, str(error))]
+
+
+def _paired(
+    arrivals: Sequence[Arrival], results: Sequence[Mapping[str, Any]], entries: Sequence[Entry]
+) -> Iterator[tuple[Arrival, Mapping[str, Any]]]:
+    """Yield each result with its event.
+
+    Results come in the order of the events and, for each event, in the order of the subscriptions that match it.
+    """
+    places = {entry.subscription.id: place for place, entry in enumerate(entries)}
+    left = deque(results)
+    for arrival in arrivals:
+        last = -1
+        while left:
+            place = places.get(left[0]["subscription"], -1)
+            matches = place > last and entries[place].subscription.matches(arrival.event or {})
+            if last >= 0 and not matches:
+                break
+            yield arrival, left.popleft()
+            if place < 0:
+                break
+            last = place
+
+
+def _with_key_of(message: Message, bodies: Iterable[str]) -> dict[str, Any]:
+    """Return the first of the messages with the same idempotency key; empty if there is none."""
+    return next(
+        (content for content in map(json_object, bodies) if content.get("idempotencyKey") == message.idempotency_key),
+        {},
+    )

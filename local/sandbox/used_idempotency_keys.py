@@ -1,0 +1,43 @@
+"""The idempotency keys that Loops remembers as used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local.sandbox.assumptions import Assumptions
+
+LONGEST_IDEMPOTENCY_KEY = 100
+"""In characters."""
+
+REMEMBERED = 24 * 3600
+"""How long Loops remembers an idempotency key, in seconds."""
+
+_REFUSED = frozenset({400, 404, 413, 422})
+_FAILED = range(500, 600)
+
+
+class UsedIdempotencyKeys:
+    """The idempotency keys used in the last 24 hours."""
+
+    def __init__(self) -> None:
+        self._expiry: dict[str, float] = {}
+
+    def used(self, key: str, now: float) -> bool:
+        """Return True if an event with this idempotency key is answered 409 now."""
+        return key in self._expiry and now < self._expiry[key]
+
+    def settle(self, key: str, *, used: bool, now: float) -> None:
+        """Remember an idempotency key that an attempt used up; one that is remembered already does not expire later."""
+        if used and not self.used(key, now):
+            self._expiry[key] = now + REMEMBERED
+
+
+def uses_idempotency_key(status: int | None, assumptions: Assumptions, *, processed: bool) -> bool:
+    """Return True if an attempt uses up its idempotency key.
+
+    `status` is that of the response, None if there was none; `processed` says whether the event was processed.
+    """
+    if status in _FAILED and assumptions.idempotency_key_after_failure != "processed":
+        return assumptions.idempotency_key_after_failure == "always"
+    return processed or (status in _REFUSED and assumptions.idempotency_key_after_refusal)

@@ -1,0 +1,138 @@
+"""The local stack as the studio shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from pydantic import ValidationError
+
+from local.delivery_log import DeliveryLog
+from local.sandbox import Fault
+from local.stack import DEAD_LETTER_QUEUE, RETRY_QUEUE
+from loops_destination.signature import sign
+from segment_loops.dead_letter_queue import DeadLetter, DeadLetterQueue
+from segment_loops.json_app import ApiError
+from segment_loops.studio import Studio
+from segment_loops.studio.backend import DeliveryRecord, WaitingMessage, WebhookAnswer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.aws import QueuedMessage
+    from local.stack import LocalStack
+
+ANSWER_SECONDS = 40.0
+"""How long the webhook may take to answer; a simulated fault may delay it."""
+
+
+def attach_studio(stack: LocalStack) -> Studio:
+    """Serve a studio at the root of the stack's gateway, and let it record what happens; call it before the start."""
+    log = DeliveryLog(stack)
+    studio = Studio(LocalBackend(stack, log))
+    stack.on_exchange.append(log.on_exchange)
+    stack.on_invocation.append(log.on_invocation)
+    stack.mounts |= {"/": studio, "/studio/": studio}
+    return studio
+
+
+class LocalBackend:
+    """Implements `segment_loops.studio.Backend` for the local stack."""
+
+    def __init__(self, stack: LocalStack, log: DeliveryLog) -> None:
+        self._stack = stack
+        self._log = log
+
+    @property
+    def mappings(self) -> Path:
+        return self._stack.mappings
+
+    @property
+    def loops_url(self) -> str:
+        return self._stack.loops_url
+
+    @property
+    def is_sandboxed(self) -> bool:
+        return self._stack.is_sandboxed
+
+    def time(self) -> float:
+        return self._stack.clock.time()
+
+    def reload_mappings(self) -> None:
+        self._stack.freeze()
+
+    def post(self, body: bytes) -> WebhookAnswer:
+        headers = {"Content-Type": "application/json", "X-Signature": sign(body, self._stack.shared_secret)}
+        url = self._stack.outputs["SegmentUrl"]
+        response = urllib3.request("POST", url, body=body, headers=headers, retries=False, timeout=ANSWER_SECONDS)
+        return WebhookAnswer(response.status, response.json())
+
+    @property
+    def deliveries_version(self) -> int:
+        return self._log.version
+
+    def deliveries(self) -> list[DeliveryRecord]:
+        return self._log.all()
+
+    def audience(self) -> Mapping[str, Sequence[dict[str, Any]]]:
+        sandbox = self._stack.sandbox
+        with sandbox.lock:
+            return {
+                "contacts": [contact.as_json() for contact in reversed(sandbox.contacts.all())],
+                "events": [event.as_json() for event in reversed(sandbox.events.all())],
+            }
+
+    def waiting(self) -> list[WaitingMessage]:
+        messages = self._stack.aws.queued(RETRY_QUEUE)
+        return [WaitingMessage(each.id, each.body, each.next_at) for each in messages]
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return the dead letters without receiving them, so that they stay visible to others."""
+        return [_dead_letter(each) for each in self._stack.aws.queued(DEAD_LETTER_QUEUE)]
+
+    @contextmanager
+    def dead_letter_queue(self) -> Iterator[DeadLetterQueue]:
+        urls = self._stack.outputs["DeadLetterQueueUrl"], self._stack.outputs["RetryQueueUrl"]
+        with self._log.burying:
+            yield DeadLetterQueue(self._stack.sqs, *urls, clock=self._stack.clock)
+
+    def faults(self) -> list[dict[str, Any]]:
+        return [fault.model_dump(mode="json") for fault in self._stack.sandbox.faults.all()]
+
+    @property
+    def sqs_is_down(self) -> bool:
+        return bool(self._stack.aws.faults["sqs"].all())
+
+    def add_fault(self, definition: bytes) -> dict[str, Any]:
+        try:
+            fault = Fault.model_validate_json(definition)
+        except ValidationError as error:
+            raise ApiError.invalid(error) from None
+        self._stack.sandbox.faults.add(fault)
+        return fault.model_dump(mode="json")
+
+    def stop_sqs(self) -> None:
+        self._stack.aws.outage("sqs")
+
+    def clear_faults(self) -> None:
+        self._stack.sandbox.faults.clear()
+        self._stack.aws.recover()
+
+
+def _dead_letter(message: QueuedMessage) -> DeadLetter:
+    attributes = {"SentTimestamp": str(round(message.sent_at * 1000))}
+    if message.source_arn is not None:
+        attributes["DeadLetterQueueSourceArn"] = message.source_arn
+    return DeadLetter.from_sqs(
+        {
+            "MessageId": message.id,
+            "ReceiptHandle": "",
+            "Body": message.body,
+            "Attributes": attributes,  # type: ignore[typeddict-item]  # the stubs list the names
+            "MessageAttributes": {
+                name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()
+            },
+        }
+    )

@@ -1,0 +1,200 @@
+"""A deployed stack, found by its name, and the two queues of any stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+)
+
+from loops_destination.errors import SecretNotSetUp
+from loops_destination.secret_store import Secret
+from segment_loops.command_errors import CommandError, MisusedError
+from segment_loops.local_addresses import ACCOUNT, REGION
+from segment_loops.loops_access import REAL_LOOPS
+from segment_loops.samconfig import NoStackName, stack_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.client import CloudFormationClient
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+    from mypy_boto3_sqs.client import SQSClient
+
+DEFAULT_RATE = 10.0
+"""Calls a second that Loops allows a team."""
+
+_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3, "mode": "standard"})
+
+
+@dataclass(frozen=True, slots=True)
+class AwsAccount:
+    """The AWS account and region that the commands use: those of the AWS CLI unless they are given."""
+
+    region: str | None = None
+    profile: str | None = None
+
+    def cloudformation(self) -> CloudFormationClient:
+        return self._session().client("cloudformation", config=_CONFIG)
+
+    def secrets_manager(self) -> SecretsManagerClient:
+        return self._session().client("secretsmanager", config=_CONFIG)
+
+    def sqs(self) -> SQSClient:
+        return self._session().client("sqs", config=_CONFIG)
+
+    def _session(self) -> boto3.Session:
+        return boto3.Session(region_name=self.region, profile_name=self.profile)
+
+
+@dataclass(frozen=True, slots=True)
+class StackQueues:
+    """The two queues of a stack; `rate` is in calls of Loops a second. An unknown URL is empty."""
+
+    sqs: SQSClient = field(repr=False)
+    dead_letter_queue_url: str
+    retry_queue_url: str
+    rate: float = DEFAULT_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStack:
+    """A stack with the outputs and parameters that CloudFormation reports."""
+
+    account: AwsAccount
+    name: str
+    outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
+
+    @property
+    def loops_url(self) -> str:
+        """The base URL of the Loops that the stack delivers to."""
+        return self.parameters.get("LoopsBaseUrl", REAL_LOOPS)
+
+    def output(self, name: str) -> str:
+        """Return the output; raise `CommandError` if the stack has no such output."""
+        if name not in self.outputs:
+            raise CommandError(f"The stack {self.name} has no output {name}. Is it a stack of this destination?")
+        return self.outputs[name]
+
+    def queues(self) -> StackQueues:
+        """Return the stack's queues and its rate; raise `CommandError` if the stack does not have them."""
+        rate = float(self.parameters.get("LoopsRequestsPerSecond", DEFAULT_RATE))
+        dead_letter_queue_url, retry_queue_url = self.output("DeadLetterQueueUrl"), self.output("RetryQueueUrl")
+        return StackQueues(self.account.sqs(), dead_letter_queue_url, retry_queue_url, rate)
+
+    def api_key(self) -> str:
+        """Return the API key in the stack's secret; raise `CommandError` if it cannot be read or is not set up."""
+        arn = self.output("SecretArn")
+        with aws_errors(f"The secret {arn}"):
+            text = self.account.secrets_manager().get_secret_value(SecretId=arn).get("SecretString", "")
+        try:
+            return Secret.from_json(text).api_key
+        except SecretNotSetUp as error:
+            raise CommandError(f"{arn}: {error}") from None
+
+    def put_api_key(self, api_key: str) -> bool:
+        """Put the API key into the stack's secret, whose other values stay; return False if it is there already.
+
+        Putting the same API key again would push out the secret's previous version, with which signatures made before a
+        rotation are verified.
+        """
+        arn = self.output("SecretArn")
+        with aws_errors(f"The secret {arn}"):
+            client = self.account.secrets_manager()
+            values = _secret_values(client.get_secret_value(SecretId=arn).get("SecretString", ""))
+            if values.get("apiKey") == api_key:
+                return False
+            client.put_secret_value(SecretId=arn, SecretString=json.dumps({**values, "apiKey": api_key}))
+        return True
+
+
+def named_stack(stack: str | None, config_env: str | None) -> str:
+    """Return the stack's name, by default the one in a section of samconfig.toml; raise `CommandError` if it has none."""
+    if stack:
+        return stack
+    try:
+        return stack_name(config_env or "default")
+    except NoStackName as error:
+        raise CommandError(f"{error}. Name a stack with --stack.") from None
+
+
+def find_stack(account: AwsAccount, name: str) -> DeployedStack:
+    """Return the stack of this name; raise `CommandError` if it cannot be found."""
+    with aws_errors(f"The stack {name}"):
+        (stack,) = account.cloudformation().describe_stacks(StackName=name)["Stacks"]
+    return DeployedStack(
+        account,
+        name,
+        {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])},
+        {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])},
+    )
+
+
+def queues_at(account: AwsAccount, dead_letter_queue_url: str, retry_queue_url: str) -> StackQueues:
+    """Return the queues at these URLs."""
+    with aws_errors("SQS"):
+        return StackQueues(account.sqs(), dead_letter_queue_url, retry_queue_url)
+
+
+def local_queues(port: int) -> StackQueues:
+    """Return the queues of the stack that `make run` started with its AWS on this port."""
+    url = f"http://127.0.0.1:{port}"
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106  # gives access to nothing
+        config=_CONFIG.merge(Config(proxies={})),
+    )
+    return StackQueues(sqs, f"{url}/{ACCOUNT}/DeadLetterQueue", f"{url}/{ACCOUNT}/RetryQueue")
+
+
+@contextmanager
+def aws_errors(subject: str) -> Iterator[None]:
+    """Turn errors of AWS into a `CommandError` about the subject that says what to change."""
+    try:
+        yield
+    except ProfileNotFound as error:
+        raise MisusedError(f"{error}. See ~/.aws/config, or pass another --profile.") from None
+    except NoRegionError:
+        raise MisusedError("No AWS region is set. Pass --region, or set AWS_REGION.") from None
+    except NoCredentialsError:
+        raise CommandError("No AWS credentials were found. Log in (`aws sso login`), or pass --profile.") from None
+    except EndpointConnectionError as error:
+        raise CommandError(_unreachable(str(error.kwargs.get("endpoint_url", "AWS")))) from None
+    except ClientError as error:
+        raise CommandError(f"{subject}: {_reported(error)}") from None
+    except BotoCoreError as error:
+        raise CommandError(f"{subject}: {error}") from None
+
+
+def _unreachable(place: str) -> str:
+    advice = " Is `make run` running, with its AWS on this --aws-port?" if "127.0.0.1" in place else ""
+    return f"Nothing answers at {place}.{advice}"
+
+
+def _reported(error: ClientError) -> str:
+    reported: Mapping[str, Any] = error.response.get("Error", {})
+    return f"{reported.get('Message') or 'AWS refused'} ({reported.get('Code', 'no code')})"
+
+
+def _secret_values(text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise CommandError('The secret is not a JSON object like {"apiKey": "…", "sharedSecret": "…"}.')
+    return values
