@@ -34,7 +34,7 @@ def test_a_mapping_is_broken_mended_saved_and_tried(studio: StudioPage, page: Pa
     assert mappings.read_bytes() == before
 
     editor.fill("{")
-    expect(page.locator("#problems-mapping")).to_contain_text("this is not JSON")
+    expect(page.locator("#problems-mapping")).to_contain_text("not JSON")
 
     nickname = {"firstName": {"@path": "$.traits.nickname"}}
     editor.fill(json.dumps(mapping | nickname))
