@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
 SAM := SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 RUNTIME_VENV := .venv-runtime
+CHECKOV_VENV := .venv-checkov
+UV_VENV := .venv-uv
 CONFIG_ENV ?= default
 
 # Lambda runs Python 3.13, so `sam build` compiles with it. pyenv may have one that is not active; then python3.13 on the
@@ -15,29 +17,56 @@ CONFIG_ENV ?= default
 PYTHON313 = $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) $(shell python3.13 -c 'import ensurepip, sys; print(sys.executable)' 2>/dev/null))
 WITH_313 = PATH="$(if $(PYTHON313),$(dir $(PYTHON313)):)$$PATH"
 
+# Every package is locked with hashes, dependencies included. Wheels only: an sdist runs its own code during the install and
+# downloads a build backend without a hash. --no-deps, because the locks are complete and older pips cannot match a
+# dependency with extras, such as boto3[crt], to its line in a lock.
+LOCKED := --quiet --quiet --disable-pip-version-check --require-hashes --only-binary=:all: --no-deps
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.made: requirements-dev.txt layers/destination/requirements.txt pyproject.toml
+# pip would build the editable install with a setuptools that it downloads without a hash. requirements/dev.txt locks one.
+$(VENV)/.made: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed. Choose one: make PYTHON=python3.13 …")'
 	@echo "Installing the development environment in $(VENV), once. This takes a minute or two."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --requirement requirements-dev.txt
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/pip install $(LOCKED) --requirement requirements/dev.txt
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # aws-sam-cli pins packages of which the tests need other versions.
-$(SAM_VENV)/.made: requirements-sam.txt
+$(SAM_VENV)/.made: requirements/sam.txt
 	$(or $(PYTHON313),$(PYTHON)) -m venv $(SAM_VENV)
-	$(SAM_VENV)/bin/pip install --quiet --quiet --disable-pip-version-check --requirement requirements-sam.txt
+	$(SAM_VENV)/bin/pip install $(LOCKED) --requirement requirements/sam.txt
 	@touch $@
 
 # The packages of Lambda's runtime: its interface client and boto3.
-$(RUNTIME_VENV)/.made: requirements-runtime.txt
+$(RUNTIME_VENV)/.made: requirements/runtime.txt
 	$(PYTHON313) -m venv $(RUNTIME_VENV)
-	$(RUNTIME_VENV)/bin/pip install --quiet --quiet --disable-pip-version-check --requirement requirements-runtime.txt
+	$(RUNTIME_VENV)/bin/pip install $(LOCKED) --requirement requirements/runtime.txt
 	@touch $@
+
+# checkov pins an older boto3 than the tests need.
+$(CHECKOV_VENV)/.made: requirements/checkov.txt
+	$(PYTHON) -m venv $(CHECKOV_VENV)
+	$(CHECKOV_VENV)/bin/pip install $(LOCKED) --requirement requirements/checkov.txt
+	@touch $@
+
+$(UV_VENV)/.made: requirements/uv.txt
+	$(PYTHON) -m venv $(UV_VENV)
+	$(UV_VENV)/bin/pip install $(LOCKED) --requirement requirements/uv.txt
+	@touch $@
+
+# The order matters: the layer's lock constrains the tests' lock, which constrains the runtime's and the browser's.
+LOCKS := layers/destination/requirements $(addprefix requirements/,dev browser runtime sam checkov uv)
+
+.PHONY: lock
+lock: $(UV_VENV)/.made ## lock the requirements (*.in) with hashes; ARGS=--upgrade takes the newest versions
+	@for lock in $(LOCKS); do \
+		$(UV_VENV)/bin/uv pip compile --quiet --python $(UV_VENV)/bin/python --universal --python-version 3.11 --no-build \
+			--generate-hashes --custom-compile-command "make lock" $(ARGS) --output-file $$lock.txt $$lock.in || exit; \
+	done
 
 .PHONY: run
 run: $(VENV)/.made ## run the whole stack on this machine; ONCE=1 stops after the samples, PORT=8800 chooses a port, REAL=1 delivers to the real Loops
@@ -55,8 +84,8 @@ test: $(VENV)/.made ## run every test, offline
 # Chromium comes from the system. Where apt-get may be used it is installed; elsewhere its tests are not run.
 CHROMIUM := $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser))
 
-$(VENV)/.browser: requirements-browser.txt $(VENV)/.made
-	$(BIN)/pip install --quiet --quiet --disable-pip-version-check --requirement requirements-browser.txt
+$(VENV)/.browser: requirements/browser.txt $(VENV)/.made
+	$(BIN)/pip install $(LOCKED) --requirement requirements/browser.txt
 	@touch $@
 
 .PHONY: browser-test
@@ -70,13 +99,15 @@ browser-test: $(VENV)/.browser ## test the studio in headless Chromium; PICTURES
 	echo "Not run: this machine has no Chromium, and it could not be installed (the package is chromium on Debian)."
 
 .PHONY: check
-check: $(VENV)/.made $(SAM_VENV)/.made ## check style, types, imports and the template
+check: $(VENV)/.made $(SAM_VENV)/.made $(CHECKOV_VENV)/.made ## check style, types, imports, the template and the CI workflow
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --quiet tests/template
 	$(SAM) validate --lint
 	$(SAM) validate --region us-east-1
+	$(CHECKOV_VENV)/bin/checkov --file template.yaml --framework cloudformation --skip-download --quiet --compact
+	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows/ci.yml
 
 # Segment's own packages, to compare with; without npm or a network, only this project is measured.
 bench/peer/node_modules/.package-lock.json: bench/peer/package-lock.json bench/peer/package.json
@@ -117,4 +148,4 @@ services: $(VENV)/.made ## serve what `sam local` needs; HOST=172.17.0.1 listens
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) .aws-sam .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CHECKOV_VENV) $(UV_VENV) .aws-sam .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
