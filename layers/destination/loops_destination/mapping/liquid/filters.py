@@ -21,6 +21,7 @@ from loops_destination.javascript import (
     length,
     scalar_text,
     split_surrogates,
+    string,
     trim,
 )
 from loops_destination.mapping.liquid import date_filter
@@ -34,7 +35,6 @@ from loops_destination.mapping.liquid.values import (
     number,
     numeric,
     shown,
-    string,
 )
 from loops_destination.paths import split as split_path
 

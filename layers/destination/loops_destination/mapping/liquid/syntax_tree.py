@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from loops_destination.javascript import UNDEFINED, is_falsy
+from loops_destination.javascript import UNDEFINED, is_falsy, string
 from loops_destination.mapping.liquid.scope import LiquidError, Scope
-from loops_destination.mapping.liquid.values import OPERATORS, is_true, member, numeric, plain, shown, string
+from loops_destination.mapping.liquid.values import OPERATORS, is_true, member, numeric, plain, shown
 from loops_destination.mapping.work import Charge, charge_whole
 
 _ELEMENT = 16
