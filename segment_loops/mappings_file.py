@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loops_destination.errors import Problem
+from loops_destination.mapping.checker import ROOT_DIRECTIVE
 from loops_destination.subscriptions import Entry
 from loops_destination.subscriptions.definition import identity, quoted
 from segment_loops import PROJECT
@@ -72,7 +73,7 @@ def warn_of_missing_id(entry: Entry) -> Iterator[Problem]:
 def warn_of_mistakes(entry: Entry) -> Iterator[Problem]:
     """Yield a warning for each part of the mapping that is valid but probably not intended."""
     definition = mapping_definition(entry)
-    if any(key.startswith("@") for key in definition):
+    if any(key.startswith("@") or key == ROOT_DIRECTIVE for key in definition):
         return  # the result of a directive is known only for an event
     action = entry.subscription.action
     fields = {field.name: field for field in action.fields}

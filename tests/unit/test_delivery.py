@@ -205,13 +205,14 @@ def test_without_an_api_key_a_delivery_is_queued() -> None:
     assert (result.outcome, result.reason) == (Outcome.QUEUED, Reason.API_KEY_UNAVAILABLE)
 
 
-def test_an_invalid_payload_is_rejected_with_its_field() -> None:
-    """An event without a required field is rejected; the detail names the field and quotes nothing."""
-    event = {"type": "identify", "traits": {"email": "adam@loops.so"}}
+def test_an_invalid_payload_is_rejected_with_its_fields() -> None:
+    """An event with several invalid fields is rejected; the detail names each of them and quotes nothing."""
+    event = {"type": "identify", "traits": {"email": "adam at loops.so"}}
     result = prepare(Delivery(subscription=CONTACT, event=event, idempotency_key="key", received_at=NOW))
     assert isinstance(result, Result)
     assert (result.outcome, result.reason) == (Outcome.REJECTED, Reason.INVALID_PAYLOAD)
-    assert "userId" in (result.detail or "")
+    assert result.detail is not None
+    assert [problem.split(":")[0] for problem in result.detail.split("; ")] == ["email", "userId"]
     assert "adam" not in (result.detail or "")
 
 

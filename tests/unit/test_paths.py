@@ -52,9 +52,9 @@ def test_split(path: str, keys: tuple[str, ...]) -> None:
     assert split(path) == keys
 
 
-@pytest.mark.parametrize("path", ["", ".", "$.", "$"])
+@pytest.mark.parametrize("path", ["", ".", "$."])
 def test_whole_event(path: str) -> None:
-    """Each of the four forms of the empty path gives the whole event."""
+    """Each of the three forms of the empty path gives the whole event."""
     assert compile_path(path)(EVENT) is EVENT
 
 
@@ -130,3 +130,9 @@ def test_only_the_first_root_is_optional() -> None:
     """The first `$.` is removed, wherever it is, and no other."""
     assert compile_path("a$.b")({"ab": 1}) == 1
     assert compile_path("$.$.b")({"$": {"b": 2}}) == 2
+
+
+def test_a_dollar_alone_is_a_name() -> None:
+    """The path `$` finds the property `$`, and never the whole event."""
+    assert compile_path("$")({"$": 5}) == 5
+    assert compile_path("$")(EVENT) is UNDEFINED

@@ -75,11 +75,14 @@ class InvalidJson(DestinationError):
 
 
 class PayloadError(DestinationError):
-    """The mapped payload is invalid, so nothing is sent; the message names the field and never shows its value."""
+    """The mapped payload is invalid, so nothing is sent.
 
-    def __init__(self, field: str, message: str) -> None:
-        self.field = field
-        super().__init__(f"{field}: {message}")
+    `problems` holds everything that is wrong with it, each with a field's name as its path; no message shows a value.
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("; ".join(map(str, problems)))
 
 
 class NotAnEvent(DestinationError):

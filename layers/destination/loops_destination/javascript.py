@@ -87,6 +87,15 @@ def scalar_text(value: str | float) -> str:
         return "Infinity" if value > 0 else "-Infinity"
 
 
+def string(value: Any) -> str:
+    """Return `String(value)`, but objects as JSON; in an array, null and missing elements are empty."""
+    if isinstance(value, list):
+        return ",".join("" if item is None or item is UNDEFINED else string(item) for item in value)
+    if value is None or value is UNDEFINED:
+        return "null" if value is None else "undefined"
+    return json_text(value) if isinstance(value, dict) else scalar_text(value)
+
+
 def json_text(value: Any, indent: Any = 0) -> str:
     """Return `JSON.stringify(value, null, indent)`; numbers that are not finite become `null`.
 

@@ -24,8 +24,11 @@ def compile_path(path: str) -> Getter:
 
 
 def keys_of(path: str) -> tuple[str, ...]:
-    """Split a path into its keys; the first `$.` is optional, and `$`, `$.`, `.` and `""` have no keys: the whole value."""
-    return split("" if path == "$" else path.replace("$.", "", 1))
+    """Split a path into its keys; the first `$.` is optional. `$.`, `.` and `""` have no keys: the whole value.
+
+    `$` alone is a property of that name, as it is at Segment.
+    """
+    return split(path.replace("$.", "", 1))
 
 
 def split(path: str) -> tuple[str, ...]:

@@ -42,7 +42,15 @@ def test_required_field_is_missing(mapped: dict[str, Any]) -> None:
     """A required field without a value is refused with its name."""
     with pytest.raises(PayloadError, match="is required") as caught:
         ACTION.payload(mapped)
-    assert caught.value.field == "name"
+    assert [problem.path for problem in caught.value.problems] == ["name"]
+
+
+def test_every_problem_is_named() -> None:
+    """A payload with several invalid fields is refused with the problem of each, in the order of the fields."""
+    with pytest.raises(PayloadError) as caught:
+        ACTION.payload({"notes": {}, "extra": "text"})
+    assert [problem.path for problem in caught.value.problems] == ["name", "notes", "extra"]
+    assert str(caught.value).split("; ") == [str(problem) for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize("mapped", [None, [], "text", 5, True])

@@ -49,7 +49,7 @@ CASES: list[tuple[Any, Any]] = [
         {"@template": "{{null}}|{{nope}}|{{no}}|{{zero}}|{{half}}|{{whole}}|{{big}}"},
         "||false|0|0.5|12|9007199254740993",
     ),
-    ({"@template": "{{nested.a}} {{nested.d}}"}, '{"b":1,"c":{}} [1,{"e":2}]'),
+    ({"@template": "{{nested.a}} {{nested.d}}"}, '{"b":1,"c":{}} 1,{"e":2}'),
     ({"@template": "{{emoji.1}}{{emoji.2}}"}, "😀"),
     ({"@template": "{{}} {{ {{name} {{$.name}} }}"}, "{{}} {{ {{name}  }}"),
     ({"@template": "{{{{name}}}} {{name}}}"}, "} Ada}"),

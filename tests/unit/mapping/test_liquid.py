@@ -50,6 +50,7 @@ RENDERED: list[tuple[str, str]] = [
     # tags
     ("{% if n > 3 %}a{% elsif yes %}b{% else %}c{% endif %}{% if nope %}x{% elsif yes %}y{% endif %}{% if 0 %}z{% endif %}", "ayz"),
     ("{% unless yes %}a{% elsif n == 5 %}b{% else %}c{% endunless %}{% unless nope %}d{% endunless %}", "bd"),
+    ("{% unless yes %}a{% else %}b{% else %}c{% elsif yes %}d{% endunless %}", "b"),
     ("{% assign x = s | upcase %}{{ x }}{% assign type = 1 %}{{ type }}", "ADA LOVELACE1"),
     ("{% capture x %}<{{ n }}>{% endcapture %}{{ x }}{% capture 'y z' %}q{% endcapture %}{{ ['y z'] }}", "<5>q"),
     ("{% increment n %}{% increment n %}{% decrement c %}{% decrement c %}{{ n }}{{ c }}{% increment s %}", "56-1-27-20"),

@@ -199,3 +199,22 @@ print(json.dumps([before, engine in sys.modules]))
         [sys.executable, "-c", program], check=True, capture_output=True, cwd=LAYER, text=True
     )
     assert json.loads(done.stdout) == [False, True]
+
+
+def test_a_root_directive_wraps_the_other_fields() -> None:
+    """The fields beside a root directive become the `mapping` of that directive, and the definition is not changed."""
+    definition = {
+        "__segment_internal_directive": {"@transform": {"apply": {"id": {"@path": "$.userId"}}}},
+        "userId": {"@path": "$.id"},
+    }
+    before = copy.deepcopy(definition)
+    assert Mapping(definition).resolve({"userId": "u"}) == {"userId": "u"}
+    assert definition == before
+
+
+@pytest.mark.parametrize("root", [None, 1, "@transform", {}, [], {"@path": "$.a"}, {"@literal": {}, "@path": {}}])
+def test_an_invalid_root_directive_is_refused(root: Any) -> None:
+    """A root directive that is not one directive with an object is a problem at its key."""
+    with pytest.raises(MappingError) as refused:
+        Mapping({"__segment_internal_directive": root, "userId": "u"})
+    assert [problem.path for problem in refused.value.problems] == ["/__segment_internal_directive"]

@@ -149,7 +149,7 @@ def value_or_path(text: str) -> list[Any]:
 
 def directives(value: Any, text: str) -> dict[str, list[Any]]:
     """Return definitions of each directive with the value inside, and with the text where one is allowed."""
-    whole = {"@path": "$"}
+    whole = {"@path": "$."}
     replace = {"pattern": "a", "replacement": "a" * 10, "pattern2": "a", "replacement2": "b" * 10, "value": value}
     return {
         "@path": [{"@path": path} for path in value_or_path(text)],
@@ -203,7 +203,7 @@ def test_only_filters_have_work() -> None:
 
 def shared(depth: int) -> dict[str, Any]:
     """Return nested transforms, each of which doubles the value by using it twice."""
-    whole = {"@path": "$"}
+    whole = {"@path": "$."}
     return {"@transform": {"apply": {"a": whole, "b": whole}, "mapping": shared(depth - 1) if depth else whole}}
 
 
@@ -222,7 +222,7 @@ FIELD = "a." * 8000
         ({"@liquid": "{{ 0 | date: a }}"}, {"a": "%9999999d" * 10}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units in the filter date"),
         ({"@liquid": "{{ v }}" * 20}, {"v": "a" * LARGE}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units here"),
         (shared(20), {"v": "a" * 100}, "/x/@transform/mapping/@transform/mapping"),
-        ({"@flatten": {"value": {"@path": "$"}, "separator": "."}}, {"a" * 65_000: dict.fromkeys(map(str, range(7000)))}, "/x/@flatten: too much work"),
+        ({"@flatten": {"value": {"@path": "$."}, "separator": "."}}, {"a" * 65_000: dict.fromkeys(map(str, range(7000)))}, "/x/@flatten: too much work"),
         ({"@replace": {"pattern": "a", "replacement": "a" * 10, "pattern2": "a", "replacement2": "a" * 10, "value": {"@path": "$.v"}}}, {"v": "a" * LARGE}, "/x/@replace: too much work"),
         ({"@arrayPath": ["$.v", {"day": {"@liquid": "{{ day | date: '%Y' }}"}}]}, {"v": [{"day": "x"}] * 20_000}, "/x/@arrayPath/1/day/@liquid: too much work"),
         ({"@arrayPath": ["$.v", {str(n): {"@path": "$.a"} for n in range(20)}]}, {"v": ITEMS * 16}, "/x/@arrayPath: too much work"),

@@ -175,7 +175,7 @@ def test_invalid_payload() -> None:
     subscription = Subscription.from_json({"action": "createOrUpdateContact"})
     with pytest.raises(PayloadError) as caught:
         subscription.request({**IDENTIFY, "traits": {"email": "no address"}})
-    assert caught.value.field == "email"
+    assert [problem.path for problem in caught.value.problems] == ["email"]
     assert "no address" not in str(caught.value)
 
 

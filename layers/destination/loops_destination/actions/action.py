@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from loops_destination.errors import PayloadError
+from loops_destination.errors import PayloadError, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,21 @@ class Action:
         """Convert the fields of a mapped value to their types; unknown fields, null and `""` are left out.
 
         Objects are shared with `mapped`. `PayloadError`: a required field is missing, or Segment's validation
-        (PAYLOAD_VALIDATION_FAILED) would refuse a value.
+        (PAYLOAD_VALIDATION_FAILED) would refuse a value; it holds the problems of all fields.
         """
         if not isinstance(mapped, dict):
-            raise PayloadError("mapping", "must resolve to an object of fields")
+            raise PayloadError(Problem("mapping", "must resolve to an object of fields"))
         payload = {}
+        problems: list[Problem] = []
         for field in self.fields:
             value = mapped.get(field.name)
             if value is not None and value != "":
-                payload[field.name] = field.coerce(field.name, value)
+                try:
+                    payload[field.name] = field.coerce(field.name, value)
+                except PayloadError as error:
+                    problems += error.problems
             elif field.required:
-                raise PayloadError(field.name, "is required, but the mapping resolves it to no value")
+                problems.append(Problem(field.name, "is required, but the mapping resolves it to no value"))
+        if problems:
+            raise PayloadError(*problems)
         return payload

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from loops_destination.actions.date_text import is_date
-from loops_destination.errors import PayloadError
+from loops_destination.errors import PayloadError, Problem
 from loops_destination.javascript import is_number, scalar_text
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -27,14 +27,14 @@ def to_string(field: str, value: Any) -> str:
         return ""
     if isinstance(value, str | int | float):  # a boolean is an int in Python
         return scalar_text(value)
-    raise PayloadError(field, "must be text, a number or a boolean")
+    raise PayloadError(Problem(field, "must be text, a number or a boolean"))
 
 
 def to_email(field: str, value: Any) -> str:
     """Return an email address: a dot-atom, `@`, and a domain of at least two labels, all in ASCII."""
     address = to_string(field, value)
     if _is_email(address) is None:
-        raise PayloadError(field, "must be an email address")
+        raise PayloadError(Problem(field, "must be an email address"))
     return address
 
 
@@ -45,13 +45,13 @@ def to_boolean(field: str, value: Any) -> bool:
         return True
     if value is None or value in (False, "false"):
         return False
-    raise PayloadError(field, "must be a boolean")
+    raise PayloadError(Problem(field, "must be a boolean"))
 
 
 def to_object(field: str, value: Any) -> dict[str, Any]:
     """Return the object itself; an array of one object is not accepted."""
     if not isinstance(value, dict):
-        raise PayloadError(field, "must be an object")
+        raise PayloadError(Problem(field, "must be an object"))
     return value
 
 
@@ -60,7 +60,7 @@ def to_datetime(field: str, value: Any) -> str | int | float:
     value = _sole(value)
     if is_number(value) or (isinstance(value, str) and is_date(value)):
         return value  # type: ignore[no-any-return]
-    raise PayloadError(field, "must be a date: text in ISO 8601 or RFC 2822, or a number")
+    raise PayloadError(Problem(field, "must be a date: text in ISO 8601 or RFC 2822, or a number"))
 
 
 def _sole(value: Any) -> Any:

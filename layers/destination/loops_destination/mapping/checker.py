@@ -16,6 +16,10 @@ MAX_VALUES = 20_000
 """Values in a definition: far more than any mapping that a person or an app writes."""
 
 
+ROOT_DIRECTIVE = "__segment_internal_directive"
+"""The key under which Segment's app keeps a directive that wraps the whole mapping."""
+
+
 Check = Callable[["Checker", Any, str], None]
 """Reports the problems of a value at a place to the checker."""
 
@@ -23,6 +27,24 @@ Check = Callable[["Checker", Any, str], None]
 def is_directive(definition: Any) -> bool:
     """Return True for an object with a key that starts with `@`, which Segment reserves for directives."""
     return isinstance(definition, dict) and any(isinstance(key, str) and key[:1] == "@" for key in definition)
+
+
+def unwrapped(definition: Any) -> Any:
+    """Return a mapping with its root directive, if it has one, around the other fields, which become its `mapping`.
+
+    The result is a definition like any other, and places in it are those of its problems, as at Segment.
+    """
+    if not isinstance(definition, dict) or ROOT_DIRECTIVE not in definition:
+        return definition
+    root = definition[ROOT_DIRECTIVE]
+    options = next(iter(root.values())) if isinstance(root, dict) and len(root) == 1 else None
+    if not isinstance(options, dict | list):
+        message = 'must be one directive with an object, such as {"@transform": {"apply": {…}}}'
+        raise MappingError([Problem(f"/{ROOT_DIRECTIVE}", message)])
+    if isinstance(options, list):  # Segment loses the other fields here
+        return root
+    fields = {key: value for key, value in definition.items() if key != ROOT_DIRECTIVE}
+    return {name: {**options, "mapping": fields} for name in root}
 
 
 class Checker:

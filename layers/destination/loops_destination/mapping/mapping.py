@@ -7,7 +7,7 @@ from typing import Any
 from loops_destination.errors import MappingError, Problem
 from loops_destination.javascript import UNDEFINED, type_name
 from loops_destination.mapping.builder import Builder, Resolver
-from loops_destination.mapping.checker import Checker
+from loops_destination.mapping.checker import Checker, unwrapped
 from loops_destination.mapping.directives import DIRECTIVES
 from loops_destination.mapping.work import begin
 
@@ -48,6 +48,7 @@ class Mapping:
 
 
 def _compiled(definition: Any) -> Resolver:
+    definition = unwrapped(definition)
     checker = Checker(DIRECTIVES.checks)
     checker.value(definition, "")
     if checker.problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from loops_destination.javascript import UNDEFINED, join_surrogates, json_text, scalar_text, trim
+from loops_destination.javascript import UNDEFINED, join_surrogates, string, trim
 from loops_destination.mapping.builder import Resolver
 from loops_destination.mapping.work import LIMIT, Charge
 from loops_destination.paths import getter, split
@@ -38,7 +38,7 @@ def compile_template(template: str, charge: Charge) -> Resolver:
 def _shown(value: Any) -> str:
     if value is None or value is UNDEFINED:
         return ""
-    return json_text(value) if isinstance(value, (dict, list)) else scalar_text(value)
+    return string(value)
 
 
 def _tags(template: str) -> Iterator[tuple[str, str]]:

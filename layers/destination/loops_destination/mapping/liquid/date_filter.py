@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loops_destination.javascript import UNDEFINED, is_number, trim
+from loops_destination.javascript import UNDEFINED, is_number, string, trim
 from loops_destination.mapping.liquid.scope import LiquidError
 from loops_destination.mapping.liquid.values import shown
 
@@ -83,11 +83,14 @@ def write(moment: datetime, pattern: str) -> str:
 
 def work(value: Any, pattern: str = "") -> int:
     """Return the units of reading a date and of writing it by the pattern."""
-    reading = _READING if isinstance(value, str) and not _ISO.fullmatch(trim(value)) else 0
+    is_iso = isinstance(value, str) and _ISO.fullmatch(trim(value))
+    reading = _READING if isinstance(value, str | list) and not is_iso else 0
     return reading + sum(_WRITING + _width(width) for _, width, _, _ in _DIRECTIVE.findall(pattern))
 
 
 def _moment(value: Any) -> datetime | None:
+    if isinstance(value, list):  # JavaScript reads a date from its text
+        return _read_text(string(value))
     if value in ("now", "today"):
         return datetime.now(UTC)
     if isinstance(value, str):

@@ -21,12 +21,12 @@ from loops_destination.javascript import (
     length,
     scalar_text,
     split_surrogates,
+    string,
     trim,
 )
 from loops_destination.mapping.liquid import date_filter
 from loops_destination.mapping.liquid.scope import LiquidError
 from loops_destination.mapping.liquid.values import (
-    Word,
     bounded,
     equal,
     is_true,
@@ -34,7 +34,6 @@ from loops_destination.mapping.liquid.values import (
     number,
     numeric,
     shown,
-    string,
 )
 from loops_destination.paths import split as split_path
 
@@ -403,7 +402,7 @@ def _where(value: Any, name: Any = UNDEFINED, expected: Any = UNDEFINED, *_: Any
 
     def is_wanted(item: Any) -> bool:
         found = find(item)
-        return is_true(found) if expected is UNDEFINED else equal(found, Word.NIL if expected is None else expected)
+        return is_true(found) if expected is UNDEFINED else equal(found, expected)
 
     return [item for item in _elements(value) if is_wanted(item)]
 
@@ -527,6 +526,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "where": _where,
     "xml_escape": _text_filter(_escape),
 }
+
+WITH_WORDS = frozenset({"where"})
+"""Filters that get `nil`, `empty` and `blank` as words; all others get the JSON values of these words."""
 
 # Work beside reading the input and writing the output, in units.
 

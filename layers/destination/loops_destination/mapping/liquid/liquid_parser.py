@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from loops_destination.javascript import UNDEFINED, join_surrogates
 from loops_destination.mapping.liquid import syntax_tree
-from loops_destination.mapping.liquid.filters import DISABLED_FILTERS, FILTERS, WORK, no_work
+from loops_destination.mapping.liquid.filters import DISABLED_FILTERS, FILTERS, WITH_WORDS, WORK, no_work
 from loops_destination.mapping.liquid.syntax_tree import Block, Expression, Literal, Node, Template
 from loops_destination.mapping.liquid.values import Word
 
@@ -177,6 +177,8 @@ class _Parser:
         if closing.name == "else":
             otherwise, closing = self.block("elsif", "else", end)
             words += closing.text
+        while closing.name != end and tag.name == "unless":  # LiquidJS ignores further branches of `unless` alone
+            _, closing = self.block("elsif", "else", end)
         if closing.name != end:
             raise LiquidProblem(f"{closing.name} cannot follow else")
         if words and tag.name == "if":
@@ -366,7 +368,9 @@ class _Reader:
             if name in DISABLED_FILTERS:
                 raise LiquidProblem(f"the filter {name} is disabled")
             if name in FILTERS:  # LiquidJS ignores unknown filters
-                yield syntax_tree.Filter(name, FILTERS[name], WORK.get(name, no_work), arguments)
+                yield syntax_tree.Filter(
+                    name, FILTERS[name], WORK.get(name, no_work), arguments, takes_words=name in WITH_WORDS
+                )
 
     def _arguments(self, name: str) -> Iterator[Expression]:
         separator = ":"

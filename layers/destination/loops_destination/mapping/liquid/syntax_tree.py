@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from loops_destination.javascript import UNDEFINED, is_falsy
+from loops_destination.javascript import UNDEFINED, is_falsy, string
 from loops_destination.mapping.liquid.scope import LiquidError, Scope
-from loops_destination.mapping.liquid.values import OPERATORS, is_true, member, numeric, plain, shown, string
+from loops_destination.mapping.liquid.values import OPERATORS, is_true, member, numeric, plain, shown
 from loops_destination.mapping.work import Charge, charge_whole
 
 _ELEMENT = 16
@@ -119,17 +119,22 @@ class Pair(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter with its arguments; `work` returns the units that it costs beside its input and output."""
+    """A filter with its arguments; `work` returns the units that it costs beside its input and output.
+
+    With `takes_words` the function gets an argument such as `empty` as a `Word`, otherwise as its JSON value.
+    """
 
     name: str
     function: Callable[..., Any]
     work: Callable[..., float]
     arguments: Sequence[Expression]
+    takes_words: bool = False
 
     def apply(self, value: Any, scope: Scope) -> Any:
         """Return the filtered value."""
         charge = partial(scope.charge, by=f"in the filter {self.name}")
-        inputs = [plain(value), *(plain(argument.evaluate(scope)) for argument in self.arguments)]
+        arguments = [argument.evaluate(scope) for argument in self.arguments]
+        inputs = [plain(value), *(arguments if self.takes_words else map(plain, arguments))]
         charge_whole(inputs, charge)
         charge(self.work(*inputs))
         filtered = self.function(*inputs)

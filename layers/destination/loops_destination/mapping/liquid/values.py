@@ -16,6 +16,7 @@ from loops_destination.javascript import (
     json_text,
     length,
     scalar_text,
+    string,
     trim,
     unit_at,
 )
@@ -53,15 +54,6 @@ def shown(value: Any) -> str:
         return ""
     if isinstance(value, list):
         return "".join(map(shown, value))
-    return json_text(value) if isinstance(value, dict) else scalar_text(value)
-
-
-def string(value: Any) -> str:
-    """Return `String(value)`, with objects as JSON."""
-    if isinstance(value, list):
-        return ",".join("" if item is None or item is UNDEFINED else string(item) for item in value)
-    if value is None or value is UNDEFINED:
-        return "null" if value is None else "undefined"
     return json_text(value) if isinstance(value, dict) else scalar_text(value)
 
 
