@@ -1,17 +1,15 @@
-"""The mappings file as people see it: names, triggers and mappings as they are written, warnings, and new ids."""
+"""The mappings file as people see it: names, triggers and mappings as they are written, and new ids."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from loops_destination.errors import Problem
-from loops_destination.mapping.checker import ROOT_DIRECTIVE
 from loops_destination.subscriptions import Entry
-from loops_destination.subscriptions.definition import identity, quoted
+from loops_destination.subscriptions.definition import identity
 from segment_loops import PROJECT
 from segment_loops.command_errors import CommandError
 
@@ -56,35 +54,6 @@ def shown_path(path: Path) -> str:
     """Return the path relative to the current folder if it lies below it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def warn_of_missing_id(entry: Entry) -> Iterator[Problem]:
-    """Yield a warning if a new name would turn the entry into another subscription."""
-    if entry.written.get("id"):
-        return
-    identified_by, change = ("name", "Renaming") if entry.written.get("name") else ("action", "Naming")
-    yield Problem(
-        entry.place,
-        f"has no id, so its {identified_by} identifies it. {change} it sends events that are still being retried a "
-        f'second time. Add "id": {quoted(entry.subscription.id)}.',
-    )
-
-
-def warn_of_mistakes(entry: Entry) -> Iterator[Problem]:
-    """Yield a warning for each part of the mapping that is valid but probably not intended."""
-    definition = mapping_definition(entry)
-    if any(key.startswith("@") or key == ROOT_DIRECTIVE for key in definition):
-        return  # the result of a directive is known only for an event
-    action = entry.subscription.action
-    fields = {field.name: field for field in action.fields}
-    for name in definition:
-        if name not in fields:
-            yield Problem(
-                f"{mapping_place(entry)}/{name}", f"is ignored. The fields of {action.slug} are {', '.join(fields)}."
-            )
-    for name, field in fields.items():
-        if field.required and definition.get(name) in (None, ""):
-            yield Problem(mapping_place(entry), f"rejects every event, because {name} is required and has no value.")
 
 
 def new_id(definition: dict[str, Any], taken: Collection[str]) -> str:

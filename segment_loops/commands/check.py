@@ -13,14 +13,8 @@ from loops_destination.subscriptions import Entry, load_entries
 from segment_loops.command_errors import FAILED
 from segment_loops.commands.options import json_option
 from segment_loops.console import add_row, notify, number, print_json, printable, say, show, table, wrapped
-from segment_loops.mappings_file import (
-    MAPPINGS,
-    name_of,
-    read_bytes,
-    shown_path,
-    warn_of_missing_id,
-    warn_of_mistakes,
-)
+from segment_loops.mapping_warnings import MappingWarning, find_warnings
+from segment_loops.mappings_file import MAPPINGS, name_of, read_bytes, shown_path
 
 
 @click.command()
@@ -29,7 +23,7 @@ from segment_loops.mappings_file import (
 def check(file: Path, *, as_json: bool) -> int:
     """Check a mappings file.
 
-    Prints the file's subscriptions, or every problem with its place. FILE is layers/mappings/mappings.json by default.
+    Prints the file's subscriptions and warnings about probable mistakes, or every problem with its place. FILE is layers/mappings/mappings.json by default.
 
     Exit status: 0 the file is valid, 1 it is not.
     """
@@ -41,20 +35,18 @@ def check(file: Path, *, as_json: bool) -> int:
         else:
             tell_problems(error.problems, f"{shown_path(file)} has")
         return FAILED
-    warnings = [warning for entry in entries for warning in (*warn_of_missing_id(entry), *warn_of_mistakes(entry))]
+    warnings = find_warnings(entries)
     if as_json:
         print_json(
             {
                 "ok": True,
                 "subscriptions": [_entry_as_json(entry) for entry in entries],
-                "warnings": problems_as_json(warnings),
+                "warnings": warnings_as_json(warnings),
             }
         )
     else:
         _show(file, entries)
-        for warning in warnings:
-            notify()
-            _tell_problem(warning, "Warning: ")
+        tell_warnings(warnings)
     return 0
 
 
@@ -66,9 +58,21 @@ def tell_problems(problems: Sequence[Problem], subject: str) -> None:
         _tell_problem(problem)
 
 
+def tell_warnings(warnings: Iterable[MappingWarning]) -> None:
+    """Print every warning with its place to standard error."""
+    for warning in warnings:
+        notify()
+        _tell_problem(warning, "Warning: ")
+
+
 def problems_as_json(problems: Iterable[Problem]) -> list[dict[str, str]]:
     """Return `[{"path", "message"}]`."""
     return [{"path": problem.path, "message": problem.message} for problem in problems]
+
+
+def warnings_as_json(warnings: Iterable[MappingWarning]) -> list[dict[str, str]]:
+    """Return `[{"kind", "path", "message"}]`."""
+    return [{"kind": warning.kind, "path": warning.path, "message": warning.message} for warning in warnings]
 
 
 def _tell_problem(problem: Problem, prefix: str = "") -> None:

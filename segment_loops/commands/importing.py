@@ -16,10 +16,11 @@ from loops_destination.errors import Problem, SubscriptionsError
 from loops_destination.subscriptions import Entry, load_entries, load_subscriptions
 from loops_destination.subscriptions.document import MAX_SUBSCRIPTIONS
 from segment_loops.command_errors import FAILED, CommandError
-from segment_loops.commands.check import problems_as_json, tell_problems
+from segment_loops.commands.check import problems_as_json, tell_problems, tell_warnings, warnings_as_json
 from segment_loops.commands.options import json_option
 from segment_loops.commands.segment_differences import differences
 from segment_loops.console import notify, number, print_json, printable, wrapped
+from segment_loops.mapping_warnings import Kind, find_warnings
 from segment_loops.mappings_file import (
     mapping_definition,
     name_of,
@@ -27,7 +28,6 @@ from segment_loops.mappings_file import (
     read_bytes,
     shown_path,
     trigger_text,
-    warn_of_mistakes,
 )
 
 DELETION = ACTIONS["deleteContact"]
@@ -47,7 +47,7 @@ def import_export(export_file: Path, *, output: Path | None, force: bool, as_jso
     """Turn an export from Segment into a mappings file.
 
     EXPORT_FILE holds what Segment's Public API answers to GET /destinations/{id}/subscriptions: the whole answer, or the
-    list in it. Prints what will work differently here. An export with problems is not imported: fix them, and import it
+    list in it. Prints what will work differently here, and warnings about probable mistakes. An export with problems is not imported: fix them, and import it
     again.
     """
     try:
@@ -59,7 +59,8 @@ def import_export(export_file: Path, *, output: Path | None, force: bool, as_jso
             tell_problems(error.problems, f"{export_file} cannot be imported. It has")
             notify("\nSegment may accept all of this and silently ignore it. Here nothing is guessed.")
         return FAILED
-    notes = {entry: [*differences(entry), *warn_of_mistakes(entry)] for entry in entries}
+    notes = {entry: list(differences(entry)) for entry in entries}
+    warnings = [each for each in find_warnings(entries) if each.kind is not Kind.MISSING_ID]  # the result has ids
     document = {"subscriptions": [_definition(entry) for entry in entries]}
     general_notes = list(_add_deletion(document["subscriptions"]))
     text = _encoded(document)
@@ -68,11 +69,19 @@ def import_export(export_file: Path, *, output: Path | None, force: bool, as_jso
         _write(output, text, force=force)
     if as_json:
         problems = [*chain.from_iterable(notes.values()), *general_notes]
-        print_json({"ok": True, "mappings": document, "differences": problems_as_json(problems)})
+        print_json(
+            {
+                "ok": True,
+                "mappings": document,
+                "differences": problems_as_json(problems),
+                "warnings": warnings_as_json(warnings),
+            }
+        )
         return 0
     if output is None:
         sys.stdout.buffer.write(text)
     _tell(output, notes, general_notes)
+    tell_warnings(warnings)
     return 0
 
 

@@ -18,7 +18,7 @@ from loops_destination.subscriptions import load_entries
 from loops_destination.trigger import Finding
 from segment_loops.api_key import VARIABLE, api_key_from_environment
 from segment_loops.command_errors import FAILED, CommandError
-from segment_loops.commands.check import tell_problems
+from segment_loops.commands.check import tell_problems, tell_warnings, warnings_as_json
 from segment_loops.commands.options import json_option, mappings_option
 from segment_loops.console import confirmed, labelled, number, pretty, print_json, printable, say, show
 from segment_loops.event_files import read_events
@@ -32,6 +32,7 @@ from segment_loops.loops_access import (
     base_url,
     is_on_this_machine,
 )
+from segment_loops.mapping_warnings import find_warnings, samples
 from segment_loops.mappings_file import name_of, read_bytes, shown_path
 
 
@@ -54,7 +55,7 @@ def preview(event_file: str, *, mappings: Path, as_json: bool, send: bool, loops
     """Show how an event is delivered.
 
     Prints for each subscription whether it matches the event and why, the mapped payload, and the exact request to
-    Loops. Nothing is sent without --send.
+    Loops. Nothing is sent without --send. Warnings about the mappings follow.
 
     EVENT_FILE holds a Segment event or a batch, or is a file such as events/identify.json; - is standard input.
 
@@ -66,6 +67,7 @@ def preview(event_file: str, *, mappings: Path, as_json: bool, send: bool, loops
         tell_problems(error.problems, f"{shown_path(mappings)} has")
         return FAILED
     arrivals = read_events(event_file)
+    warnings = find_warnings(entries, [*samples(), *(each.event for each in arrivals if each.event is not None)])
     url = base_url(loops_url or (LOOPS_URL if send else REAL_LOOPS))
     sender = _sender(url, arrivals, yes=yes) if send else None
     shown = []
@@ -78,7 +80,9 @@ def preview(event_file: str, *, mappings: Path, as_json: bool, send: bool, loops
         else:
             _show(arrival, previews, f"Event {index} of {len(arrivals)}" if len(arrivals) > 1 else "Event")
     if as_json:
-        print_json({"loopsUrl": url, "sent": send, "events": shown})
+        print_json({"loopsUrl": url, "sent": send, "events": shown, "warnings": warnings_as_json(warnings)})
+    else:
+        tell_warnings(warnings)
     return FAILED if fails else 0
 
 

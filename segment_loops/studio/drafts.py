@@ -16,6 +16,7 @@ from loops_destination.actions import ACTIONS
 from loops_destination.errors import InvalidJson, Problem, SubscriptionsError
 from loops_destination.subscriptions import Entry, Subscription, load_entries, read_json
 from loops_destination.subscriptions.definition import SYNONYMS, identity, well_typed
+from segment_loops.mapping_warnings import find_warnings
 from segment_loops.mappings_file import mapping_definition, name_of, new_id, trigger_text
 from segment_loops.studio import json_layout
 
@@ -61,6 +62,15 @@ class Checked:
     definitions: dict[int, dict[str, Any]] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
     problems: list[DraftProblem] = field(default_factory=list)
+
+    def warnings(self, drafts: Sequence[Draft], events: Sequence[dict[str, Any]]) -> list[DraftProblem]:
+        """Return the warnings about the valid drafts, held against the sample events."""
+        found = []
+        for warning in find_warnings(list(self.entries.values()), events):
+            index, slash, inside = warning.path.removeprefix("/").partition("/")
+            problem = Problem(slash + inside, warning.message)
+            found.append(_problem(int(index), drafts[int(index)], problem))
+        return found
 
 
 class ChangedMeanwhile(Exception):

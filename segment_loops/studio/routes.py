@@ -20,6 +20,7 @@ from segment_loops.event_files import sample_events
 from segment_loops.event_preview import preview_event
 from segment_loops.json_app import ApiError
 from segment_loops.json_values import pretty_json
+from segment_loops.mapping_warnings import samples
 from segment_loops.mappings_file import shown_path
 from segment_loops.studio import json_layout
 from segment_loops.studio.drafts import ChangedMeanwhile, Draft, MappingsFile
@@ -122,8 +123,10 @@ def _preview() -> ResponseReturnValue:
         for index, entry in checked.entries.items()
         if arrival.event is not None
     }
+    events = samples() if arrival.event is None else [*samples(), arrival.event]
     return {
         "problems": [each.as_json() for each in checked.problems],
+        "warnings": [each.as_json() for each in checked.warnings(body.drafts, events)],
         "event": problem,
         "previews": [previews.get(index) for index in range(len(body.drafts))],
     }

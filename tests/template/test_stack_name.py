@@ -94,7 +94,9 @@ def test_a_name_that_is_too_long_is_reported_with_its_limit(
 ) -> None:
     """A name that is too long ends the deployment with its length, the limit and the reason."""
     assert main(["--config-env", section], config) == 1
-    assert "has 65 characters. Choose one of at most 64: the names of the queues begin with it" in capsys.readouterr().err
+    assert (
+        "has 65 characters. Choose one of at most 64: the names of the queues begin with it" in capsys.readouterr().err
+    )
 
 
 def test_a_name_that_fits_is_accepted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

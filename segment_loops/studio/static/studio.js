@@ -211,19 +211,20 @@ function faultText(words) {
   return rest.length ? [first, h("span", { class: "mono" }, rest.map((line) => line.replace(/^ {4}/, "")).join("\n"))] : [first];
 }
 
-function showProblems(id, area, problems) {
+function showProblems(id, area, problems, warnings = []) {
   area.setAttribute("aria-invalid", String(problems.length > 0));
-  show(id, problems, () => problems.map((problem) => h("li", {},
+  const shown = [...problems, ...warnings.map((each) => ({ ...each, warning: true }))];
+  show(id, shown, () => shown.map((problem) => h("li", { class: problem.warning ? "warning" : "" },
     problem.line && area.classList.contains("code") && area !== $("trigger")
       ? h("button", { type: "button", "data-key": `line-${problem.line}`, onclick: () => goToLine(area, problem.line) }, `Line ${problem.line}`)
       : null,
-    faultText(problem.message))));
+    problem.warning ? `Warning: ${problem.message}` : faultText(problem.message))));
   if (editors.some((each) => each.area === area)) drawLines(area, new Set(problems.map((each) => each.line)));
 }
 
 /* Mappings */
 
-const work = { drafts: [], saved: "", revision: "", actions: [], samples: [], selected: 0, problems: [], previews: [], asked: 0, event: null, ready: false };
+const work = { drafts: [], saved: "", revision: "", actions: [], samples: [], selected: 0, problems: [], warnings: [], previews: [], asked: 0, event: null, ready: false };
 const isDirty = () => JSON.stringify(work.drafts) !== work.saved;
 const draft = () => work.drafts[work.selected];
 
@@ -290,7 +291,7 @@ function typed() {
   typing = setTimeout(check, TYPING);
 }
 
-const mine = (part) => work.problems.filter((each) => each.draft === work.selected && each.part === part);
+const mine = (part, list = work.problems) => list.filter((each) => each.draft === work.selected && each.part === part);
 
 async function check() {
   clearTimeout(typing);
@@ -298,16 +299,17 @@ async function check() {
   const { ok, answer } = await call("POST", "/preview", { drafts: work.drafts, event: $("event").value });
   if (number !== work.asked) return; // a later one is on its way
   if (!ok) { $("save-note").textContent = answer.message; return; }
-  Object.assign(work, { problems: answer.problems, previews: answer.previews, event: answer.event });
+  Object.assign(work, { problems: answer.problems, warnings: answer.warnings, previews: answer.previews, event: answer.event });
   showMappings();
 }
 
 function showMappings() {
   const known = new Set(["trigger", "mapping"]);
-  const others = work.problems.filter((each) => (each.draft === work.selected || each.draft === null) && !known.has(each.part));
-  showProblems("problems-name", $("name"), others.map((each) => ({ ...each, line: null })));
+  const others = (list) => list.filter((each) => (each.draft === work.selected || each.draft === null) && !known.has(each.part))
+    .map((each) => ({ ...each, line: null }));
+  showProblems("problems-name", $("name"), others(work.problems), others(work.warnings));
   showProblems("problems-trigger", $("trigger"), mine("trigger"));
-  showProblems("problems-mapping", $("mapping"), mine("mapping"));
+  showProblems("problems-mapping", $("mapping"), mine("mapping"), mine("mapping", work.warnings));
   showProblems("problems-event", $("event"), work.event ? [{ message: work.event, line: lineOf(work.event) }] : []);
   showPicks();
   showResult();
@@ -419,6 +421,7 @@ async function removeSubscription() {
   if (!(await ask("Delete this subscription?", words, "Delete it"))) return;
   work.drafts.splice(work.selected, 1);
   work.problems = [];
+  work.warnings = [];
   work.previews.splice(work.selected, 1);
   select(Math.max(0, work.selected - 1));
   check();

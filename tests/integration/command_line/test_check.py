@@ -63,23 +63,25 @@ def test_a_missing_id_is_a_warning(
     cli: CommandLine, tmp_path: Path, given: dict[str, Any], words: str, identity: str
 ) -> None:
     """A file with a missing id is valid; a warning says what a new name would do, and which id prevents it."""
-    run = cli("check", written(tmp_path / "m.json", given, {"id": "x", "action": "sendEvent"}))
+    run = cli("check", written(tmp_path / "m.json", given, {"id": "x", "action": "deleteContact"}))
     assert run.status == 0
     warning = " ".join(run.err.split())
     assert warning.startswith("Warning: /subscriptions/0 has no id,")
     assert words in warning
     assert warning.endswith(f'Add "id": "{identity}".')
     machine = cli("check", tmp_path / "m.json", "--json")
-    assert (machine.status, [each["path"] for each in machine.json["warnings"]]) == (0, ["/subscriptions/0"])
+    assert machine.status == 0
+    assert [(each["kind"], each["path"]) for each in machine.json["warnings"]] == [("missing-id", "/subscriptions/0")]
 
 
 def test_a_probable_mistake_is_a_warning(cli: CommandLine, tmp_path: Path) -> None:
-    """An unknown field, and a required one without a value, are warnings; the file is valid."""
-    mapping = {"userId": {"@path": "$.userId"}, "emial": {"@path": "$.traits.email"}}
+    """A probable mistake, such as an unknown field or a path that no sample has, is a warning; the file is valid."""
+    mapping = {"userId": {"@path": "$.user_id"}, "emial": {"@path": "$.context.traits.email"}}
     run = cli("check", written(tmp_path / "m.json", {"id": "a", "action": "sendEvent", "mapping": mapping}))
     assert run.status == 0
     assert "Warning: /subscriptions/0/mapping/emial" in run.err
     assert "rejects every event, because eventName is required and has no value" in run.err
+    assert "Did you mean $.userId?" in run.err
 
 
 def test_programs_get_json(cli: CommandLine, tmp_path: Path) -> None:

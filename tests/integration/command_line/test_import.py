@@ -206,3 +206,16 @@ def test_a_lone_surrogate_survives(cli: CommandLine, tmp_path: Path) -> None:
     """A lone surrogate, which UTF-8 cannot encode, is written escaped."""
     run = cli("import", export(tmp_path / "export.json", {"settings": FIELDS | {"email": "\ud83d"}}))
     assert json.loads(run.out)["subscriptions"][0]["mapping"]["email"] == "\ud83d"
+
+
+def test_probable_mistakes_are_warnings(cli: CommandLine, tmp_path: Path) -> None:
+    """An export with probable mistakes is imported, with a warning for each; a missing id is none, as it is added."""
+    settings = FIELDS | {"email": "$.traits.email"}
+    file = export(tmp_path / "export.json", {"id": None, "name": "s", "settings": settings})
+    run = cli("import", file)
+    assert run.status == 0
+    assert "Warning: /data/subscriptions/0/settings/email" in run.err
+    found = cli("import", file, "--json").json["warnings"]
+    assert [(each["kind"], each["path"]) for each in found] == [
+        ("literal-path", "/data/subscriptions/0/settings/email")
+    ]

@@ -189,3 +189,17 @@ def test_nothing_is_sent_to_the_real_loops_without_a_yes(
 def test_the_api_key_is_only_sent_encrypted(cli: CommandLine, event_file: Path, url: str) -> None:
     """A URL that is invalid, or over which the API key would be sent unencrypted, is misuse."""
     assert cli("preview", event_file, "--send", "--yes", "--loops-url", url).status == 2
+
+
+def test_warnings_follow(cli: CommandLine, event_file: Path, tmp_path: Path) -> None:
+    """Warnings about the mappings are printed after the previews; a path of the previewed event is in a sample."""
+    mapping = {"userId": {"@path": "$.userId"}, "eventName": {"@path": "$.properties.email"}, "x": 1}
+    file = mappings(tmp_path / "m.json", id="s", mapping=mapping)
+    run = cli("preview", event_file, "--mappings", file)
+    assert run.status == 0
+    assert run.err.count("Warning: ") == 1
+    assert "Warning: /subscriptions/0/mapping/x" in run.err
+    machine = cli("preview", event_file, "--mappings", file, "--json")
+    assert [(each["kind"], each["path"]) for each in machine.json["warnings"]] == [
+        ("unknown-field", "/subscriptions/0/mapping/x")
+    ]

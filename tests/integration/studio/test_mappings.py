@@ -84,6 +84,20 @@ def test_a_problem_in_a_mapping_has_its_line(client: Client, mapping: str, line:
     assert [(each["draft"], each["part"], each["line"]) for each in shown] == [(0, "mapping", line)]
 
 
+def test_a_probable_mistake_is_a_warning(client: Client) -> None:
+    """A valid draft with a probable mistake has a warning at its line, and can be saved; the event on the page counts."""
+    drafts = client.drafts()
+    assert preview(client, drafts)["warnings"] == []
+    drafts[1]["mapping"] = '{\n  "userId": "u",\n  "eventName": { "@path": "$.evnt" }\n}'
+    shown = preview(client, drafts)
+    assert shown["problems"] == []
+    (warning,) = shown["warnings"]
+    assert (warning["draft"], warning["part"], warning["line"]) == (1, "mapping", 3)
+    assert "Did you mean $.event?" in warning["message"]
+    assert preview(client, drafts, ADAM | {"type": "track", "evnt": "x"})["warnings"] == []
+    assert save(client, drafts).status == 200
+
+
 def test_problems_of_one_subscription_do_not_affect_the_others(client: Client) -> None:
     """While some drafts have problems, which are all reported, the others are previewed."""
     drafts = client.drafts()

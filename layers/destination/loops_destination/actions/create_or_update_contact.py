@@ -20,11 +20,11 @@ def _body(payload: dict[str, Any]) -> dict[str, Any]:
     fields = dict(payload)
     attributes = fields.pop("customAttributes", {})
     lists = fields.get("mailingLists") or attributes.get("mailingLists")
-    fields["mailingLists"] = _choices(lists) if isinstance(lists, dict) else {}
+    fields["mailingLists"] = choices(lists) if isinstance(lists, dict) else {}
     return {**without_opt_in(attributes), **fields}
 
 
-def _choices(lists: dict[str, Any]) -> dict[str, bool]:
+def choices(lists: dict[str, Any]) -> dict[str, bool]:
     """Return the lists to join (True) and to leave (False); Loops would refuse the contact for any other value."""
     return {
         list_id: _CHOICES[choice] if isinstance(choice, str) else choice

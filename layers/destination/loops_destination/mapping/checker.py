@@ -136,72 +136,81 @@ def boolean(checker: Checker, value: Any, place: str) -> None:
         checker.problem(place, f"must be true or false, not {_kind(value)}")
 
 
-def one_of(*words: str) -> Check:
-    """Return the check of a value that must be one of the words; a directive is not allowed."""
+class OneOf:
+    """The check of a value that must be one of the words; a directive is not allowed."""
 
-    def check(checker: Checker, value: Any, place: str) -> None:
-        if not isinstance(value, str) or value not in words:
-            checker.problem(place, f"must be {' or '.join(words)}")
+    def __init__(self, *words: str) -> None:
+        self.words = words
 
-    return check
+    def __call__(self, checker: Checker, value: Any, place: str) -> None:
+        if not isinstance(value, str) or value not in self.words:
+            checker.problem(place, f"must be {' or '.join(self.words)}")
 
 
-def text(shortest: int, longest: float = math.inf) -> Check:
-    """Return the check of a string with this length in UTF-16 units; a directive is not allowed."""
+class Text:
+    """The check of a string with this length in UTF-16 units; a directive is not allowed."""
 
-    def check(checker: Checker, value: Any, place: str) -> None:
+    def __init__(self, shortest: int, longest: float = math.inf) -> None:
+        self.shortest = shortest
+        self.longest = longest
+
+    def __call__(self, checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, str):
             checker.problem(place, f"must be a string, not {_kind(value)}")
-        elif length(value) < shortest:
+        elif length(value) < self.shortest:
             checker.problem(place, "must not be empty")
-        elif length(value) > longest:
-            checker.problem(place, f"must have at most {longest} characters, not {length(value)}")
-
-    return check
+        elif length(value) > self.longest:
+            checker.problem(place, f"must have at most {self.longest} characters, not {length(value)}")
 
 
-def nullable(check: Check) -> Check:
-    """Return the check of a value that may also be null."""
+class Nullable:
+    """The check of a value that may also be null."""
 
-    def check_unless_null(checker: Checker, value: Any, place: str) -> None:
+    def __init__(self, check: Check) -> None:
+        self.check = check
+
+    def __call__(self, checker: Checker, value: Any, place: str) -> None:
         if value is not None:
-            check(checker, value, place)
-
-    return check_unless_null
+            self.check(checker, value, place)
 
 
-def list_of(check: Check) -> Check:
-    """Return the check of an array whose elements pass `check`."""
+class ListOf:
+    """The check of an array whose elements pass a check."""
 
-    def check_list(checker: Checker, value: Any, place: str) -> None:
+    def __init__(self, check: Check) -> None:
+        self.check = check
+
+    def __call__(self, checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, list):
             checker.problem(place, f"must be an array, not {_kind(value)}")
             return
         for index, item in enumerate(value):
-            check(checker, item, f"{place}/{index}")
-
-    return check_list
+            self.check(checker, item, f"{place}/{index}")
 
 
-def options(fields: dict[str, Check], required: Iterable[str] = (), any_of: Iterable[str] = ()) -> Check:
-    """Return the check of an object with the required fields, and with at least one of `any_of` that is not falsy.
+class Options:
+    """The check of an object with the required fields, and with at least one of `any_of` that is not falsy.
 
-    Other fields are ignored, as they are at Segment, but must be valid definitions too.
+    `fields` names every field that the directive reads. Other fields are ignored, as they are at Segment, but must be
+    valid definitions too.
     """
 
-    def check(checker: Checker, value: Any, place: str) -> None:
+    def __init__(self, fields: dict[str, Check], required: Iterable[str] = (), any_of: Iterable[str] = ()) -> None:
+        self.fields = fields
+        self.required = tuple(required)
+        self.any_of = tuple(any_of)
+
+    def __call__(self, checker: Checker, value: Any, place: str) -> None:
         if not isinstance(value, dict) or is_directive(value):
             checker.problem(place, f"must be an object, not {_kind(value)}")
             return
-        missing = [name for name in required if name not in value]
+        missing = [name for name in self.required if name not in value]
         if missing:
             checker.problem(place, f"must have {' and '.join(missing)}")
-        if any_of and all(is_falsy(value.get(name)) for name in any_of):
-            checker.problem(place, f"must have {' or '.join(any_of)}")
+        if self.any_of and all(is_falsy(value.get(name)) for name in self.any_of):
+            checker.problem(place, f"must have {' or '.join(self.any_of)}")
         for key, item in value.items():
-            fields.get(key, any_value)(checker, item, f"{place}/{key}")
-
-    return check
+            self.fields.get(key, any_value)(checker, item, f"{place}/{key}")
 
 
 def _kind(value: Any) -> str:

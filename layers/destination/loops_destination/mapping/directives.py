@@ -21,14 +21,14 @@ from loops_destination.javascript import (
 from loops_destination.mapping.builder import Builder, Resolver
 from loops_destination.mapping.checker import (
     Checker,
+    ListOf,
+    Nullable,
+    OneOf,
+    Options,
+    Text,
     any_value,
     boolean,
-    list_of,
-    nullable,
     object_or_directive,
-    one_of,
-    options,
-    text,
     text_or_directive,
     truthy,
 )
@@ -40,7 +40,7 @@ from loops_destination.paths import compile_path
 
 _LONGEST_PATTERN = 10
 _LONGEST_LIQUID = 1000
-_LIQUID_TEXT = text(0, _LONGEST_LIQUID)
+_LIQUID_TEXT = Text(0, _LONGEST_LIQUID)
 _PATH_CHARACTER = 3
 """Units per character of a path from the event: splitting it takes longer than copying it."""
 _FLATTENED = 8
@@ -86,7 +86,9 @@ def _literal(definition: Any, place: str, builder: Builder) -> Resolver:
     return builder.value(definition, place)
 
 
-@DIRECTIVES.directive("@if", options({}, any_of=("exists", "blank")))
+@DIRECTIVES.directive(
+    "@if", Options(dict.fromkeys(("exists", "blank", "then", "else"), any_value), any_of=("exists", "blank"))
+)
 def _if(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     test, holds = ("exists", _exists) if "exists" in choice else ("blank", _is_filled)
     subject = builder.value(choice[test], f"{place}/{test}")
@@ -112,7 +114,7 @@ def _is_filled(value: Any) -> bool:
 
 @DIRECTIVES.directive(
     "@case",
-    options({"operator": one_of("lower", "upper"), "value": text_or_directive}, required=("operator", "value")),
+    Options({"operator": OneOf("lower", "upper"), "value": text_or_directive}, required=("operator", "value")),
 )
 def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     if choice["value"] == "":
@@ -131,15 +133,15 @@ def _case(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
 
 @DIRECTIVES.directive(
     "@replace",
-    options(
+    Options(
         {
-            "pattern": text(1, _LONGEST_PATTERN),
-            "replacement": text(0, _LONGEST_PATTERN),
+            "pattern": Text(1, _LONGEST_PATTERN),
+            "replacement": Text(0, _LONGEST_PATTERN),
             "ignorecase": boolean,
             "global": boolean,
             "value": text_or_directive,
-            "pattern2": nullable(text(0, _LONGEST_PATTERN)),
-            "replacement2": nullable(text(0, _LONGEST_PATTERN)),
+            "pattern2": Nullable(Text(0, _LONGEST_PATTERN)),
+            "replacement2": Nullable(Text(0, _LONGEST_PATTERN)),
         },
         required=("pattern", "value"),
     ),
@@ -198,8 +200,8 @@ def _shaped(root: Resolver, shape: Any, place: str, builder: Builder) -> Resolve
 
 @DIRECTIVES.directive(
     "@merge",
-    options(
-        {"objects": list_of(object_or_directive), "direction": one_of("right", "left")},
+    Options(
+        {"objects": ListOf(object_or_directive), "direction": OneOf("right", "left")},
         required=("objects", "direction"),
     ),
 )
@@ -222,7 +224,7 @@ def _merge(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
 
 @DIRECTIVES.directive(
     "@transform",
-    options({"apply": object_or_directive, "mapping": object_or_directive}, required=("apply", "mapping")),
+    Options({"apply": object_or_directive, "mapping": object_or_directive}, required=("apply", "mapping")),
 )
 def _transform(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     inside = builder.keeping_undefined()
@@ -251,7 +253,7 @@ def _without_undefined(value: Any) -> Any:
 
 @DIRECTIVES.directive(
     "@flatten",
-    options({"value": any_value, "separator": text(1)}, required=("value", "separator")),
+    Options({"value": any_value, "separator": Text(1), "omitArrays": any_value}, required=("value", "separator")),
 )
 def _flatten(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     separator = choice["separator"]
@@ -285,7 +287,7 @@ def _numbered(array: list[Any]) -> Iterable[tuple[str, Any]]:
 
 @DIRECTIVES.directive(
     "@json",
-    options({"mode": one_of("encode", "decode"), "value": truthy}, required=("mode", "value")),
+    Options({"mode": OneOf("encode", "decode"), "value": truthy}, required=("mode", "value")),
 )
 def _json(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     subject, charge = builder.value(choice["value"], f"{place}/value"), charge_at(place)

@@ -35,6 +35,12 @@ def compile_template(template: str, charge: Charge) -> Resolver:
     return render
 
 
+def names_in(template: str) -> list[str]:
+    """Return the names in the tags of a template."""
+    *tags, _tail = _tags(template)
+    return [trim(name) for _, name in tags]
+
+
 def _shown(value: Any) -> str:
     if value is None or value is UNDEFINED:
         return ""
