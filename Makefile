@@ -69,8 +69,8 @@ lock: $(UV_VENV)/.made ## lock the requirements (*.in) with hashes; ARGS=--upgra
 	done
 
 .PHONY: run
-run: $(VENV)/.made ## run the whole stack on this machine; ONCE=1 stops after the samples, PORT=8800 chooses a port, REAL=1 delivers to the real Loops
-	@$(BIN)/python -m local run $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) $(if $(filter 1,$(REAL)),--real) $(ARGS)
+run: $(VENV)/.made ## run the whole stack on this machine; ONCE=1 stops after the samples, PORT=8800 chooses a port, BEARER_TOKEN=… accepts one, REAL=1 delivers to the real Loops
+	@$(BIN)/python -m local run $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) $(if $(BEARER_TOKEN),--bearer-token $(BEARER_TOKEN)) $(if $(filter 1,$(REAL)),--real) $(ARGS)
 
 .PHONY: storm
 storm: $(VENV)/.made ## send 5,000 events while everything fails: none is lost or sent twice; SEED=1 repeats a storm

@@ -22,6 +22,7 @@ from local.http_server import PortInUse
 from local.reports import NewCalls, Report, ReportTable, result_lines
 from local.samples import EXPECTED, send_samples
 from local.sandbox import Sandbox
+from local.sandbox.lists import SAMPLE_LISTS
 from local.stack import SHARED_SECRET, LocalStack
 from local.studio_backend import attach_studio
 from loops_destination.errors import SubscriptionsError
@@ -58,6 +59,7 @@ class Options:
     loops_port: int | None
     aws_port: int | None
     loops_url: str
+    bearer_token: str
     mappings: Path
     log: Path
     verbose: bool
@@ -81,6 +83,7 @@ def local() -> None:
 @click.option("--loops-port", type=_PORT, help=f"The sandbox's port, 0 for any.  [default: {LOOPS_PORT}]")
 @click.option("--aws-port", type=_PORT, help=f"The port of SQS and Secrets Manager, 0 for any.  [default: {AWS_PORT}]")
 @click.option("--loops-url", metavar="URL", default=REAL_LOOPS, show_default=True, help="With --real: the real Loops.")
+@click.option("--bearer-token", metavar="TOKEN", default="", help="A bearer token that the webhook accepts too.")
 @mappings_option
 @click.option(
     "--log",
@@ -142,7 +145,7 @@ def _confirmed_team(options: Options) -> str:
 
 def _run(options: Options, screen: TextIO, team: str | None) -> int:
     """Run the stack; deliver to the real Loops if `team` names a team there, else to the sandbox."""
-    sandbox = Sandbox()
+    sandbox = Sandbox(lists=SAMPLE_LISTS)
     calls = NewCalls(sandbox if team is None else None)
     table = ReportTable(screen)
     live = _LiveRows(table, calls)
@@ -179,6 +182,7 @@ def _stack(options: Options, sandbox: Sandbox) -> LocalStack:
         secret={
             "apiKey": api_key_from_environment() if options.real else sandbox.api_key,
             "sharedSecret": SHARED_SECRET,
+            "bearerToken": options.bearer_token,
         },
         mappings=options.mappings,
         gateway_port=options.port_of("port"),

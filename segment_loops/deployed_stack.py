@@ -47,6 +47,9 @@ class AwsAccount:
     def cloudformation(self) -> CloudFormationClient:
         return self._session().client("cloudformation", config=_CONFIG)
 
+    def aws_lambda(self) -> Any:
+        return self._session().client("lambda", config=_CONFIG)
+
     def secrets_manager(self) -> SecretsManagerClient:
         return self._session().client("secretsmanager", config=_CONFIG)
 
@@ -95,13 +98,28 @@ class DeployedStack:
 
     def api_key(self) -> str:
         """Return the API key in the stack's secret; raise `CommandError` if it cannot be read or is not set up."""
+        try:
+            return self.secret().api_key
+        except SecretNotSetUp as error:
+            raise CommandError(f"{self.output('SecretArn')}: {error}") from None
+
+    def secret(self) -> Secret:
+        """Return the stack's secret; raise `CommandError` if it cannot be read, `SecretNotSetUp` if it is not valid."""
         arn = self.output("SecretArn")
         with aws_errors(f"The secret {arn}"):
             text = self.account.secrets_manager().get_secret_value(SecretId=arn).get("SecretString", "")
-        try:
-            return Secret.from_json(text).api_key
-        except SecretNotSetUp as error:
-            raise CommandError(f"{arn}: {error}") from None
+        return Secret.from_json(text)
+
+    def functions(self) -> dict[str, str]:
+        """Return the names of the stack's functions by their logical ids."""
+        with aws_errors(f"The stack {self.name}"):
+            pages = self.account.cloudformation().get_paginator("list_stack_resources").paginate(StackName=self.name)
+            return {
+                each["LogicalResourceId"]: each["PhysicalResourceId"]
+                for page in pages
+                for each in page["StackResourceSummaries"]
+                if each["ResourceType"] == "AWS::Lambda::Function" and "PhysicalResourceId" in each
+            }
 
     def put_api_key(self, api_key: str) -> bool:
         """Put the API key into the stack's secret, whose other values stay; return False if it is there already.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from local.http_server import PortInUse
 from local.sandbox.assumptions import Assumptions
 from local.sandbox.contacts import Contact
+from local.sandbox.event_patterns import EventPattern
 from local.sandbox.faults import Fault, FaultKind
 from local.sandbox.journal import JournalEntry
 from local.sandbox.lists import MailingList
@@ -15,6 +16,7 @@ from local.sandbox.sandbox_server import SandboxServer
 __all__ = [
     "Assumptions",
     "Contact",
+    "EventPattern",
     "Fault",
     "FaultKind",
     "JournalEntry",

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import click
 
 from local.http_server import LOOPBACK, PortInUse
+from local.sandbox.lists import SAMPLE_LISTS
 from local.sandbox.rate_limit import Window
 from local.sandbox.sandbox import REQUESTS_PER_SECOND, Sandbox
 from local.sandbox.sandbox_server import SandboxServer
@@ -41,7 +42,7 @@ from segment_loops.console import say
 )
 def sandbox(*, api_key: str, limit: int, window: Window, **server_options: Any) -> int:
     """Serve Loops' HTTP API on this machine, until Ctrl-C."""
-    server = SandboxServer(Sandbox(api_key, limit=limit or None, window=window), **server_options)
+    server = SandboxServer(Sandbox(api_key, limit=limit or None, window=window, lists=SAMPLE_LISTS), **server_options)
     try:
         with server:
             say(_greeting(server))

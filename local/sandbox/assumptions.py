@@ -16,6 +16,12 @@ class Assumptions:
     idempotency_key_after_failure: Literal["processed", "always", "never"] = "processed"
     """When an event answered 5xx uses up its idempotency key; `processed`: if it was processed nevertheless."""
 
+    repeated_event: Literal["conflict", "success"] = "conflict"
+    """An event whose idempotency key is used up is answered 409, or 200 if its body is the same as the first time."""
+
+    email_case: Literal["distinguish", "lower"] = "distinguish"
+    """Emails that differ only in case are two contacts', or are stored in lower case and so are one contact's."""
+
     unknown_properties: Literal["create", "drop"] = "create"
     """A contact property that the team does not have yet is created, or ignored."""
 

@@ -39,7 +39,7 @@ class ChangeReader:
 
     def read(self, body: Mapping[str, Any]) -> ContactChange:
         """Return the change; raise `ApiError` (400) at the first value that Loops refuses."""
-        email, user_id = identifiers(body)
+        email, user_id = identifiers(body, self.assumptions)
         if email is None and user_id is None:
             raise ApiError(400, "An email or userId is required.")
         return ContactChange(
@@ -72,19 +72,24 @@ class ChangeReader:
         }
 
 
-def identifiers(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def identifiers(given: Mapping[str, Any], assumptions: Assumptions) -> tuple[str | None, str | None]:
     """Return the email and the userId, None if missing or null; raise `ApiError` (400) if one is malformed."""
     email, user_id = given.get("email"), given.get("userId")
     if email is not None and not (isinstance(email, str) and _EMAIL.fullmatch(email)):
         raise ApiError(400, "Invalid email address.")
     if user_id is not None and not (isinstance(user_id, str) and user_id):
         raise ApiError(400, "userId must be a string.")
-    return email, user_id
+    return stored_email(email, assumptions), user_id
 
 
-def one_identifier(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def stored_email(email: str | None, assumptions: Assumptions) -> str | None:
+    """Return the email as the team's contacts are found by it."""
+    return email.lower() if email is not None and assumptions.email_case == "lower" else email
+
+
+def one_identifier(given: Mapping[str, Any], assumptions: Assumptions) -> tuple[str | None, str | None]:
     """Return the email and the userId, of which exactly one must be given; raise `ApiError` (400) otherwise."""
-    found = identifiers(given)
+    found = identifiers(given, assumptions)
     if found.count(None) != 1:
         raise ApiError(400, "Exactly one of email and userId is required.")
     return found

@@ -16,6 +16,7 @@ class Contact:
     """One person.
 
     `created` and `updated` are in seconds by the sandbox's clock. `left` holds the mailing lists that the person left.
+    `suppressed`: Loops sends the person nothing, because mail to this address bounced or was reported as spam.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Contact:
     properties: dict[str, Any] = field(default_factory=dict)
     lists: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
+    suppressed: bool = False
 
     def apply(self, change: ContactChange, now: float) -> None:
         """Write the values of the change, and keep the others."""
@@ -73,6 +75,7 @@ class Contact:
             "properties": self.properties,
             "lists": sorted(self.lists),
             "left": sorted(self.left),
+            "suppressed": self.suppressed,
             "created": self.created,
             "updated": self.updated,
         }

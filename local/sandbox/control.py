@@ -43,6 +43,12 @@ def _leave() -> ResponseReturnValue:
     return {"success": True}
 
 
+@_control.post("/contacts/suppress")
+def _suppress() -> ResponseReturnValue:
+    _sandbox().suppress(read_object(request.get_data()).get("email", ""))
+    return {"success": True}
+
+
 @_control.get("/events")
 def _events() -> ResponseReturnValue:
     return [event.as_json() for event in _sandbox().events.all()]

@@ -116,7 +116,7 @@ class Edge:
         ):
             return
         used = uses_idempotency_key(entry.status, self._sandbox.assumptions, processed=entry.effect)
-        self._sandbox.idempotency_keys.settle(entry.idempotency_key, used=used, now=self._sandbox.clock())
+        self._sandbox.idempotency_keys.settle(entry.idempotency_key, entry.body, used=used, now=self._sandbox.clock())
 
 
 def _shown(data: bytes) -> Any:

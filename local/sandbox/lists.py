@@ -20,3 +20,10 @@ class MailingList:
         shown = asdict(self)
         shown["isPublic"] = shown.pop("is_public")
         return shown
+
+
+SAMPLE_LISTS = (
+    MailingList("sample-newsletter", "Newsletter", "News about the product, once a month."),
+    MailingList("sample-invitations", "Invitations", "Webinars and meetups.", is_public=False),
+)
+"""The lists of the sandbox that people start, so that mappings with mailing lists can be tried."""

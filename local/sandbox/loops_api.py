@@ -8,12 +8,16 @@ from flask import Blueprint, Flask, current_app, request
 
 from local.sandbox.bodies import read_object
 from local.sandbox.contact_change import one_identifier
-from segment_loops.json_app import json_app
+from local.sandbox.event_patterns import page_of
+from segment_loops.json_app import ApiError, json_app
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from local.sandbox.contacts import Contact
     from local.sandbox.sandbox import Sandbox
+
+_REMOVAL_QUOTA = {"limit": 100, "remaining": 100}
 
 _v1 = Blueprint("v1", __name__, url_prefix="/v1")
 
@@ -43,14 +47,26 @@ def _create_contact() -> ResponseReturnValue:
 
 @_v1.post("/contacts/delete")
 def _delete_contact() -> ResponseReturnValue:
-    _sandbox().contacts.remove(*one_identifier(_body()))
+    _sandbox().contacts.remove(*one_identifier(_body(), _sandbox().assumptions))
     return {"success": True, "message": "Contact deleted."}
 
 
 @_v1.get("/contacts/find")
 def _find_contact() -> ResponseReturnValue:
-    contact = _sandbox().contacts.find(*one_identifier(request.args))
+    contact = _found()
     return [contact.as_found()] if contact else []
+
+
+@_v1.get("/contacts/suppression")
+def _suppression() -> ResponseReturnValue:
+    contact = _found()
+    if contact is None:
+        raise ApiError(404, "Contact not found.")
+    return {
+        "contact": {"id": contact.id, "email": contact.email, "userId": contact.user_id},
+        "isSuppressed": contact.suppressed,
+        "removalQuota": _REMOVAL_QUOTA,
+    }
 
 
 @_v1.get("/contacts/properties")
@@ -74,6 +90,24 @@ def _send_event() -> ResponseReturnValue:
 @_v1.get("/lists")
 def _lists() -> ResponseReturnValue:
     return [each.as_json() for each in _sandbox().lists.values()]
+
+
+@_v1.get("/event-patterns")
+def _event_patterns() -> ResponseReturnValue:
+    patterns = list(_sandbox().event_patterns.values())
+    return page_of(patterns, request.args.get("perPage", "20"), request.args.get("cursor", ""))
+
+
+@_v1.get("/event-patterns/by-name/<path:name>")
+def _event_pattern(name: str) -> ResponseReturnValue:
+    pattern = _sandbox().event_patterns.get(name)
+    if pattern is None:
+        raise ApiError(404, "Event pattern not found.")
+    return pattern.as_json()
+
+
+def _found() -> Contact | None:
+    return _sandbox().contacts.find(*one_identifier(request.args, _sandbox().assumptions))
 
 
 def _sandbox() -> Sandbox:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from local.sandbox.assumptions import Assumptions
-from local.sandbox.contact_change import ChangeReader, ContactChange, plain_values
+from local.sandbox.contact_change import ChangeReader, ContactChange, plain_values, stored_email
 from local.sandbox.contacts import Contact, Contacts
 from local.sandbox.faults import Faults
 from local.sandbox.journal import Journal
@@ -20,6 +20,7 @@ from segment_loops.json_app import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from local.sandbox.event_patterns import EventPattern
     from local.sandbox.lists import MailingList
 
 REQUESTS_PER_SECOND = 10
@@ -43,6 +44,7 @@ class Sandbox:
         window: Window = "fixed",
         team_name: str = "Sandbox",
         lists: Iterable[MailingList] = (),
+        event_patterns: Iterable[EventPattern] = (),
         assumptions: Assumptions | None = None,
     ) -> None:
         self.api_key = api_key
@@ -50,6 +52,7 @@ class Sandbox:
         self.sleep = sleep
         self.team_name = team_name
         self.lists = {each.id: each for each in lists}
+        self.event_patterns = {each.event_name: each for each in event_patterns}
         self.assumptions = assumptions or Assumptions()
         self.faults = Faults()
         # Reentrant, so that it may be held over a call that acquires it too.
@@ -87,6 +90,8 @@ class Sandbox:
         if idempotency_key is not None and len(idempotency_key) > LONGEST_IDEMPOTENCY_KEY:
             raise ApiError(400, f"Idempotency-Key must be at most {LONGEST_IDEMPOTENCY_KEY} characters.")
         if idempotency_key is not None and self.idempotency_keys.used(idempotency_key, now):
+            if self.assumptions.repeated_event == "success" and self.idempotency_keys.used_by(idempotency_key, body):
+                return
             raise ApiError(409, "Idempotency key has been used already.")
         name, properties, contact_fields = _event_parts(body)
         plain = plain_values(properties, self.assumptions)
@@ -96,10 +101,18 @@ class Sandbox:
     def leave(self, email: str, list_id: str | None = None) -> None:
         """Unsubscribe the person from a list, or from everything, as in Loops; raise `ApiError` (404) if unknown."""
         with self.lock:
-            contact = self.contacts.find(email)
-            if contact is None:
-                raise ApiError(404, "Contact not found.")
-            contact.leave(list_id)
+            self._known(email).leave(list_id)
+
+    def suppress(self, email: str) -> None:
+        """Suppress the person, as Loops does after a hard bounce; raise `ApiError` (404) if unknown."""
+        with self.lock:
+            self._known(email).suppressed = True
+
+    def _known(self, email: str) -> Contact:
+        contact = self.contacts.find(stored_email(email, self.assumptions))
+        if contact is None:
+            raise ApiError(404, "Contact not found.")
+        return contact
 
     def _read_change(self, body: Mapping[str, Any]) -> ContactChange:
         return ChangeReader(self.properties, self.lists, self.assumptions).read(body)

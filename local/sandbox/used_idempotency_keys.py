@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from local.sandbox.assumptions import Assumptions
@@ -22,15 +22,21 @@ class UsedIdempotencyKeys:
 
     def __init__(self) -> None:
         self._expiry: dict[str, float] = {}
+        self._bodies: dict[str, Any] = {}
 
     def used(self, key: str, now: float) -> bool:
         """Return True if an event with this idempotency key is answered 409 now."""
         return key in self._expiry and now < self._expiry[key]
 
-    def settle(self, key: str, *, used: bool, now: float) -> None:
+    def used_by(self, key: str, body: Any) -> bool:
+        """Return True if the event that used up the idempotency key had this body."""
+        return key in self._bodies and self._bodies[key] == body
+
+    def settle(self, key: str, body: Any, *, used: bool, now: float) -> None:
         """Remember an idempotency key that an attempt used up; one that is remembered already does not expire later."""
         if used and not self.used(key, now):
             self._expiry[key] = now + REMEMBERED
+            self._bodies[key] = body
 
 
 def uses_idempotency_key(status: int | None, assumptions: Assumptions, *, processed: bool) -> bool:

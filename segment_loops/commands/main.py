@@ -10,9 +10,11 @@ import click
 from segment_loops.commands.api_key_commands import setup_secret, test_api_key
 from segment_loops.commands.check import check
 from segment_loops.commands.dead_letters import dead_letters
+from segment_loops.commands.doctor import doctor
 from segment_loops.commands.importing import import_export
 from segment_loops.commands.preview import preview
 from segment_loops.commands.program import run_program
+from segment_loops.commands.sign import sign
 
 
 @click.group(
@@ -24,7 +26,7 @@ def segment_loops() -> None:
     """Work with your Loops destination: its mappings, its API key and its dead letters."""
 
 
-for command in (check, preview, import_export, test_api_key, setup_secret, dead_letters):
+for command in (check, preview, import_export, test_api_key, setup_secret, doctor, sign, dead_letters):
     segment_loops.add_command(command)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+
+from local.sandbox import Assumptions
 
 if TYPE_CHECKING:
     from local.sandbox import Sandbox
@@ -176,3 +178,29 @@ def test_delete_requires_exactly_one_identifier(client: Client, sandbox: Sandbox
     client.update(email="ada@example.com", userId="u1")
     assert client.call("POST", "/api/v1/contacts/delete", body).status == 400
     assert len(sandbox.contacts.all()) == 1
+
+
+@pytest.mark.parametrize(("assumed", "contacts"), [("distinguish", 2), ("lower", 1)])
+def test_emails_in_another_case_follow_the_assumption(
+    client: Client, sandbox: Sandbox, assumed: Literal["distinguish", "lower"], contacts: int
+) -> None:
+    """Emails that differ only in case belong to two contacts, or to one that is found by either."""
+    sandbox.assumptions = Assumptions(email_case=assumed)
+    client.update(email="ada@example.com", plan="free")
+    client.update(email="Ada@Example.com", plan="pro")
+    assert len(sandbox.contacts.all()) == contacts
+    assert client.find(email="Ada@Example.com")[0]["plan"] == "pro"
+
+
+def test_suppression_is_shown_as_loops_does(client: Client) -> None:
+    """A contact is not suppressed until Loops suppresses it; an unknown contact is answered 404."""
+    path = "/api/v1/contacts/suppression?email=ada@example.com"
+    assert client.call("GET", path).status == 404
+    client.update(email="ada@example.com", userId="u1")
+    assert client.call("GET", path).json["isSuppressed"] is False
+    assert client.call("POST", "/sandbox/contacts/suppress", {"email": "ada@example.com"}).status == 200
+    assert client.call("GET", path).json == {
+        "contact": {"id": "contact-1", "email": "ada@example.com", "userId": "u1"},
+        "isSuppressed": True,
+        "removalQuota": {"limit": 100, "remaining": 100},
+    }

@@ -65,6 +65,7 @@ def test_contacts_are_shown_in_full(client: Client, clock: Clock) -> None:
             "properties": {"plan": "pro"},
             "lists": ["news"],
             "left": [],
+            "suppressed": False,
             "created": clock.now - 5,
             "updated": clock.now,
         }

@@ -190,3 +190,15 @@ def test_concurrent_updates_create_one_contact(client: Client, sandbox: Sandbox)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: client.update(email="ada@example.com", **{f"p{n}": n}), range(40)))
     assert [contact.properties for contact in sandbox.contacts.all()] == [{f"p{n}": n for n in range(40)}]
+
+
+@pytest.mark.parametrize(("assumed", "status"), [("conflict", 409), ("success", 200)])
+def test_a_repeated_event_is_answered_as_assumed(
+    client: Client, sandbox: Sandbox, assumed: Literal["conflict", "success"], status: int
+) -> None:
+    """A used idempotency key is answered 409, or 200 to the same body; the event is processed once either way."""
+    sandbox.assumptions = Assumptions(repeated_event=assumed)
+    assert client.send(EVENT, key="k1").status == 200
+    assert client.send(EVENT, key="k1").status == status
+    assert client.send(EVENT | {"firstName": "Ada"}, key="k1").status == 409
+    assert len(sandbox.events.all()) == 1

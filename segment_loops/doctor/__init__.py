@@ -1,0 +1,1 @@
+"""The checks of `segment-loops doctor`: the mappings against a Loops team, and a deployed stack."""
