@@ -76,6 +76,11 @@ run: $(VENV)/.made ## run the whole stack on this machine; ONCE=1 stops after th
 storm: $(VENV)/.made ## send 5,000 events while everything fails: none is lost or sent twice; SEED=1 repeats a storm
 	@$(BIN)/python -m local.storm $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: schema
+schema: $(VENV)/.made ## write the JSON Schema of the mappings file, after a change of a directive or an action
+	@$(BIN)/python -m segment_loops.mappings_schema > docs/mappings.schema.json.new
+	@mv docs/mappings.schema.json.new docs/mappings.schema.json
+
 .PHONY: test
 test: $(VENV)/.made ## run every test, offline
 	$(BIN)/python -m pytest --numprocesses=2 --quiet $(ARGS)

@@ -34,8 +34,8 @@ class Terminal(io.StringIO):
 
 
 def test_every_sample_has_its_expected_outcome() -> None:
-    """Every file in events/ has an expected result, and every expected result a file."""
-    assert {path.stem for path in SAMPLES.glob("*.json")} == set(EXPECTED)
+    """Every expected result has a file in events/; a team may add events of its own, which `make run` does not send."""
+    assert set(EXPECTED) <= {path.stem for path in SAMPLES.glob("*.json")}
 
 
 def test_every_sample_has_the_expected_result() -> None:

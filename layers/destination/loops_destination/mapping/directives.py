@@ -39,8 +39,8 @@ from loops_destination.mapping.work import Charge, charge_at, charge_whole, step
 from loops_destination.paths import compile_path
 
 _LONGEST_PATTERN = 10
-_LONGEST_LIQUID = 1000
-_LIQUID_TEXT = Text(0, _LONGEST_LIQUID)
+LONGEST_LIQUID = 1000
+_LIQUID_TEXT = Text(0, LONGEST_LIQUID)
 _PATH_CHARACTER = 3
 """Units per character of a path from the event: splitting it takes longer than copying it."""
 _FLATTENED = 8
@@ -348,7 +348,7 @@ def _exclude_when_null(definition: Any, place: str, builder: Builder) -> Resolve
 
 def _check_liquid(checker: Checker, value: Any, place: str) -> None:
     _LIQUID_TEXT(checker, value, place)
-    if not isinstance(value, str) or length(value) > _LONGEST_LIQUID:
+    if not isinstance(value, str) or length(value) > LONGEST_LIQUID:
         return
     from loops_destination.mapping import liquid  # noqa: PLC0415  the import would lengthen every cold start
 
