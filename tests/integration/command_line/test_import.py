@@ -206,3 +206,31 @@ def test_a_lone_surrogate_survives(cli: CommandLine, tmp_path: Path) -> None:
     """A lone surrogate, which UTF-8 cannot encode, is written escaped."""
     run = cli("import", export(tmp_path / "export.json", {"settings": FIELDS | {"email": "\ud83d"}}))
     assert json.loads(run.out)["subscriptions"][0]["mapping"]["email"] == "\ud83d"
+
+
+MIXED = 'type = "track" and userId != null or event = "Signed Up"'
+AS_SEGMENT_READS = 'type = "track" or userId != null or event = "Signed Up"'
+
+
+def test_a_mixed_trigger_is_rewritten_with_yes(cli: CommandLine, tmp_path: Path) -> None:
+    """With --yes a trigger that mixes `and` and `or` is rewritten into what Segment makes of it, and both are shown."""
+    file = export(tmp_path / "export.json", {"trigger": MIXED}, {"trigger": 'type = "track"'})
+    run = cli("import", file, "--yes")
+    assert run.status == 0
+    triggers = [each["trigger"] for each in json.loads(run.out)["subscriptions"]]
+    assert triggers[:2] == [AS_SEGMENT_READS, 'type = "track"']
+    assert MIXED in run.err
+    assert AS_SEGMENT_READS in run.err
+    found = {each["path"]: each["message"] for each in cli("import", file, "--yes", "--json").json["differences"]}
+    assert AS_SEGMENT_READS in found["/data/subscriptions/0/trigger"]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_mixed_trigger_is_refused_without_consent(cli: CommandLine, tmp_path: Path, options: list[str]) -> None:
+    """Without --yes and without a terminal to ask at, a mixed trigger is refused as before, and nothing is written."""
+    output = tmp_path / "out.json"
+    run = cli("import", export(tmp_path / "export.json", {"trigger": MIXED}), "--output", output, *options)
+    assert run.status == 1
+    assert "are mixed" in (run.out if options else run.err)
+    assert "--yes" in run.err
+    assert not output.exists()
