@@ -17,9 +17,10 @@ from loops_destination.subscriptions import Entry, load_entries, load_subscripti
 from loops_destination.subscriptions.document import MAX_SUBSCRIPTIONS
 from segment_loops.command_errors import FAILED, CommandError
 from segment_loops.commands.check import problems_as_json, tell_problems, tell_warnings, warnings_as_json
+from segment_loops.commands.mixed_operators import Rewrite, rewritten
 from segment_loops.commands.options import json_option
 from segment_loops.commands.segment_differences import differences
-from segment_loops.console import notify, number, print_json, printable, wrapped
+from segment_loops.console import confirmed, notify, number, print_json, printable, wrapped
 from segment_loops.mapping_warnings import Kind, find_warnings
 from segment_loops.mappings_file import (
     mapping_definition,
@@ -42,16 +43,24 @@ DELETION = ACTIONS["deleteContact"]
     help="The file to write.  [default: standard output]",
 )
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
+@click.option("--yes", is_flag=True, help="Rewrite triggers that mix `and` and `or` without asking.")
 @json_option
-def import_export(export_file: Path, *, output: Path | None, force: bool, as_json: bool) -> int:
+def import_export(export_file: Path, *, output: Path | None, force: bool, yes: bool, as_json: bool) -> int:
     """Turn an export from Segment into a mappings file.
 
     EXPORT_FILE holds what Segment's Public API answers to GET /destinations/{id}/subscriptions: the whole answer, or the
-    list in it. Prints what will work differently here, and warnings about probable mistakes. An export with problems is not imported: fix them, and import it
-    again.
+    list in it. Prints what will work differently here, and warnings about probable mistakes. An export with problems is not
+    imported: fix them, and import it again. A trigger that mixes `and` and `or` without parentheses is refused here; after
+    asking, it is rewritten into what Segment makes of it.
     """
+    content = read_bytes(export_file)
+    rewritten_content, rewrites = rewritten(content)
+    if rewrites and _may_rewrite(rewrites, yes=yes):
+        content = rewritten_content
+    else:
+        rewrites = []
     try:
-        entries = load_entries(read_bytes(export_file))
+        entries = load_entries(content)
     except SubscriptionsError as error:
         if as_json:
             print_json({"ok": False, "problems": problems_as_json(error.problems)})
@@ -62,7 +71,10 @@ def import_export(export_file: Path, *, output: Path | None, force: bool, as_jso
     notes = {entry: list(differences(entry)) for entry in entries}
     warnings = [each for each in find_warnings(entries) if each.kind is not Kind.MISSING_ID]  # the result has ids
     document = {"subscriptions": [_definition(entry) for entry in entries]}
-    general_notes = list(_add_deletion(document["subscriptions"]))
+    general_notes = [
+        *(Problem(each.place, f"{each.before} was rewritten as Segment reads it: {each.after}") for each in rewrites),
+        *_add_deletion(document["subscriptions"]),
+    ]
     text = _encoded(document)
     load_subscriptions(text)  # raises if the result would not pass `check`
     if output is not None:
@@ -83,6 +95,19 @@ def import_export(export_file: Path, *, output: Path | None, force: bool, as_jso
     _tell(output, notes, general_notes)
     tell_warnings(warnings)
     return 0
+
+
+def _may_rewrite(rewrites: Sequence[Rewrite], *, yes: bool) -> bool:
+    """Show each trigger and what Segment makes of it, and ask whether to write that; without a terminal, only `yes` does."""
+    for each in rewrites:
+        notify(printable(each.place), "bold")
+        notify(f"  written:  {printable(each.before)}")
+        notify(f"  Segment:  {printable(each.after)}\n")
+    question = "Segment lets the last `and` or `or` win. Write these triggers as Segment reads them?"
+    agreed = confirmed(question, yes=yes)
+    if not agreed:
+        notify("Nothing was rewritten. Add parentheses, or pass --yes to rewrite without being asked.\n")
+    return agreed
 
 
 def _definition(entry: Entry) -> dict[str, Any]:

@@ -55,7 +55,8 @@ def _is_nested(tokens: list[Token], _expression: str) -> bool:
 
 
 def _asks_for_null(tokens: list[Token], _expression: str) -> bool:
-    return any(before.kind == "operator" and token.text == "null" for before, token in pairwise(tokens))
+    triples = zip(tokens, tokens[2:], strict=False)
+    return any(field.text in {"type", "event"} and value.text == "null" for field, value in triples)
 
 
 def _negates_boolean(tokens: list[Token], _expression: str) -> bool:

@@ -94,7 +94,7 @@ def test_a_full_export_gets_no_subscription_for_deletions(cli: CommandLine, tmp_
     [
         ('type = "track" and (contains(event, "a") or userId = "x")', "Segment ends a group at its first"),
         ('type = "track" and ((event = "a" or event = "b") and userId = "x")', "Segment ends a group at its first"),
-        ('type = "track" and userId != null', "null tests whether the field exists"),
+        ('type = "track" and event != null', "null tests whether the field exists"),
         ('type = "track" and properties.trial != true', "matches everything but this boolean"),
         ("type = 'track'", "compared without its quotes"),
         (r'traits.plan\.name = "x"', "is a dot in a name"),
@@ -117,6 +117,7 @@ def test_a_trigger_that_segment_reads_differently_has_a_note(
         'type = "track"',
         'type = "track" and (event = "A (b)" or event = "c") and contains(properties.plan, "pro")',
         r"properties.products\[0\].price >= 5",
+        'type = "track" and userId != null',
     ],
 )
 def test_a_trigger_that_segment_reads_alike_has_no_note(cli: CommandLine, tmp_path: Path, trigger: str) -> None:
@@ -219,3 +220,31 @@ def test_probable_mistakes_are_warnings(cli: CommandLine, tmp_path: Path) -> Non
     assert [(each["kind"], each["path"]) for each in found] == [
         ("literal-path", "/data/subscriptions/0/settings/email")
     ]
+
+
+MIXED = 'type = "track" and userId != null or event = "Signed Up"'
+AS_SEGMENT_READS = 'type = "track" or userId != null or event = "Signed Up"'
+
+
+def test_a_mixed_trigger_is_rewritten_with_yes(cli: CommandLine, tmp_path: Path) -> None:
+    """With --yes a trigger that mixes `and` and `or` is rewritten into what Segment makes of it, and both are shown."""
+    file = export(tmp_path / "export.json", {"trigger": MIXED}, {"trigger": 'type = "track"'})
+    run = cli("import", file, "--yes")
+    assert run.status == 0
+    triggers = [each["trigger"] for each in json.loads(run.out)["subscriptions"]]
+    assert triggers[:2] == [AS_SEGMENT_READS, 'type = "track"']
+    assert MIXED in run.err
+    assert AS_SEGMENT_READS in run.err
+    found = {each["path"]: each["message"] for each in cli("import", file, "--yes", "--json").json["differences"]}
+    assert AS_SEGMENT_READS in found["/data/subscriptions/0/trigger"]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_mixed_trigger_is_refused_without_consent(cli: CommandLine, tmp_path: Path, options: list[str]) -> None:
+    """Without --yes and without a terminal to ask at, a mixed trigger is refused as before, and nothing is written."""
+    output = tmp_path / "out.json"
+    run = cli("import", export(tmp_path / "export.json", {"trigger": MIXED}), "--output", output, *options)
+    assert run.status == 1
+    assert "are mixed" in (run.out if options else run.err)
+    assert "--yes" in run.err
+    assert not output.exists()

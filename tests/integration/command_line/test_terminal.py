@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import termios
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,19 @@ def terminal() -> Iterator[Terminal]:
 
 def at(queues: QueuePair) -> tuple[str, ...]:
     return ("--dead-letter-queue-url", queues.dead_letter_queue_url, "--retry-queue-url", queues.retry_queue_url)
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1)])
+def test_a_person_is_asked_before_a_trigger_is_rewritten(
+    terminal: Terminal, tmp_path: Path, answer: str, status: int
+) -> None:
+    """`import` shows a mixed trigger and what Segment makes of it; only "y" writes the file."""
+    export, output = tmp_path / "export.json", tmp_path / "out.json"
+    export.write_text(json.dumps([{"action": "sendEvent", "trigger": 'type = "track" and name = "a" or name = "b"'}]))
+    returned, shown = terminal.run("import", str(export), "--output", str(output), asked="[y/N]", types=answer)
+    assert returned == status
+    assert 'type = "track" or name = "a" or name = "b"' in shown
+    assert output.exists() is (status == 0)
 
 
 def test_a_person_is_asked_before_an_event_is_repeated(terminal: Terminal, queues: QueuePair) -> None:
