@@ -132,8 +132,9 @@ stack-name:
 	@$(or $(PYTHON313),$(PYTHON)) -m segment_loops.samconfig --config-env $(CONFIG_ENV) $(ARGS)
 
 .PHONY: deploy
-deploy: stack-name build ## build and deploy; CONFIG_ENV=production chooses a section of samconfig.toml
+deploy: stack-name build $(VENV)/.made ## build, deploy and check; CONFIG_ENV=production chooses a section of samconfig.toml
 	$(SAM) deploy --config-env $(CONFIG_ENV) $(ARGS)
+	$(BIN)/segment-loops doctor --config-env $(CONFIG_ENV) $(if $(STACK),--stack $(STACK))
 
 .PHONY: setup-secret
 setup-secret: $(VENV)/.made ## put the Loops API key into the deployed stack's secret; asks for it without showing it

@@ -70,7 +70,7 @@ def deployed_subscriptions(function: LiveFunction, client: Any) -> list[Subscrip
         with aws_errors(f"The layer {arn}"):
             location = client.get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
         try:
-            content = urllib3.request("GET", location, timeout=30.0).data
+            content = urllib3.request("GET", location, timeout=30.0, retries=False).data
             archive = zipfile.ZipFile(io.BytesIO(content))
         except (HTTPError, zipfile.BadZipFile) as error:
             raise CommandError(f"The layer {arn} could not be downloaded: {type(error).__name__}.") from None

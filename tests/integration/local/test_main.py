@@ -95,3 +95,9 @@ def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a command the usage is printed, and the status is that of misuse."""
     assert main([]) == 2
     assert "run" in capsys.readouterr().err
+
+
+def test_a_bearer_token_can_be_given(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """With --bearer-token the stack starts, and its samples have the expected results."""
+    assert main([*options, "--bearer-token", "a-token"]) == 0
+    assert "6 of 6 samples have the expected result." in capsys.readouterr().out
