@@ -13,6 +13,7 @@ from typing import Any
 
 from loops_destination.actions import ACTIONS, Action
 from loops_destination.mapping.checker import (
+    ROOT_DIRECTIVE,
     Check,
     ListOf,
     Nullable,
@@ -79,6 +80,23 @@ def mappings_schema() -> Schema:
                     {"type": ["string", "number", "boolean", "null"]},
                 ]
             },
+            "mapping": {
+                "anyOf": [{"allOf": [_ref("value")], "not": {"required": [ROOT_DIRECTIVE]}}, _ref("wrappedMapping")]
+            },
+            # The other fields become the root directive's `mapping`, so its options are incomplete here.
+            "wrappedMapping": {
+                "type": "object",
+                "required": [ROOT_DIRECTIVE],
+                "properties": {
+                    ROOT_DIRECTIVE: {
+                        "type": "object",
+                        "minProperties": 1,
+                        "maxProperties": 1,
+                        "additionalProperties": {"type": ["object", "array"]},
+                    }
+                },
+                "additionalProperties": _ref("value"),
+            },
             "objectOrDirective": {
                 "anyOf": [
                     _ref("directive"),
@@ -120,7 +138,7 @@ def _fields_for(action: Action, key: str) -> Schema:
         }
         for each in action.fields
     }
-    mapping = {"anyOf": [{"type": "null"}, {"allOf": [_ref("objectOrDirective")], "properties": fields}]}
+    mapping = {"anyOf": [{"type": "null"}, {"type": "object", "allOf": [_ref("mapping")], "properties": fields}]}
     return {
         "if": {"properties": {key: {"const": action.slug}}, "required": [key]},
         "then": {"properties": {"trigger": {"default": action.trigger}, "mapping": mapping, "settings": mapping}},

@@ -216,7 +216,7 @@ def test_a_path_that_no_sample_has(definition: Any, advice: str) -> None:
     [
         {"@path": "$.properties.total"},
         {"@path": "event"},
-        {"@path": "$"},
+        {"@path": "$."},
         {"@path": "$.properties.email"},
         {"@path": "$.properties.products.length"},
         {"@arrayPath": ["$.properties.products", {"a": {"@path": "$.title"}}]},
