@@ -24,6 +24,7 @@ LAYERS = [
         "settings",
         "secret_store",
         "pace",
+        "ledger",
         "breaker",
     },
     {"subscriptions", "queues", "received", "observability", "verification", "response_to_outcome"},
@@ -32,7 +33,7 @@ LAYERS = [
 ]
 """The rooms of the product from the bottom up: a module imports from its own layer or from those below."""
 
-AWS_EDGE = {"queues", "secret_store"}
+AWS_EDGE = {"queues.py", "secret_store.py", "ledger/store.py"}
 
 ALLOWED = {
     "loops_destination": set[str](),
@@ -126,33 +127,26 @@ def test_no_imports_form_a_circle(name: str) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PRODUCT)))
 def test_aws_is_called_at_the_edge_only(path: Path) -> None:
-    """Only the queues and the secret store import boto3 and botocore."""
+    """Only the queues, the secret store and the ledger's store import boto3 and botocore."""
     aws = {name.partition(".")[0] for name in imported(path)} & {"boto3", "botocore"}
-    assert not aws or room(path) in AWS_EDGE
+    assert not aws or path.relative_to(PRODUCT).as_posix() in AWS_EDGE
+
+
+def test_only_the_edge_imports_the_ledgers_store() -> None:
+    """Nothing of DynamoDB is imported with the ledger: a stack without a table does without its store."""
+    store = "loops_destination.ledger.store"
+    assert {room(path) for path in modules() if store in set(imported(path))} <= {"handlers"}
 
 
 def test_a_delivery_knows_no_aws() -> None:
     """Delivering, with all that it imports, runs without any AWS package."""
-    reached = {"delivery"}
-    while (
-        added := {
-            name.split(".")[1]
-            for path in modules()
-            if room(path) in reached
-            for name in imported(path)
-            if name.startswith("loops_destination.")
-        }
-        - reached
-    ):
+    imports = inner_imports(PRODUCT, "loops_destination")
+    reached = {"loops_destination.delivery"}
+    while added := {name for module in reached for name in imports[module]} - reached:
         reached |= added
-    assert not reached & AWS_EDGE
-    aws = {
-        name
-        for path in modules()
-        if room(path) in reached
-        for name in imported(path)
-        if name.startswith(("boto", "aws_lambda_powertools"))
-    }
+    paths = [path for path in modules() if dotted(path, "loops_destination", PRODUCT) in reached]
+    assert not {path.relative_to(PRODUCT).as_posix() for path in paths} & AWS_EDGE
+    aws = {name for path in paths for name in imported(path) if name.startswith(("boto", "aws_lambda_powertools"))}
     assert not aws
 
 

@@ -9,6 +9,7 @@ DestinationError
 ├── PayloadError               the mapped payload is invalid: this event can never succeed under this mapping
 ├── NotAnEvent                 the input is not a Segment event: it can never be delivered
 ├── SettingsError              an environment variable is missing or wrong: fix the stack
+├── LedgerUnavailable          the contact ledger's table does not answer: queue the delivery, and guess nothing
 └── SecretError                no delivery is possible until the secret can be read
     ├── SecretUnavailable      Secrets Manager does not give the secret: try again
     └── SecretNotSetUp         the secret is malformed or still holds a placeholder: a person must set it
@@ -91,6 +92,10 @@ class NotAnEvent(DestinationError):
 
 class SettingsError(DestinationError):
     """An environment variable is missing or wrong."""
+
+
+class LedgerUnavailable(DestinationError):
+    """The contact ledger's table did not answer, or not usefully: queue the delivery, and guess nothing."""
 
 
 class SecretError(DestinationError):

@@ -1,0 +1,24 @@
+"""The contact ledger: what Loops was last sent about each contact, so that contacts never go backwards.
+
+The handlers do not use it yet: no stack has its table, and nothing here is imported at a cold start.
+"""
+
+from __future__ import annotations
+
+from loops_destination.ledger.contract import LedgerStore, LedgerUnavailable, Write
+from loops_destination.ledger.decision import Rule
+from loops_destination.ledger.facts import Facts
+from loops_destination.ledger.protocol import Called, Conclusion, Effect, Ledger, Verdict
+
+__all__ = [
+    "Called",
+    "Conclusion",
+    "Effect",
+    "Facts",
+    "Ledger",
+    "LedgerStore",
+    "LedgerUnavailable",
+    "Rule",
+    "Verdict",
+    "Write",
+]

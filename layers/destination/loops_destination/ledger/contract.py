@@ -1,0 +1,39 @@
+"""The contract between the ledger and the place that keeps its items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from loops_destination.errors import LedgerUnavailable
+from loops_destination.ledger.record import Item
+
+__all__ = ["CALL_SECONDS", "LedgerStore", "LedgerUnavailable", "Write"]
+
+CALL_SECONDS = 1.0
+"""The longest that one read or write of the store takes, a second attempt included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """An item to write in whole, if the one in the table still has this version.
+
+    Version 0: if there is none. None: in any case. The stored item gets the next version.
+    """
+
+    key: str
+    item: Item
+    if_version: int | None
+    kept_seconds: int
+
+
+class LedgerStore(Protocol):
+    """Reads and writes items; decides nothing. Both methods raise `LedgerUnavailable`."""
+
+    def read(self, key: str, *, consistent: bool = False) -> Item | None:
+        """Return an item, or None where there is none or it has expired. It may be a moment old unless `consistent`."""
+        ...
+
+    def write(self, *writes: Write) -> bool:
+        """Write all items or none; False when one of them has another version by now."""
+        ...

@@ -1,0 +1,112 @@
+"""The changes that a contact item can go through, as pure functions from one contact to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from loops_destination.ledger.facts import Facts, Kind, is_consent
+from loops_destination.ledger.record import Contact, Lease, Mark, Property
+
+WAIT_AT_MOST_MS = 15 * 60 * 1000
+"""How long older updates of a contact leave the way to a newer one that waits for its turn."""
+
+
+def take_lease(contact: Contact, changed: Collection[str], lease: Lease) -> Contact:
+    """Lease the contact and erase the hashes of what changes: until the call is confirmed, nobody knows the value."""
+    erased = {name: replace(contact.properties[name], hash=None) for name in changed if name in contact.properties}
+    return replace(contact, lease=lease, properties={**contact.properties, **erased})
+
+
+def confirm(contact: Contact, facts: Facts, sent: Collection[str], now: int) -> Contact:
+    """Record that Loops has this delivery's values, and end the lease; a deletion clears all properties.
+
+    A property that was live but was not sent, an equal consent flag, only moves its clock forward.
+    """
+    if facts.kind is Kind.DELETION:
+        return _confirm_deletion(contact, facts)
+    properties = dict(contact.properties)
+    for name in live(contact, facts):
+        if name in sent:
+            properties[name] = Property(facts.clock, facts.hashes[name], now)
+        else:
+            properties[name] = replace(properties[name], clock=facts.clock)
+    return _without_wait(replace(contact, properties=properties, lease=None), facts)
+
+
+def _confirm_deletion(contact: Contact, facts: Facts) -> Contact:
+    pending = contact.deleting if contact.deleting and contact.deleting.clock > facts.clock else None
+    return Contact(version=contact.version, deleted_at=facts.clock, deleting=pending)
+
+
+def give_back(contact: Contact, before: Contact, facts: Facts, *, refused: bool) -> Contact:
+    """End the lease of a call that Loops did not apply: what was confirmed `before` it still holds.
+
+    A refused deletion is no longer pending, and a refused update no longer waits for its turn.
+    """
+    restored = {
+        name: replace(known, hash=before.properties[name].hash, confirmed_at=before.properties[name].confirmed_at)
+        for name, known in contact.properties.items()
+        if known.hash is None and name in before.properties
+    }
+    given_back = replace(contact, lease=None, properties={**contact.properties, **restored})
+    if not refused:
+        return given_back
+    if given_back.deleting is not None and given_back.deleting.clock == facts.clock:
+        given_back = replace(given_back, deleting=None)
+    return _without_wait(given_back, facts)
+
+
+def move_forward(contact: Contact, facts: Facts) -> Contact:
+    """Move the clocks of equal properties forward, so that nothing older than this delivery can change them."""
+    moved = {name: replace(contact.properties[name], clock=facts.clock) for name in live(contact, facts)}
+    return _without_wait(replace(contact, properties={**contact.properties, **moved}), facts)
+
+
+def mark_deleting(contact: Contact, facts: Facts, now: int) -> Contact:
+    """Take the first of a deletion's two steps: from now on no call about the contact begins."""
+    return replace(contact, deleting=Mark(facts.clock, now))
+
+
+def wait(contact: Contact, facts: Facts, now: int) -> Contact:
+    """Record that an update waits for its turn. The time counts from the first one that waits, so it has an end."""
+    waiting = contact.waiting
+    if waiting is None or now >= waiting.since + WAIT_AT_MOST_MS:
+        return replace(contact, waiting=Mark(facts.clock, now))
+    return replace(contact, waiting=Mark(facts.clock, waiting.since)) if facts.clock > waiting.clock else contact
+
+
+def untrack(contact: Contact) -> Contact:
+    """Forget the properties of a contact that is too large to be remembered."""
+    return replace(contact, properties={}, lease=None, untracked=True)
+
+
+def take_over(contact: Contact, previous: Contact) -> Contact:
+    """Take over the consent entries of the email's previous owner: Loops keeps them with the email."""
+    consent = {
+        name: known
+        for name, known in previous.properties.items()
+        if is_consent(name) and (name not in contact.properties or contact.properties[name].clock < known.clock)
+    }
+    return replace(contact, properties={**contact.properties, **consent})
+
+
+def disown(previous: Contact) -> Contact:
+    """Erase the hashes of an email's previous owner: Loops has no such contact any more.
+
+    A lease that has run out ends, so that its holder cannot confirm afterwards.
+    """
+    erased = {name: replace(known, hash=None) for name, known in previous.properties.items()}
+    return replace(previous, properties=erased, lease=None)
+
+
+def live(contact: Contact, facts: Facts) -> list[str]:
+    """Return the properties without a clock, or with one not newer than the delivery's."""
+    return [
+        name for name in facts.hashes if name not in contact.properties or contact.properties[name].clock <= facts.clock
+    ]
+
+
+def _without_wait(contact: Contact, facts: Facts) -> Contact:
+    settled = contact.waiting is not None and contact.waiting.clock <= facts.clock
+    return replace(contact, waiting=None) if settled else contact

@@ -1,0 +1,20 @@
+"""The ledger's promises under every failure that its assumptions allow; `simulation.py` says which."""
+
+import pytest
+
+from tests.unit.ledger.fake_store import FakeStore
+from tests.unit.ledger.simulation import Simulation
+
+
+@pytest.mark.parametrize("first", range(0, 1200, 100))
+def test_contacts_converge(first: int) -> None:
+    """Loops ends with what the events give in the order of their clocks, and nothing older than a deletion arrives.
+
+    Consent flags are sent once per change, no event is sent twice, and a replay two days later sends nothing.
+    """
+    for seed in range(first, first + 100):
+        try:
+            Simulation(seed, FakeStore).run()
+        except AssertionError as error:
+            error.add_note(f"seed {seed}")
+            raise
