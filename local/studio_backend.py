@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from local.stack import LocalStack
 
 ANSWER_SECONDS = 40.0
-"""How long the webhook may take to answer; a simulated fault may delay it."""
+"""Timeout for the webhook's answer, long enough for a simulated delay."""
 
 
 def attach_studio(stack: LocalStack) -> Studio:

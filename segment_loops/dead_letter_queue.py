@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 HOLD_SECONDS = 600
-"""How long dead letters stay hidden from other readers if the program that reads them ends abruptly."""
+"""Seconds for which dead letters stay hidden from other readers after this program is killed."""
 
 LONGEST_HOLD_SECONDS = 11 * 3600
 """SQS hides a message for at most 12 hours after its receipt."""

@@ -11,7 +11,7 @@ LONGEST_IDEMPOTENCY_KEY = 100
 """In characters."""
 
 REMEMBERED = 24 * 3600
-"""How long Loops remembers an idempotency key, in seconds."""
+"""Seconds for which Loops remembers an idempotency key."""
 
 _REFUSED = frozenset({400, 404, 413, 422})
 _FAILED = range(500, 600)

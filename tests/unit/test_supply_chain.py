@@ -1,4 +1,4 @@
-"""What is installed or run from outside is named by its content: packages by their hashes, actions by their commit."""
+"""Third-party code is pinned by content: packages by their hashes, actions by their commit."""
 
 import re
 from collections.abc import Iterator

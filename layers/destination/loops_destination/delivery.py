@@ -20,7 +20,7 @@ from loops_destination.subscriptions import Subscription
 
 LONGEST_CALL_SECONDS = 8.0
 UNKNOWN_CONTACT_WAITS_SECONDS = 3600
-"""How long a delivery that names its contact by `userId` only waits for the identify that makes the contact known."""
+"""The longest wait for an identify that creates the contact, for a delivery that names it by `userId` only."""
 IDEMPOTENCY_KEY_REMEMBERED_SECONDS = 23 * 3600
 """Loops forgets an idempotency key after 24 hours; an event that is repeated later could mail twice."""
 REFRESH_SECONDS = 2.0

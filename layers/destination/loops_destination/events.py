@@ -20,7 +20,7 @@ from loops_destination.errors import NotAnEvent
 MAX_EVENT_BYTES = 256 * 1024  # Segment sends at most 32 KB; its Public API names no higher limit for any product
 MAX_BODY_BYTES = 5 * 1000 * 1000  # a batch from Segment has at most 4 MB
 SEGMENT_RETRIES_SECONDS = 4 * 3600
-CLOCK_SKEW_SECONDS = 60  # Segment's clock may be this far ahead of ours
+CLOCK_SKEW_SECONDS = 60  # Segment's clock may run this far ahead of AWS's
 MAX_DEPTH = 200  # of objects and arrays: far above any event, far below Python's recursion limit
 
 TEST_EVENT_PREFIX = "segment-test-message-"

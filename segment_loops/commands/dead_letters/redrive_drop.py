@@ -14,7 +14,7 @@ from segment_loops.console import confirmed, notify, number, print_json, progres
 from segment_loops.dead_letter_queue import DeadLetter, DeadLetterQueue, RedriveResult, Selection
 
 SPARE_SECONDS = 60
-"""How much longer dead letters are held than the work takes."""
+"""Seconds for which dead letters stay hidden beyond the estimated time of the work."""
 
 _LEFT = {
     RedriveResult.NO_EVENT: "left: no event that could be delivered. See `show`, then `drop`.",

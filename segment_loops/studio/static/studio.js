@@ -235,7 +235,7 @@ function takeMappings(mappings) {
   $("file").textContent = mappings.file;
   $("mappings-fault").hidden = !mappings.problem;
   $("workbench").hidden = Boolean(mappings.problem);
-  $("mappings-fault").textContent = mappings.problem ? `The file must be mended in an editor first:\n${mappings.problem}` : "";
+  $("mappings-fault").textContent = mappings.problem ? `Fix the file in an editor first:\n${mappings.problem}` : "";
   $("action").replaceChildren(...work.actions.map((each) => h("option", { value: each.slug }, each.title)));
   fillEditor();
 }

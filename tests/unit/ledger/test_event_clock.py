@@ -57,7 +57,7 @@ def test_order() -> None:
 
 
 def test_an_event_without_a_message_id_has_its_own_clock() -> None:
-    """Without a messageId, the idempotency key tells events of one instant apart."""
+    """Without a messageId, the idempotency key orders events of the same instant."""
     assert clock(messageId=None).message_id == "idempotency-key"
 
 

@@ -188,7 +188,7 @@ class SlowToWrite(FakeStore):
 
 
 def test_a_refused_call_does_not_repeat_consent(bench: Bench) -> None:
-    """What Loops refused was not applied, so a confirmed opt-in is still known, and is not sent again."""
+    """A refused update changes nothing, so a confirmed opt-in is still known and is not sent again."""
     bench.deliver(update(1, subscribed=True))
     assert bench.deliver(update(2, subscribed=False), responds(Effect.REFUSED)).conclusion is Conclusion.NOT_APPLIED
     bench.deliver(update(3, subscribed=True, x="a"))

@@ -17,7 +17,7 @@ BACKLOG_WAITS_SECONDS = 30
 
 
 class Verb(Enum):
-    """What to do with a delivery now."""
+    """The possible actions on a delivery."""
 
     SEND = auto()
     UNCHANGED = auto()
@@ -61,7 +61,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, and the rule that says so.
+    """An action on a delivery, and the rule that decided it.
 
     `contact` is to be written first; if its version has passed, the decision is void. `send` are the properties to
     send, `changed` those whose value Loops may not have. `retry_after` is in seconds; None backs off by age.
@@ -78,7 +78,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """How long an equal value needs no resending, and a pending deletion blocks others; in milliseconds."""
+    """Milliseconds until an equal value is sent again, and until a pending deletion stops blocking others."""
 
     resend_after: int
     deletion_lapses_after: int

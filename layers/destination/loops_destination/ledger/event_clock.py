@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from loops_destination.events import message_id
-
-MAX_SKEW_SECONDS = 300
-"""How far Segment's clock may run ahead of AWS's before a `receivedAt` is not believed."""
+from loops_destination.events import CLOCK_SKEW_SECONDS, message_id
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -35,11 +32,11 @@ class EventClock:
 
         The event time is Segment's `timestamp`, but never later than `receivedAt`: a device whose clock runs ahead
         must not win against everything that comes after it. Without a credible `receivedAt`, the arrival bounds it.
-        An event without a messageId is told apart by its idempotency key.
+        The idempotency key replaces a missing messageId.
         """
         arrived = round(arrived_at * 1_000_000)
         received = _microseconds(event.get("receivedAt"))
-        if received is not None and received > arrived + MAX_SKEW_SECONDS * 1_000_000:
+        if received is not None and received > arrived + CLOCK_SKEW_SECONDS * 1_000_000:
             received = None
         latest = arrived if received is None else received
         stated = _microseconds(event.get("timestamp"))

@@ -43,7 +43,7 @@ from loops_destination.loops_request import LoopsRequest
 LONGEST_CALL_SECONDS = 8.0
 SHORTEST_CALL_SECONDS = 0.3  # a call that is given less is not worth its lease
 LATE_PROCESSING_SECONDS = 10.0
-"""How long after the end of a call Loops may still apply it."""
+"""Time after the end of a call in which Loops may still apply it."""
 LEASE_SECONDS = 30.0
 UNLEASED_SECONDS = DELETION_WAITS_MS / 1000 - 5.0
 """Between the read that allows a call without a lease and its latest effect. It is less than a deletion waits, because
@@ -80,7 +80,7 @@ class Called(NamedTuple, Generic[R]):
 
 
 class Conclusion(StrEnum):
-    """What the ledger made of a delivery."""
+    """The result of a delivery under the ledger."""
 
     DELIVERED = "delivered"
     UNCHANGED = "unchanged"
@@ -213,7 +213,7 @@ class _Attempt(Generic[R]):
     patient_until: float
     lease_id: str = field(default_factory=lambda: secrets.token_hex(8))
     extra: tuple[Write, ...] = ()
-    """What the next write of the contact writes too: an alias, and the email's previous owner."""
+    """Items to write together with the contact: an alias, and the email's previous owner."""
 
     def run(self) -> Verdict[R]:
         if self.facts.kind is Kind.EVENT and (known := self._known_event()) is not None:

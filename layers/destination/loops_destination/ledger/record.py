@@ -125,7 +125,7 @@ class Alias:
 
 
 class EventState(StrEnum):
-    """What is known of an event's delivery."""
+    """The recorded state of an event's delivery."""
 
     DELIVERED = "delivered"
     UNKNOWN = "unknown"  # Loops no longer recognises a repeat, and no response ever said that it took the event

@@ -9,7 +9,7 @@ from loops_destination.ledger.facts import Facts, Kind, is_consent
 from loops_destination.ledger.record import Contact, Lease, Mark, Property
 
 WAIT_AT_MOST_MS = 15 * 60 * 1000
-"""How long older updates of a contact leave the way to a newer one that waits for its turn."""
+"""The longest time that older updates of a contact wait behind a newer one."""
 
 
 def take_lease(contact: Contact, changed: Collection[str], lease: Lease) -> Contact:
