@@ -15,6 +15,7 @@ from segment_loops.commands.importing import import_export
 from segment_loops.commands.preview import preview
 from segment_loops.commands.program import run_program
 from segment_loops.commands.sign import sign
+from segment_loops.commands.trace import trace
 
 
 @click.group(
@@ -23,10 +24,10 @@ from segment_loops.commands.sign import sign
 )
 @click.version_option(version("loops-destination"), prog_name="segment-loops")
 def segment_loops() -> None:
-    """Work with your Loops destination: its mappings, its API key and its dead letters."""
+    """Work with your Loops destination: its mappings, its API key, and what it delivered."""
 
 
-for command in (check, preview, import_export, test_api_key, setup_secret, doctor, sign, dead_letters):
+for command in (check, preview, import_export, test_api_key, setup_secret, doctor, sign, trace, dead_letters):
     segment_loops.add_command(command)
 
 
