@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from loops_destination.observability import log_hash, message_id_fields
 from loops_destination.outcomes import Outcome, Reason
 from segment_loops.dead_letter_queue import DeadLetter
+from segment_loops.timestamps import timestamp
 
 REDELIVERY = "redelivery"
 """The name under which redelivery logs; the other functions are the webhook's."""
@@ -172,11 +173,6 @@ def trace(lines: Iterable[Mapping[str, Any]], dead_letters: Sequence[DeadLetter]
         for each in found.values()
     )
     return sorted(finished, key=lambda each: each.steps[0].time)
-
-
-def timestamp(seconds: float) -> str:
-    """Return a time as in the log: `2026-03-01T12:00:00.000Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _delivery_of(line: Mapping[str, Any]) -> TracedDelivery:

@@ -12,6 +12,7 @@ from segment_loops.commands.check import check
 from segment_loops.commands.dead_letters import dead_letters
 from segment_loops.commands.doctor import doctor
 from segment_loops.commands.importing import import_export
+from segment_loops.commands.ledger import ledger
 from segment_loops.commands.preview import preview
 from segment_loops.commands.program import run_program
 from segment_loops.commands.sign import sign
@@ -27,7 +28,7 @@ def segment_loops() -> None:
     """Work with your Loops destination: its mappings, its API key, and what it delivered."""
 
 
-for command in (check, preview, import_export, test_api_key, setup_secret, doctor, sign, trace, dead_letters):
+for command in (check, preview, import_export, test_api_key, setup_secret, doctor, sign, trace, dead_letters, ledger):
     segment_loops.add_command(command)
 
 

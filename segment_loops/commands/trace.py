@@ -52,10 +52,11 @@ def trace(
 
     Exit status: 0 found, 1 nothing was found or something failed, 2 the command was misused.
     """
-    from segment_loops.delivery_trace import is_hashed, of_message, of_user, timestamp
+    from segment_loops.delivery_trace import is_hashed, of_message, of_user
     from segment_loops.delivery_trace import trace as traced
     from segment_loops.deployed_stack import AwsAccount, find_stack, named_stack
     from segment_loops.log_search import LogSearch, size
+    from segment_loops.timestamps import timestamp
 
     if bool(message_id) is bool(user_id):
         raise MisusedError("Pass a messageId or --user-id.")
@@ -136,7 +137,7 @@ def _show(deliveries: Sequence[TracedDelivery]) -> None:
 
 
 def _show_timeline(deliveries: Sequence[TracedDelivery]) -> None:
-    from segment_loops.delivery_trace import timestamp
+    from segment_loops.timestamps import readable, timestamp
 
     rows = table(
         ["Time (UTC)", "Step", "Result", "Subscription", "Attempt", "Loops", "ms"],
@@ -149,7 +150,7 @@ def _show_timeline(deliveries: Sequence[TracedDelivery]) -> None:
             "" if value is None else str(value) for value in (step.attempt, step.status, step.latency_ms or None)
         ]
         place = " (on the DeadLetterQueue)" if step.seen_on_queue else ""
-        time = timestamp(step.time).replace("T", " ").removesuffix("Z")
+        time = readable(timestamp(step.time))
         add_row(rows, [time, step.kind, step.result + place, subscription, *numbers])
     show(rows)
 
