@@ -1,17 +1,10 @@
-"""The page's files: its own, and those that it shares with the studio of one machine."""
+"""The page's files: its own below stack/, and those that it shares with the studio of one machine."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, abort
 
-from segment_loops.studio.pages import STATIC
-
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+from segment_loops.studio.pages import FILES, TYPES
 
 pages = Blueprint("stack_pages", __name__)
 
@@ -23,8 +16,7 @@ def _index() -> Response:
 
 @pages.get("/studio/<path:name>")
 def _file(name: str) -> Response:
-    files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.suffix in TYPES}
-    path = files.get(name)
+    path = FILES.get(name)
     if path is None:
         abort(404)
     return Response(path.read_bytes(), content_type=TYPES[path.suffix])

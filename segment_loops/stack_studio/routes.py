@@ -10,6 +10,7 @@ from flask import Blueprint, current_app, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loops_destination.clock import SystemClock
+from loops_destination.observability import log_hash
 from segment_loops.contact_ledger import ContactLedger, contact_as_json, forgotten
 from segment_loops.dead_letter_queue import DeadLetterQueue, by_delivery
 from segment_loops.delivery_trace import is_hashed, of_message, of_user, trace
@@ -21,7 +22,7 @@ from segment_loops.stack_overview import alarms, counts, difference, mappings, q
 from segment_loops.studio.queue_rows import dead_letter_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from flask.typing import ResponseReturnValue
@@ -112,11 +113,13 @@ def _deliveries() -> ResponseReturnValue:
     stack = _stack()
     period = _last(given.since)
     search = LogSearch.of(stack)
+    keys = stack.hash_keys() if given.user_id or (given.message_id and is_hashed(given.message_id)) else []
     if not given.confirmed and (scanned := search.estimate(period)) > ASK_ABOVE_BYTES:
         raise ApiError(409, f"This search scans {price(scanned)}. Confirm it first.")
-    found = search.search(_condition(given, stack), period, LINES, newest=True)
+    found = search.search(_condition(given, keys), period, LINES, newest=True)
     return {
         "deliveries": [each.as_json() for each in reversed(trace(found.lines))],
+        "hashes": [log_hash(given.user_id, key) for key in keys] if given.user_id else [],
         "scanned": size(found.scanned),
         "isComplete": found.is_complete,
     }
@@ -218,13 +221,11 @@ def _last(seconds: float) -> Period:
     return Period(now - seconds, now)
 
 
-def _condition(given: _SearchBody, stack: DeployedStack) -> str:
-    """Return the condition of a search; the secret is read only where a hash is needed."""
+def _condition(given: _SearchBody, keys: Sequence[str]) -> str:
+    """Return the condition of a search; `keys` are those of the hashes in the log, if it needs any."""
     if given.user_id:
-        return of_user(given.user_id, stack.hash_keys())
-    if given.message_id:
-        return of_message(given.message_id, stack.hash_keys() if is_hashed(given.message_id) else [])
-    return ""
+        return of_user(given.user_id, keys)
+    return of_message(given.message_id, keys) if given.message_id else ""
 
 
 @contextmanager

@@ -1,0 +1,56 @@
+/* Overview: the outcomes of deliveries, the queues and the alarms. */
+
+import { h } from "/studio/js/dom.js";
+import { timeElement } from "/studio/js/format.js";
+import { kindOf } from "/studio/js/outcomes.js";
+import { empty, header, soft, tag } from "/studio/js/parts.js";
+import { fill, shown, slot } from "./page.js";
+import { periodField, since } from "./periods.js";
+
+const counts = slot();
+const queues = slot();
+const alarms = slot();
+
+const STATES = { ALARM: ["alarm", "bad"], OK: ["ok", "good"], INSUFFICIENT_DATA: ["no data yet", "plain"] };
+
+export const overview = {
+  title: "Overview",
+  depends: (query) => String(since(query)),
+  enter(query) {
+    fill(counts, "GET", `/counts?since=${since(query)}`);
+    fill(queues, "GET", "/queue-counts");
+    fill(alarms, "GET", "/alarms");
+  },
+  render(query) {
+    return [
+      header("Overview", "Counts are those of whole hours. Metrics and alarms cost next to nothing to read."),
+      h("div", { class: "ask-log" }, periodField(query), h("button", { type: "button", onclick: () => overview.enter(query) }, "Refresh")),
+      h("div", { class: "cards" },
+        card("Alarms", shown(alarms, (answer) => alarmList(answer.alarms))),
+        card("Deliveries", shown(counts, (answer) => figures(Object.entries(answer.counts).map(([name, value]) => [words(name), value])))),
+        card("RetryQueue", shown(queues, (answer) => queue(answer.retryQueue, "being tried or backing off"))),
+        card("DeadLetterQueue", shown(queues, (answer) => [
+          queue(answer.deadLetterQueue, "being read"),
+          h("p", { class: "cut" }, h("a", { href: "#/dead-letters" }, "Read dead letters")),
+        ]))),
+    ];
+  },
+};
+
+const card = (title, content) => h("section", { class: "card", "aria-label": title }, h("div", { class: "card-head" }, h("h2", {}, title)), content);
+
+const words = (name) => name.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(/^./, (letter) => letter.toLowerCase());
+
+const figures = (rows) => h("dl", { class: "figures" }, rows.map(([label, value]) => h("div", { class: value ? "" : "zero" },
+  h("dt", {}, kindOf(label) === "plain" || !value ? label : tag(label)), h("dd", {}, value.toLocaleString("en")))));
+
+const queue = (each, hidden) => figures([["ready", each.ready], [hidden, each.hidden], ["delayed", each.delayed]]);
+
+function alarmList(list) {
+  if (list.length === 0) return empty("No alarms.", "The stack's alarms are created by its deployment.");
+  return h("ul", { class: "alarms" }, list.map((each) => {
+    const [label, kind] = STATES[each.state] ?? [each.state, "plain"];
+    return h("li", { "data-key": each.name }, h("p", {}, tag(label, kind), " ", h("strong", {}, each.name), " ", soft("since ", timeElement(each.since))),
+      each.state === "ALARM" ? h("p", { class: "soft" }, each.description) : null);
+  }));
+}
