@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from local.stack import LocalStack
 
-MAX_PICTURE_BYTES = 150_000
+MAX_PICTURE_BYTES = 160_000
 SIZE: ViewportSize = {"width": 1200, "height": 720}
 PICTURES = {
     "Mappings": "mappings",
