@@ -5,6 +5,9 @@ from __future__ import annotations
 from loops_destination.clock import Clock
 from loops_destination.outcomes import Outcome, Reason, Result
 
+_BY_LEDGER_OUTCOMES = {Outcome.UNCHANGED, Outcome.SUPERSEDED}
+_BY_LEDGER_REASONS = {Reason.CONTACT_BUSY, Reason.LEDGER_UNAVAILABLE}
+
 
 class Breaker:
     """A breaker for one environment of a web function; while it is open, deliveries are queued without a call.
@@ -31,7 +34,9 @@ class Breaker:
         return self._clock.time() < self._open_until
 
     def record(self, result: Result) -> None:
-        """Take the result of an attempt into account."""
+        """Take the result of an attempt into account, unless the contact ledger decided without Loops."""
+        if result.outcome in _BY_LEDGER_OUTCOMES or (result.reason in _BY_LEDGER_REASONS and result.status is None):
+            return
         failed = result.outcome is Outcome.QUEUED and result.reason is not Reason.UNKNOWN_CONTACT
         self._failures = self._failures + 1 if failed else 0
         at_limit = result.remaining is not None and result.remaining < self.RESERVE

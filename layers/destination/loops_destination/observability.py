@@ -53,12 +53,16 @@ class Metric(Enum):
 
     DELIVERED = "Delivered", MetricUnit.Count
     FILTERED = "Filtered", MetricUnit.Count
+    UNCHANGED = "Unchanged", MetricUnit.Count
+    SUPERSEDED = "Superseded", MetricUnit.Count
     QUEUED = "Queued", MetricUnit.Count
     REJECTED = "Rejected", MetricUnit.Count
     NOT_STORED = "NotStored", MetricUnit.Count
     DEAD_LETTERS = "DeadLetters", MetricUnit.Count
     RATE_LIMITED = "RateLimited", MetricUnit.Count
     API_KEY_REFUSED = "ApiKeyRefused", MetricUnit.Count
+    CONTACT_BUSY = "ContactBusy", MetricUnit.Count
+    LEDGER_UNAVAILABLE = "LedgerUnavailable", MetricUnit.Count
     BAD_SIGNATURE = "BadSignature", MetricUnit.Count
     UNSIGNED_BATCH_ITEMS = "UnsignedBatchItems", MetricUnit.Count
     TOO_LARGE = "TooLarge", MetricUnit.Count
@@ -75,11 +79,18 @@ class Metric(Enum):
 _METRIC_OF_OUTCOME = {
     Outcome.DELIVERED: Metric.DELIVERED,
     Outcome.FILTERED: Metric.FILTERED,
+    Outcome.UNCHANGED: Metric.UNCHANGED,
+    Outcome.SUPERSEDED: Metric.SUPERSEDED,
     Outcome.QUEUED: Metric.QUEUED,
     Outcome.REJECTED: Metric.REJECTED,
     None: Metric.NOT_STORED,
 }
-_METRIC_OF_REASON = {Reason.RATE_LIMITED: Metric.RATE_LIMITED, Reason.API_KEY_REFUSED: Metric.API_KEY_REFUSED}
+_METRIC_OF_REASON = {
+    Reason.RATE_LIMITED: Metric.RATE_LIMITED,
+    Reason.API_KEY_REFUSED: Metric.API_KEY_REFUSED,
+    Reason.CONTACT_BUSY: Metric.CONTACT_BUSY,
+    Reason.LEDGER_UNAVAILABLE: Metric.LEDGER_UNAVAILABLE,
+}
 _METRIC_OF_DENIAL = {
     Denial.BAD_SIGNATURE: Metric.BAD_SIGNATURE,
     Denial.UNSIGNED_BATCH_ITEMS: Metric.UNSIGNED_BATCH_ITEMS,
@@ -87,7 +98,7 @@ _METRIC_OF_DENIAL = {
     Denial.SECRET_NOT_SET_UP: Metric.SECRET_NOT_SET_UP,
     Denial.SECRET_UNAVAILABLE: Metric.SECRET_UNAVAILABLE,
 }
-_USUAL = {Outcome.DELIVERED, Outcome.FILTERED}
+_USUAL = {Outcome.DELIVERED, Outcome.FILTERED, Outcome.UNCHANGED, Outcome.SUPERSEDED}
 
 
 class Telemetry:
@@ -117,6 +128,7 @@ class Telemetry:
         fields = {
             "outcome": result.outcome,
             "reason": result.reason,
+            "rule": result.rule,
             "status": result.status,
             "action": result.action,
             "subscription": result.subscription,

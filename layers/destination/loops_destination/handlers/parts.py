@@ -9,6 +9,7 @@ from math import ceil
 from loops_destination.clock import Clock
 from loops_destination.delivery import Deliverer
 from loops_destination.errors import SecretError
+from loops_destination.ledger import Ledger
 from loops_destination.loops import LoopsClient
 from loops_destination.messages import QueueName
 from loops_destination.observability import Telemetry
@@ -31,7 +32,7 @@ class Parts:
         # Created before the client of Secrets Manager: certificates are loaded in the background while that is created.
         loops = LoopsClient(settings.loops_base_url, clock, connections=self.calls_at_once)
         self.secrets = SecretStore(from_secrets_manager(settings.secret_id), clock)
-        self.deliverer = Deliverer(loops, self.secrets, clock)
+        self.deliverer = Deliverer(loops, self.secrets, clock, self._ledger())
         self.telemetry = Telemetry(service, self._hash_key, settings.metrics_namespace, settings.powertools_log_level)
         self.queues = Queues(
             {QueueName.RETRY: settings.retry_queue_url, QueueName.DEAD_LETTER: settings.dead_letter_queue_url}, clock
@@ -41,6 +42,21 @@ class Parts:
     def subscriptions(self) -> list[Subscription]:
         """All subscriptions of the mappings file, compiled; raises `DefinitionError` or `OSError`."""
         return load_subscriptions(self.settings.mappings_file.read_bytes())
+
+    def _ledger(self) -> Ledger | None:
+        """Return the contact ledger; None, without importing anything of DynamoDB, if the stack has no table for it."""
+        settings = self.settings
+        if not settings.contact_ledger_table:
+            return None
+        from loops_destination.ledger.store import DynamoStore  # noqa: PLC0415
+
+        return Ledger(
+            DynamoStore(settings.contact_ledger_table, self.clock),
+            settings.stack_id,
+            self.clock,
+            resend_unchanged_after=settings.resend_unchanged_after_hours * 3600,
+            retry_for=settings.retry_for_hours * 3600,
+        )
 
     def _hash_key(self) -> str:
         """Return the key for hashing users in the log; empty, which leaves them out, while the secret is unavailable."""

@@ -34,6 +34,7 @@ STORING_SECONDS = 1.5  # reserved for SQS, the answer included
 STORING_SECONDS_PER_DELIVERY = 0.0005  # for SQS at 50 ms a call, and 2 ms of processor time
 MAX_DELIVERIES = 10_000  # of one request; more could not be stored in time
 SHORTEST_ATTEMPT_SECONDS = 0.3  # with less time left, a delivery is queued without an attempt
+PATIENCE_SECONDS = 0.3  # for a contact that another delivery is writing
 STALE_SECONDS = 30.0  # API Gateway ends every request earlier, so an older one is a sample
 
 _QUEUES = {Outcome.QUEUED: QueueName.RETRY, Outcome.REJECTED: QueueName.DEAD_LETTER}
@@ -209,11 +210,12 @@ class Webhook:
             result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
         else:
             attempts = 1
-            result = self.deliverer.deliver(delivery, prepared, deadline=try_until)
+            result = self.deliverer.deliver(delivery, prepared, deadline=try_until, patience=PATIENCE_SECONDS)
             self.breaker.record(result)
         pending = _PendingResult(result, arrival)
         if result.outcome in _QUEUES:
-            pending.to_store = RoutedMessage(_QUEUES[result.outcome], _message(delivery, arrival, result, attempts))
+            message = _message(delivery, arrival, result, attempts)
+            pending.to_store = RoutedMessage(_QUEUES[result.outcome], message, round(result.retry_after or 0))
         return pending
 
     def _has_time(self, try_until: float) -> bool:
