@@ -6,7 +6,7 @@ from loops_destination.clock import Clock
 from loops_destination.outcomes import Outcome, Reason, Result
 
 _BY_LEDGER_OUTCOMES = {Outcome.UNCHANGED, Outcome.SUPERSEDED}
-_BY_LEDGER_REASONS = {Reason.CONTACT_BUSY, Reason.LEDGER_UNAVAILABLE}
+_BY_LEDGER_REASONS = {Reason.CONTACT_BUSY, Reason.DELETION_BEGUN, Reason.LEDGER_UNAVAILABLE}
 
 
 class Breaker:
