@@ -276,7 +276,7 @@ def test_a_deletion_waits_for_its_second_step() -> None:
     """A deletion first marks its contact and stays hidden for 30 s; its second step then deletes."""
     stand = Stand()
     reply = stand.post(at({"type": "delete", "userId": "u-1"}, -10))
-    assert outcomes(reply) == [("queued", "contact-busy")]
+    assert outcomes(reply) == [("queued", "deletion-begun")]
     assert [each.delay_seconds for each in stand.queues.messages] == [30]
     stand.redeliver_all()
     assert [request.path for request, _, _ in stand.loops.calls] == ["/api/v1/contacts/delete"]

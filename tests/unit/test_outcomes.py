@@ -20,6 +20,7 @@ NEVER_IN_A_DEAD_LETTER = {
     Reason.NO_TIME_LEFT,
     Reason.PAUSED,
     Reason.CONTACT_BUSY,
+    Reason.DELETION_BEGUN,
     Reason.LEDGER_UNAVAILABLE,
     Reason.NOT_STORED,
 }

@@ -6,7 +6,13 @@ from loops_destination.clock import Clock
 from loops_destination.outcomes import Outcome, Reason, Result
 
 _NOT_CALLED_OUTCOMES = {Outcome.UNCHANGED, Outcome.SUPERSEDED}
-_NOT_CALLED_REASONS = {Reason.CONTACT_BUSY, Reason.LEDGER_UNAVAILABLE, Reason.NO_TIME_LEFT, Reason.PAUSED}
+_NOT_CALLED_REASONS = {
+    Reason.CONTACT_BUSY,
+    Reason.DELETION_BEGUN,
+    Reason.LEDGER_UNAVAILABLE,
+    Reason.NO_TIME_LEFT,
+    Reason.PAUSED,
+}
 
 
 class Breaker:

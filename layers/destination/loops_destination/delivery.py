@@ -266,7 +266,7 @@ def _concluded(delivery: Delivery, verdict: Verdict[Result]) -> Result:
             result = delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_EXPIRED)
         case Conclusion.NO_TURN:
             result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
-        case Conclusion.CONTACT_BUSY | Conclusion.LEDGER_UNAVAILABLE:
+        case Conclusion.CONTACT_BUSY | Conclusion.DELETION_BEGUN | Conclusion.LEDGER_UNAVAILABLE:
             result = replace(
                 called or delivery.result(Outcome.QUEUED),
                 outcome=Outcome.QUEUED,
@@ -278,6 +278,7 @@ def _concluded(delivery: Delivery, verdict: Verdict[Result]) -> Result:
 
 _QUEUED_BY_LEDGER = {
     Conclusion.CONTACT_BUSY: Reason.CONTACT_BUSY,
+    Conclusion.DELETION_BEGUN: Reason.DELETION_BEGUN,
     Conclusion.LEDGER_UNAVAILABLE: Reason.LEDGER_UNAVAILABLE,
 }
 

@@ -105,15 +105,22 @@ class Telemetry:
     """The log and the metrics of one function.
 
     `hash_key` returns the key for hashing users and messageIds; while it is empty, neither appears in the log.
-    `namespace` is the CloudWatch namespace of the metrics. Lines below `level` are not written.
+    `namespace` is the CloudWatch namespace of the metrics. Lines below `level` are not written. `on_result` is called
+    with every result that is logged.
     """
 
     def __init__(
-        self, service: str, hash_key: Callable[[], str], namespace: str = METRICS_NAMESPACE, level: Level = "INFO"
+        self,
+        service: str,
+        hash_key: Callable[[], str],
+        namespace: str = METRICS_NAMESPACE,
+        level: Level = "INFO",
+        on_result: Callable[[Result], None] | None = None,
     ) -> None:
         self._logger = Logger(service=service, level=level, logger_handler=_Stdout(), logger_formatter=_JsonLines())
         self._metrics = EphemeralMetrics(namespace=namespace, service=service)
         self._hash_key = hash_key
+        self._on_result = on_result
         self._counts: Counter[Metric] = Counter()
         self._latencies: list[float] = []
         self._longest_wait: float | None = None
@@ -138,6 +145,8 @@ class Telemetry:
         }
         log = self._logger.info if result.outcome in _USUAL else self._logger.warning
         log("delivery", extra={_JsonLines.FIELDS: fields})
+        if self._on_result is not None:
+            self._on_result(result)
 
     def buried(self, letter: Message) -> None:
         """Log and count a dead letter that was stored."""

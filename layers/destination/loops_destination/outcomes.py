@@ -35,6 +35,7 @@ class Reason(StrEnum):
     NO_TIME_LEFT = "no-time-left"
     PAUSED = "paused"  # the breaker is open
     CONTACT_BUSY = "contact-busy"  # the contact ledger lets no call for this contact begin now
+    DELETION_BEGUN = "deletion-begun"  # the first of two steps: once calls under way have ended, Loops is called
     LEDGER_UNAVAILABLE = "ledger-unavailable"  # DynamoDB does not answer, so nobody knows what Loops was sent
 
     # Rejected: a person decides.

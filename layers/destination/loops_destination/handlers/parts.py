@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from math import ceil
 
@@ -13,6 +13,7 @@ from loops_destination.ledger import Ledger
 from loops_destination.loops import LoopsClient
 from loops_destination.messages import QueueName
 from loops_destination.observability import Telemetry
+from loops_destination.outcomes import Result
 from loops_destination.pace import ENVIRONMENTS
 from loops_destination.queues import Queues
 from loops_destination.secret_store import SecretStore, from_secrets_manager
@@ -23,9 +24,18 @@ SLOW_RESPONSE_SECONDS = 1.0  # redelivery keeps its pace while Loops responds wi
 
 
 class Parts:
-    """The parts that the webhook and redelivery have in common; raises `SettingsError` for a wrong variable."""
+    """The parts that the webhook and redelivery have in common; raises `SettingsError` for a wrong variable.
 
-    def __init__(self, service: str, environ: Mapping[str, str], clock: Clock) -> None:
+    `on_result` is called with every result that is logged.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        environ: Mapping[str, str],
+        clock: Clock,
+        on_result: Callable[[Result], None] | None = None,
+    ) -> None:
         self.settings = settings = Settings.from_environment(environ)
         self.clock = clock
         self.calls_at_once = ceil(settings.loops_requests_per_second / ENVIRONMENTS * SLOW_RESPONSE_SECONDS)
@@ -33,7 +43,9 @@ class Parts:
         loops = LoopsClient(settings.loops_base_url, clock, connections=self.calls_at_once)
         self.secrets = SecretStore(from_secrets_manager(settings.secret_id), clock)
         self.deliverer = Deliverer(loops, self.secrets, clock, self._ledger())
-        self.telemetry = Telemetry(service, self._hash_key, settings.metrics_namespace, settings.powertools_log_level)
+        self.telemetry = Telemetry(
+            service, self._hash_key, settings.metrics_namespace, settings.powertools_log_level, on_result
+        )
         self.queues = Queues(
             {QueueName.RETRY: settings.retry_queue_url, QueueName.DEAD_LETTER: settings.dead_letter_queue_url}, clock
         )
@@ -48,10 +60,13 @@ class Parts:
         settings = self.settings
         if not settings.contact_ledger_table:
             return None
-        from loops_destination.ledger.store import DynamoStore  # noqa: PLC0415
+        from loops_destination.ledger.store import DynamoStore, dynamodb_client  # noqa: PLC0415
 
+        # Made here, like the client of Secrets Manager: boto3 must not make clients in several threads at once, and a
+        # function's init has a whole processor.
+        client = dynamodb_client(self.calls_at_once)
         return Ledger(
-            DynamoStore(settings.contact_ledger_table, self.clock),
+            DynamoStore(settings.contact_ledger_table, self.clock, client),
             settings.stack_id,
             self.clock,
             resend_unchanged_after=settings.resend_unchanged_after_hours * 3600,

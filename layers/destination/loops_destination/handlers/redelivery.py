@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from math import ceil
 from threading import Event as Flag
 from typing import Any, Protocol
 
@@ -251,7 +252,7 @@ class Redelivery:
         else:
             seconds = (self._clock.time() - received.sent_at) / 2
         seconds *= random.uniform(0.75, 1.25)  # noqa: S311  # not used for security
-        return round(min(max(seconds, disposition.retry_after, MIN_BACKOFF_SECONDS), MAX_BACKOFF_SECONDS))
+        return ceil(min(max(seconds, disposition.retry_after, MIN_BACKOFF_SECONDS), MAX_BACKOFF_SECONDS))
 
 
 def _received(record: Mapping[str, Any]) -> ReceivedMessage:

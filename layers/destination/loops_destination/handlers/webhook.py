@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from loops_destination.breaker import Breaker
 from loops_destination.clock import Clock
@@ -220,7 +221,7 @@ class Webhook:
         pending = _PendingResult(result, arrival)
         if result.outcome in _QUEUES:
             message = _message(delivery, arrival, result, attempts)
-            pending.to_store = RoutedMessage(_QUEUES[result.outcome], message, round(result.retry_after or 0))
+            pending.to_store = RoutedMessage(_QUEUES[result.outcome], message, ceil(result.retry_after or 0))
         return pending
 
     def _has_time(self, try_until: float) -> bool:
