@@ -31,17 +31,19 @@ def _blocks(page: Path, language: str) -> Iterator[str]:
 
 def _commands(program: str) -> list[list[str]]:
     """Return the words of each command of a program in the pages' shell blocks and, between backticks, in their text."""
-    found = []
+    found: dict[tuple[str, ...], None] = {}
     for page in PAGES:
         lines = [line for block in _blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
         lines += re.findall(rf"`((?:\S+=\S+ )?{program} [^`]+)`", page.read_text("utf-8"))
         for line in lines:
-            for part in re.findall(rf"(?:^|&& |\$\(|[A-Z]+=\S+ )((?:\.venv/bin/)?{program} .*)", line):
-                words = shlex.split(part.partition(')"')[0], comments=True)
+            parts = re.findall(rf"(?:^|&& |[A-Z_]+=\S+ )((?:\.venv/bin/)?{program} .*)", line)
+            parts += re.findall(rf"\$\(({program} [^)]*)\)", line)
+            for part in parts:
+                words = shlex.split(part, comments=True)
                 end = next((index for index, word in enumerate(words) if word in {"&&", "<", ">", "|"}), len(words))
-                found.append(words[:end])
+                found[tuple(words[:end])] = None
     assert found
-    return found
+    return [list(words) for words in found]
 
 
 def _anchor(heading: str) -> str:
