@@ -101,8 +101,9 @@ def test_only_actions_without_resources_are_allowed_on_all() -> None:
 
 
 def test_the_policy_fits_into_a_managed_policy() -> None:
-    """The policy is short enough for a customer managed policy, with longer names in place of the placeholders."""
-    filled = TEXT.replace("ACCOUNT", "1" * 12).replace("REGION", "ap-southeast-1").replace("STACK", "segment-loops")
+    """The policy is short enough for a customer managed policy, with long values in place of the placeholders."""
+    long = {"ACCOUNT": "1" * 12, "REGION": "ap-southeast-1", "STACK": "segment-loops-production", "KEY": "k" * 36}
+    filled = re.sub("|".join(long), lambda name: long[name[0]], TEXT)
     assert len(re.sub(r"\s", "", filled)) <= LONGEST_MANAGED_POLICY
 
 
