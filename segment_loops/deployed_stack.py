@@ -229,7 +229,7 @@ def aws_errors(subject: str) -> Iterator[None]:
     except ProfileNotFound as error:
         raise MisusedError(f"{error}. See ~/.aws/config, or pass another --profile.") from None
     except NoRegionError:
-        raise MisusedError("No AWS region is set. Pass --region, or set AWS_REGION.") from None
+        raise MisusedError("No AWS region is set. Pass --region, or set AWS_DEFAULT_REGION.") from None
     except NoCredentialsError:
         raise CommandError("No AWS credentials were found. Log in (`aws sso login`), or pass --profile.") from None
     except EndpointConnectionError as error:

@@ -19,6 +19,8 @@ from werkzeug.wrappers import Request, Response
 
 from local.aws import moto_app
 from local.http_server import HttpServer
+from loops_destination.clock import SystemClock
+from loops_destination.ledger.store import DynamoStore
 from loops_destination.messages import Message
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Outcome, Reason, Result
@@ -120,6 +122,11 @@ class MotoStack:
     @property
     def table(self) -> str:
         return self.names["ContactLedgerTable"]
+
+    @property
+    def store(self) -> DynamoStore:
+        """The items of the ledger."""
+        return DynamoStore(self.table, SystemClock(), boto3.client("dynamodb"))
 
     def log(self, service: str, write: Callable[[Telemetry], None], ago: float = 0.0) -> None:
         """Put the lines that a function's telemetry writes into its log group, as if written `ago` seconds ago."""

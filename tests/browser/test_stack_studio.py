@@ -13,12 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from local.http_server import HttpServer
-from loops_destination.clock import SystemClock
 from loops_destination.ledger.contract import Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.record import Contact, Property
-from loops_destination.ledger.store import DynamoStore
 from loops_destination.messages import Message
 from loops_destination.observability import log_hash
 from loops_destination.outcomes import Outcome, Reason
@@ -55,7 +53,7 @@ def deployed(aws: str) -> MotoStack:  # noqa: ARG001, F811  # its clients talk t
         )
     known = {name: Property(EventClock(1, 1, "m-1", "contacts"), "hash", 1) for name in ("plan", "subscribed")}
     key = Hasher(stack.id).contact_key("u-1")
-    DynamoStore(stack.table, SystemClock()).write(Write(key, Contact(known).to_item(), 0, 600))
+    stack.store.write(Write(key, Contact(known).to_item(), 0, 600))
     stack.count("Delivered", 1234)
     stack.add_alarm("DeadLettersAlarm", "ALARM")
     stack.take_in(38_200_000)

@@ -79,6 +79,20 @@ def test_a_timeline_leads_from_arrival_to_the_last_attempt() -> None:
     assert (delivery.event, delivery.subscription, delivery.state) == (MESSAGE_ID, "events", "delivered")
 
 
+def test_the_rule_of_the_ledger_explains_what_was_not_sent() -> None:
+    """A step that sent nothing names the contact ledger's rule."""
+    lines = [
+        _arrived(0, Outcome.QUEUED, Reason.CONTACT_BUSY, rule="contact-leased"),
+        _tried(5, Outcome.SUPERSEDED, rule="newer-values"),
+    ]
+    [delivery] = trace(lines)
+    assert [step.result for step in delivery.steps] == [
+        "queued: contact-busy (contact-leased)",
+        "superseded (newer-values)",
+    ]
+    assert (delivery.state, delivery.steps[1].as_json()["rule"]) == ("superseded", "newer-values")
+
+
 def test_a_redrive_shows_after_a_rejection_too() -> None:
     """An event that the webhook rejected has a dead letter, so an attempt of redelivery proves a redrive."""
     [delivery] = trace([_arrived(0, Outcome.REJECTED, Reason.TOO_OLD), _tried(60, Outcome.DELIVERED)])

@@ -13,12 +13,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from loops_destination.clock import SystemClock
 from loops_destination.ledger.contract import Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.record import Contact, Property
-from loops_destination.ledger.store import DynamoStore
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
 from segment_loops import PROJECT
@@ -102,8 +100,8 @@ class Commands:
                 )
             )
         known = {"plan": Property(EventClock(1, 1, "m-1", "contacts"), "hash", 1)}
-        store, key = DynamoStore(self._deployed.table, SystemClock()), Hasher(self._deployed.id).contact_key("u-1")
-        store.write(Write(key, Contact(known).to_item(), None, 600))
+        key = Hasher(self._deployed.id).contact_key("u-1")
+        self._deployed.store.write(Write(key, Contact(known).to_item(), None, 600))
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ async function forget(number, consent) {
   const { name } = page.stack;
   const words = consent ? "The next identify sends the consent entries too, which can re-subscribe a person who has unsubscribed in Loops."
     : "The next identify sends all of its values. Consent entries stay.";
-  if (!(await ask(`Forget ${count(number, "property", "properties")} of this contact in ${name}?`, words, `Forget in ${name}`, { danger: consent }))) return;
+  if (!(await ask(`Forget ${count(number, "property", "properties")} of this contact in the stack ${name}?`, words, `Forget in ${name}`, { danger: consent }))) return;
   const answer = await fill(change, "POST", "/contact/forget", { stack: name, userId: asked, consent });
   if (!answer) return;
   notice = sentence(`${count(answer.forgotten.length, "property", "properties")} forgotten`);

@@ -79,14 +79,14 @@ async function redrive(list) {
     acceptOld = await ask("Send old events?", "Events that were too old when they arrived may come from a replay. Contacts may get the same email again.", "Yes, send them");
     if (!acceptOld && list.length === 1) return;
   }
-  if (!(await ask(`Redrive ${some(list)} of ${name}?`, `The stack delivers to ${loopsUrl}. Contacts may get email.`, `Redrive in ${name}`))) return;
+  if (!(await ask(`Redrive ${some(list)} in the stack ${name}?`, `It delivers to ${loopsUrl}. Contacts may get email.`, `Redrive in ${name}`))) return;
   const answer = await fill(change, "POST", "/dead-letters/redrive", { stack: name, ids: ids(list), repeat, acceptOld });
   if (answer) await tell(Object.entries(answer.results).map(([result, number]) => `${number} ${REDRIVES[result] ?? result}`).join(", ") || "They are no longer on the queue");
 }
 
 async function drop(list) {
   const { name } = page.stack;
-  if (!(await ask(`Drop ${some(list)} of ${name}?`, "The event is deleted from the queue. This cannot be undone.", `Drop in ${name}`, { danger: true }))) return;
+  if (!(await ask(`Drop ${some(list)} in the stack ${name}?`, "The event is deleted from the queue. This cannot be undone.", `Drop in ${name}`, { danger: true }))) return;
   const answer = await fill(change, "POST", "/dead-letters/drop", { stack: name, ids: ids(list) });
   if (answer) await tell(`${count(answer.dropped, "dead letter")} dropped`);
 }

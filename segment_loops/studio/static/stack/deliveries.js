@@ -78,7 +78,7 @@ function step(each) {
   const kind = each.step === "dead letter" ? "bad" : kindOf(each.outcome);
   return h("li", { class: `step ${kind}` },
     h("div", { class: "step-head" }, h("strong", {}, each.step), timeElement(seconds(each))),
-    h("p", { class: "soft" }, [outcome, each.reason, each.status ? `Loops answered ${each.status}` : null, each.attempt ? `attempt ${each.attempt}` : null, each.latencyMs ? `${each.latencyMs} ms` : null, each.function].filter(Boolean).join(" · ")));
+    h("p", { class: "soft" }, [outcome, each.reason, each.rule, each.status ? `Loops answered ${each.status}` : null, each.attempt ? `attempt ${each.attempt}` : null, each.latencyMs ? `${each.latencyMs} ms` : null, each.function].filter(Boolean).join(" · ")));
 }
 
 const stateKind = (state) => (state.startsWith("dead letter") || state.startsWith("not stored") ? "bad" : state.startsWith("waiting") ? "wait" : kindOf(state));

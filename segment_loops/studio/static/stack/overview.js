@@ -2,7 +2,7 @@
 
 import { h } from "/studio/js/dom.js";
 import { timeElement } from "/studio/js/format.js";
-import { kindOf } from "/studio/js/outcomes.js";
+import { kindOf, OUTCOMES } from "/studio/js/outcomes.js";
 import { empty, header, soft, tag } from "/studio/js/parts.js";
 import { fill, shown, slot } from "./page.js";
 import { periodField, since } from "./periods.js";
@@ -27,19 +27,24 @@ export const overview = {
       h("div", { class: "ask-log" }, periodField(query), h("button", { type: "button", onclick: () => overview.enter(query) }, "Refresh")),
       h("div", { class: "cards" },
         card("Alarms", shown(alarms, (answer) => alarmList(answer.alarms))),
-        card("Deliveries", shown(counts, (answer) => figures(Object.entries(answer.counts).map(([name, value]) => [words(name), value])))),
-        card("RetryQueue", shown(queues, (answer) => queue(answer.retryQueue, "being tried or backing off"))),
-        card("DeadLetterQueue", shown(queues, (answer) => [
-          queue(answer.deadLetterQueue, "being read"),
-          h("p", { class: "cut" }, h("a", { href: "#/dead-letters" }, "Read dead letters")),
-        ]))),
+        card("Deliveries", shown(counts, (answer) => [
+          figures(Object.entries(answer.counts).map(([name, value]) => [words(name), value]).filter(([label, value]) => value || label in OUTCOMES)),
+          h("p", { class: "cut" }, h("a", { href: "#/deliveries" }, "Search the log")),
+        ])),
+        h("div", { class: "column" },
+          card("DeadLetterQueue", shown(queues, (answer) => [
+            queue(answer.deadLetterQueue, "being read"),
+            h("p", { class: "cut" }, h("a", { href: "#/dead-letters" }, "Read dead letters")),
+          ])),
+          card("RetryQueue", shown(queues, (answer) => queue(answer.retryQueue, "being tried or backing off"))))),
     ];
   },
 };
 
 const card = (title, content) => h("section", { class: "card", "aria-label": title }, h("div", { class: "card-head" }, h("h2", {}, title)), content);
 
-const words = (name) => name.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(/^./, (letter) => letter.toLowerCase());
+/* The words of a metric's name: "not stored" for NotStored. */
+const words = (name) => name.split(/(?=[A-Z])/).join(" ").toLowerCase().replace("api key", "API key");
 
 const figures = (rows) => h("dl", { class: "figures" }, rows.map(([label, value]) => h("div", { class: value ? "" : "zero" },
   h("dt", {}, kindOf(label) === "plain" || !value ? label : tag(label)), h("dd", {}, value.toLocaleString("en")))));
