@@ -52,13 +52,13 @@ _NOT_SENT = {
 }
 """The reasons of deliveries of which no request was sent."""
 
-_ACTIONS = {"/contacts": {"createOrUpdateContact"}, "/events": {"sendEvent"}}
-"""The actions that a URL of the webhook runs; all others run all actions."""
-
 _NO_STATUS = {Reason.TIMEOUT, Reason.CONNECTION_FAILED, Reason.UNREADABLE_RESPONSE}
 """The reasons of calls without a readable response."""
 
 _NOTHING_TO_SEND = {Outcome.UNCHANGED, Outcome.SUPERSEDED}
+
+_ACTIONS = {"/contacts": {"createOrUpdateContact"}, "/events": {"sendEvent"}}
+"""The actions that a URL of the webhook runs; all others run all actions."""
 
 
 class DeliveryLog:

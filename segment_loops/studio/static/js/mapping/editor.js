@@ -1,7 +1,7 @@
 /* The list of subscriptions, and the form of the selected one. */
 
 import { ask } from "../dialog.js";
-import { h } from "../dom.js";
+import { byId, h } from "../dom.js";
 import { count } from "../format.js";
 import { empty, tag } from "../parts.js";
 import { codeEditor, problemList } from "./code-editor.js";
@@ -31,8 +31,8 @@ function state(index) {
 async function addOne() {
   add();
   await check();
-  document.getElementById("name").focus();
-  document.getElementById("name").select();
+  byId("name")?.focus();
+  byId("name")?.select();
 }
 
 export function editor() {

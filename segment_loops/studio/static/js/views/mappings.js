@@ -4,7 +4,7 @@
    and the dead letter (`letter`) that somebody came to fix. */
 
 import { get } from "../api.js";
-import { h } from "../dom.js";
+import { byId, h } from "../dom.js";
 import { sentence } from "../format.js";
 import { editor, subscriptions } from "../mapping/editor.js";
 import { goToLine } from "../mapping/code-editor.js";
@@ -70,7 +70,7 @@ function fixing(timeline, id) {
 /* The way from a dead letter to its delivery: correct the mapping, save, redrive, and see the result. */
 function fixNotice() {
   const { letter, redrive: done, error } = work.fixing;
-  const preview = work.previews[work.selected];
+  const preview = work.previews[work.drafts.findIndex((each) => each.id === letter?.subscription)];
   if (done) {
     return message("plain", h("p", {}, redriveResult(done)),
       done.delivery ? h("p", {}, h("a", { href: href("delivery", done.delivery) }, "Open delivery")) : null);
@@ -93,6 +93,7 @@ async function saveAndRedrive() {
 }
 
 function showField(field) {
+  if (!byId("mapping")) return; // somebody has gone on to another view
   const lines = (draft()?.mapping ?? "").split("\n");
   const index = lines.findIndex((each) => each.trimStart().startsWith(`"${field}"`));
   goToLine("mapping", Math.max(index, 0) + 1);
