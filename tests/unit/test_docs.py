@@ -141,6 +141,21 @@ def test_the_fixed_cost_is_that_of_the_template() -> None:
     assert total == steady
 
 
+def test_the_readme_gives_the_same_costs() -> None:
+    """The README rounds the monthly costs, and repeats the costs per million events, of the page on production."""
+    bold = r"\*\*\$([\d.]+)"
+    found = re.search(
+        rf"at rest\*\* \| {bold}.*{bold} to \$([\d.]+).*together\*\* \| {bold}\*\* \| {bold}", PRODUCTION, re.DOTALL
+    )
+    assert found
+    at_rest, low, high, at_once, queued = found.groups()
+    shown = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    monthly = (
+        f"about ${float(at_rest):.0f} a month at rest, ${float(low):.0f} to ${float(high):.0f} with steady traffic"
+    )
+    assert f"{monthly}, plus ${at_once} per million events, or ${queued} if queued" in shown
+
+
 def test_the_pipeline_is_one_that_ci_would_accept() -> None:
     """The example of a pipeline pins each action by a commit, those of CI by the same, and leaves no credentials behind."""
     [text] = _blocks(ROOT / "docs" / "production.md", "yaml")
