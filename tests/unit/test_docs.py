@@ -62,6 +62,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert anchor in {_anchor(line) for line in lines if line.startswith("#")}, target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_dead_letter_has_its_full_name(page: Path) -> None:
+    """No page says `letter` alone."""
+    assert not re.findall(r"(?<!dead )(?<!dead-)(?<!dead\n)\bletters?\b", page.read_text("utf-8"), re.IGNORECASE)
+
+
 @pytest.mark.parametrize("words", _commands("segment-loops"), ids=" ".join)
 def test_every_command_of_segment_loops_exists(words: list[str]) -> None:
     """Each `segment-loops` command on the pages exists and has the options that are shown."""
