@@ -14,7 +14,7 @@ from loops_destination.events import Arrival, parse_body
 from loops_destination.http_api import decode_request
 from loops_destination.idempotency import idempotency_key
 from loops_destination.messages import Message
-from loops_destination.outcomes import Outcome, Reason
+from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.received import UnreadableMessage, read_message
 from segment_loops.event_preview import preview_event
 from segment_loops.json_values import json_object
@@ -38,7 +38,20 @@ KEPT_CALLS = 1000
 DENIED = "denied"
 """The outcome of a denied request, and of an event that could be stored nowhere."""
 
-_NOT_SENT = {Reason.PAUSED, Reason.NO_TIME_LEFT, Reason.API_KEY_UNAVAILABLE}
+_NOT_SENT = {
+    Reason.PAUSED,
+    Reason.NO_TIME_LEFT,
+    Reason.API_KEY_UNAVAILABLE,
+    Reason.CONTACT_BUSY,
+    Reason.DELETION_BEGUN,
+    Reason.LEDGER_UNAVAILABLE,
+}
+
+
+_NO_STATUS = {Reason.TIMEOUT, Reason.CONNECTION_FAILED, Reason.UNREADABLE_RESPONSE}
+"""The reasons of calls without a readable response."""
+
+_NOTHING_TO_SEND = {Outcome.UNCHANGED, Outcome.SUPERSEDED}
 
 
 class DeliveryLog:
@@ -103,8 +116,7 @@ class DeliveryLog:
         record.subscription, record.action = result["subscription"], result["action"]
         self._describe(record, arrival)
         self._claim_calls(record)
-        could_be_sent = record.preview is not None and record.preview.request is not None
-        record.attempts = int(could_be_sent and record.reason not in _NOT_SENT)
+        record.attempts = int(bool(record.calls) or (self._calls is None and _may_have_been_sent(record)))
 
     def _describe(self, record: DeliveryRecord, arrival: Arrival, key: str | None = None) -> None:
         """Add what the event says, and how it is mapped now."""
@@ -128,19 +140,22 @@ class DeliveryLog:
             return  # it belongs to no delivery; its dead letter is shown with the queues
         record = self._record_of(message, Arrival(message.event, event), invocation.started)
         record.last = invocation.started + invocation.seconds
+        result = _result_of(invocation, record)
         was_called = self._claim_calls(record)
-        record.attempts += int(was_called or self._calls is None)
+        record.attempts += int(was_called or (self._calls is None and result is not None and _was_sent(result)))
         # A message cannot be changed, so redelivery replaces it by one that knows of the attempt.
         replaced = _with_key_of(message, (each for each in waiting if each != body))
         buried = _with_key_of(message, dead_letters)
         if stays:
             record.outcome = Outcome.QUEUED
+            record.reason = (result and result.reason) or record.reason
         elif replaced or buried:
             record.outcome = Outcome.QUEUED if replaced else Outcome.REJECTED
             latest = replaced or buried
             record.reason, record.detail = latest.get("reason"), latest.get("detail")
         else:
-            record.outcome, record.reason, record.detail = Outcome.DELIVERED, None, None
+            record.outcome = (result and result.outcome) or Outcome.DELIVERED
+            record.reason, record.detail = None, None
 
     def _record_of(self, message: Message, arrival: Arrival, now: float) -> DeliveryRecord:
         """Return the latest record of the message's delivery; a new one for a message put on the queue by hand."""
@@ -189,10 +204,12 @@ class _SandboxCalls:
     def claim(self, request: RecordedCall) -> list[LoopsCall]:
         """Return the unclaimed calls that made this request."""
         body = json.loads(request.body)
-        wanted = (request.method, urlsplit(request.url).path, request.headers.get("Idempotency-Key"), body)
+        wanted = (request.method, urlsplit(request.url).path, request.headers.get("Idempotency-Key"))
         self._unclaimed += self._new()
         found = [
-            each for each in self._unclaimed if (each.method, each.path, each.idempotency_key, each.body) == wanted
+            each
+            for each in self._unclaimed
+            if (each.method, each.path, each.idempotency_key) == wanted and _is_part(each.body, body)
         ]
         self._unclaimed = [each for each in self._unclaimed if each not in found][-KEPT_CALLS:]
         return [LoopsCall(each.time, each.status, each.response, each.fault) for each in found]
@@ -204,6 +221,33 @@ class _SandboxCalls:
             self._seen = 0
         new, self._seen = entries[self._seen :], len(entries)
         return new
+
+
+def _was_sent(result: Result) -> bool:
+    return result.status is not None or result.reason in _NO_STATUS
+
+
+def _may_have_been_sent(record: DeliveryRecord) -> bool:
+    was_mapped = record.preview is not None and record.preview.request is not None
+    return was_mapped and record.outcome not in _NOTHING_TO_SEND and record.reason not in _NOT_SENT
+
+
+def _is_part(sent: Any, mapped: dict[str, Any]) -> bool:
+    """Say if a call's body is the mapped one, or what the contact ledger leaves of it."""
+    return isinstance(sent, dict) and "userId" in sent and _flat(sent).items() <= _flat(mapped).items()
+
+
+def _flat(body: Mapping[str, Any]) -> dict[str, Any]:
+    lists = body.get("mailingLists") or {}
+    return {name: value for name, value in body.items() if name != "mailingLists"} | {
+        f"mailingLists.{name}": value for name, value in lists.items()
+    }
+
+
+def _result_of(invocation: Invocation, record: DeliveryRecord) -> Result | None:
+    """Return the result of the record's delivery in this invocation; None if it was not tried or became a dead letter."""
+    wanted = (record.message_id, record.subscription)
+    return next((each for each in invocation.results if (each.message_id, each.subscription) == wanted), None)
 
 
 def _arrivals(exchange: Exchange) -> list[Arrival]:

@@ -51,6 +51,8 @@ REACH_THE_FUNCTIONS = {
     "RetryForHours": "24",
     "MaxEventAgeHours": "24",
     "TrustUnsignedBatchItems": "true",
+    "ContactLedger": "true",
+    "ResendUnchangedAfterHours": "24",
     "ExistingSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:sample-AbCdEf",
     "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/sample",
     "LogLevel": "WARNING",
@@ -231,6 +233,7 @@ def functions_have_exactly_the_permissions_they_need(stack: Stack) -> Problems:
         *("logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue"),
         *("sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"),
         *("sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "kms:Decrypt", "kms:GenerateDataKey"),
+        *("dynamodb:GetItem", "dynamodb:PutItem"),
         *WITHOUT_RESOURCES,
     }
     for action in sorted(allowed ^ wanted):

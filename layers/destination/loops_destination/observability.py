@@ -55,12 +55,16 @@ class Metric(Enum):
 
     DELIVERED = "Delivered", MetricUnit.Count
     FILTERED = "Filtered", MetricUnit.Count
+    UNCHANGED = "Unchanged", MetricUnit.Count
+    SUPERSEDED = "Superseded", MetricUnit.Count
     QUEUED = "Queued", MetricUnit.Count
     REJECTED = "Rejected", MetricUnit.Count
     NOT_STORED = "NotStored", MetricUnit.Count
     DEAD_LETTERS = "DeadLetters", MetricUnit.Count
     RATE_LIMITED = "RateLimited", MetricUnit.Count
     API_KEY_REFUSED = "ApiKeyRefused", MetricUnit.Count
+    CONTACT_BUSY = "ContactBusy", MetricUnit.Count
+    LEDGER_UNAVAILABLE = "LedgerUnavailable", MetricUnit.Count
     BAD_SIGNATURE = "BadSignature", MetricUnit.Count
     UNSIGNED_BATCH_ITEMS = "UnsignedBatchItems", MetricUnit.Count
     TOO_LARGE = "TooLarge", MetricUnit.Count
@@ -77,11 +81,18 @@ class Metric(Enum):
 _METRIC_OF_OUTCOME = {
     Outcome.DELIVERED: Metric.DELIVERED,
     Outcome.FILTERED: Metric.FILTERED,
+    Outcome.UNCHANGED: Metric.UNCHANGED,
+    Outcome.SUPERSEDED: Metric.SUPERSEDED,
     Outcome.QUEUED: Metric.QUEUED,
     Outcome.REJECTED: Metric.REJECTED,
     None: Metric.NOT_STORED,
 }
-_METRIC_OF_REASON = {Reason.RATE_LIMITED: Metric.RATE_LIMITED, Reason.API_KEY_REFUSED: Metric.API_KEY_REFUSED}
+_METRIC_OF_REASON = {
+    Reason.RATE_LIMITED: Metric.RATE_LIMITED,
+    Reason.API_KEY_REFUSED: Metric.API_KEY_REFUSED,
+    Reason.CONTACT_BUSY: Metric.CONTACT_BUSY,
+    Reason.LEDGER_UNAVAILABLE: Metric.LEDGER_UNAVAILABLE,
+}
 _METRIC_OF_DENIAL = {
     Denial.BAD_SIGNATURE: Metric.BAD_SIGNATURE,
     Denial.UNSIGNED_BATCH_ITEMS: Metric.UNSIGNED_BATCH_ITEMS,
@@ -89,22 +100,29 @@ _METRIC_OF_DENIAL = {
     Denial.SECRET_NOT_SET_UP: Metric.SECRET_NOT_SET_UP,
     Denial.SECRET_UNAVAILABLE: Metric.SECRET_UNAVAILABLE,
 }
-_USUAL = {Outcome.DELIVERED, Outcome.FILTERED}
+_USUAL = {Outcome.DELIVERED, Outcome.FILTERED, Outcome.UNCHANGED, Outcome.SUPERSEDED}
 
 
 class Telemetry:
     """The log and the metrics of one function.
 
     `hash_key` returns the key for hashing users and messageIds; while it is empty, neither appears in the log.
-    `namespace` is the CloudWatch namespace of the metrics. Lines below `level` are not written.
+    `namespace` is the CloudWatch namespace of the metrics. Lines below `level` are not written. `on_result` is called
+    with every result that is logged.
     """
 
     def __init__(
-        self, service: str, hash_key: Callable[[], str], namespace: str = METRICS_NAMESPACE, level: Level = "INFO"
+        self,
+        service: str,
+        hash_key: Callable[[], str],
+        namespace: str = METRICS_NAMESPACE,
+        level: Level = "INFO",
+        on_result: Callable[[Result], None] | None = None,
     ) -> None:
         self._logger = Logger(service=service, level=level, logger_handler=_Stdout(), logger_formatter=_JsonLines())
         self._metrics = EphemeralMetrics(namespace=namespace, service=service)
         self._hash_key = hash_key
+        self._on_result = on_result
         self._counts: Counter[Metric] = Counter()
         self._latencies: list[float] = []
         self._longest_wait: float | None = None
@@ -119,6 +137,7 @@ class Telemetry:
         fields = {
             "outcome": result.outcome,
             "reason": result.reason,
+            "rule": result.rule,
             "status": result.status,
             "action": result.action,
             "subscription": result.subscription,
@@ -128,6 +147,8 @@ class Telemetry:
         }
         log = self._logger.info if result.outcome in _USUAL else self._logger.warning
         log("delivery", extra={_JsonLines.FIELDS: fields})
+        if self._on_result is not None:
+            self._on_result(result)
 
     def buried(self, letter: Message) -> None:
         """Log and count a dead letter that was stored."""
