@@ -16,7 +16,7 @@ from segment_loops.dead_letter_queue import DeadLetterQueue, by_delivery
 from segment_loops.delivery_trace import is_hashed, of_message, of_user, trace
 from segment_loops.deployed_stack import DeployedStack, aws_errors
 from segment_loops.json_app import ApiError
-from segment_loops.log_search import LogSearch, Period, price, size
+from segment_loops.log_search import ASK_ABOVE_BYTES, LogSearch, Period, price, size
 from segment_loops.mappings_file import shown_path
 from segment_loops.stack_overview import alarms, counts, difference, mappings, queue_counts
 from segment_loops.studio.queue_rows import dead_letter_row
@@ -31,9 +31,6 @@ api = Blueprint("stack_api", __name__, url_prefix="/studio/api")
 
 LINES = 2000
 """The most lines of the log that a search shows, the newest ones."""
-
-ASK_ABOVE_BYTES = 10_000_000_000
-"""A search that scans more must be confirmed: 10 GB cost about five cents."""
 
 LONGEST_SECONDS = 731 * 86400
 """The longest time for which template.yaml lets logs be kept."""

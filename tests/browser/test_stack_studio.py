@@ -23,8 +23,8 @@ from loops_destination.outcomes import Outcome, Reason
 from segment_loops.deployed_stack import AwsAccount, find_stack
 from segment_loops.stack_studio import stack_studio
 from tests.browser.test_accessibility import AXE, RUN
-from tests.deployed_stack import MAPPINGS, NAME, REDELIVERY, SEND_EVENT, SHARED_SECRET, MotoStack, front, result
 from tests.integration.conftest import aws, moto_url  # noqa: F401  # fixtures
+from tests.moto_stack import MAPPINGS, NAME, REDELIVERY, SEND_EVENT, SHARED_SECRET, Front, MotoStack, front, result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,15 +68,20 @@ def mappings(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def called(deployed: MotoStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:  # noqa: ARG001  # made before
-    """The actions of AWS that the page calls."""
+def aws_front(deployed: MotoStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:  # noqa: ARG001  # made before
     with front() as served:
         monkeypatch.setenv("AWS_ENDPOINT_URL", served.url)
-        yield served.called
+        yield served
 
 
 @pytest.fixture
-def url(called: set[str], mappings: Path) -> Iterator[str]:  # noqa: ARG001  # it is in between
+def called(aws_front: Front) -> set[str]:
+    """The actions of AWS that the page calls."""
+    return aws_front.called
+
+
+@pytest.fixture
+def url(aws_front: Front, mappings: Path) -> Iterator[str]:  # noqa: ARG001  # it is in between
     with HttpServer(stack_studio(find_stack(AwsAccount(), NAME), mappings), 0, "studio") as server:
         yield server.root
 
@@ -217,13 +222,35 @@ def test_the_deployed_mappings_are_compared(page: Page, mappings: Path) -> None:
     expect(page.get_by_role("region", name="Difference").locator(".removed").last).to_contain_text('"events"')
 
 
-def test_an_error_stands_where_the_answer_would(browser: Browser, url: str, deployed: MotoStack) -> None:
-    """What AWS refuses is said in its card, and the others still show."""
-    boto3.client("sqs").delete_queue(QueueUrl=deployed.names["RetryQueue"])
+def test_the_page_works_with_read_rights(browser: Browser, url: str, aws_front: Front) -> None:
+    """Without the rights to repair every view shows what it reads, and the rest says which permission is missing."""
+    aws_front.denied.update({"sqs:ReceiveMessage", "sqs:SendMessage", "sqs:DeleteMessage", "dynamodb:PutItem"})
     context = browser.new_context(base_url=url)
     page = context.new_page()
     page.goto("/")
-    expect(page.get_by_role("region", name="RetryQueue").locator(".message.bad")).to_contain_text("NonExistentQueue")
+    expect(page.get_by_role("region", name="DeadLetterQueue")).to_contain_text("ready2")
+    go(page, "Dead letters")
+    page.get_by_role("button", name="Read dead letters").click()
+    expect(page.locator(".message.bad")).to_contain_text("lacks the permission sqs:ReceiveMessage.")
+    go(page, "Contact")
+    page.get_by_label("userId").fill("u-1")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Forget properties").click()
+    answer(page, f"Forget in {NAME}")
+    expect(page.locator(".message.bad")).to_contain_text("lacks the permission dynamodb:PutItem.")
+    expect(page.get_by_role("row")).to_have_count(3)
+    context.close()
+
+
+def test_what_cannot_be_read_says_why_in_its_place(browser: Browser, url: str, aws_front: Front) -> None:
+    """A card that lacks a permission names it, and the other cards still show what they read."""
+    aws_front.denied.add("sqs:GetQueueAttributes")
+    context = browser.new_context(base_url=url)
+    page = context.new_page()
+    page.goto("/")
+    expect(page.get_by_role("region", name="RetryQueue")).to_contain_text(
+        "lacks the permission sqs:GetQueueAttributes."
+    )
     expect(page.get_by_role("region", name="Alarms")).to_contain_text("DeadLettersAlarm")
     context.close()
 

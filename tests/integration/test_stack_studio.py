@@ -21,7 +21,7 @@ from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
 from segment_loops.deployed_stack import AwsAccount, find_stack
 from segment_loops.stack_studio import stack_studio
-from tests.deployed_stack import MAPPINGS, NAME, REDELIVERY, SEND_EVENT, MotoStack, front, result
+from tests.moto_stack import MAPPINGS, NAME, REDELIVERY, SEND_EVENT, MotoStack, front, result
 
 MESSAGE_ID = str(uuid.UUID(int=7))
 EVENT = {"type": "track", "messageId": MESSAGE_ID, "userId": "u-1", "event": "Signed Up"}

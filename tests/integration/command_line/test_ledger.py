@@ -20,8 +20,8 @@ from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.protocol import Called, Effect, Ledger
 from loops_destination.ledger.record import Contact, Lease
 from loops_destination.loops_request import LoopsRequest
-from tests.deployed_stack import NAME, MotoStack
 from tests.integration.command_line.conftest import CommandLine
+from tests.moto_stack import NAME, MotoStack
 
 STATED = "2026-03-01T12:00:00.000Z"
 EVENT = {"type": "identify", "messageId": "m-1", "userId": "u-1", "timestamp": STATED}

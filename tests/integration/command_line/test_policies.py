@@ -22,8 +22,8 @@ from loops_destination.outcomes import Outcome, Reason
 from segment_loops import PROJECT
 from segment_loops.deployed_stack import AwsAccount, find_stack
 from segment_loops.stack_studio import stack_studio
-from tests.deployed_stack import NAME, SEND_EVENT, MotoStack, front, result
 from tests.integration.command_line.conftest import CommandLine
+from tests.moto_stack import NAME, SEND_EVENT, Front, MotoStack, front, result
 
 MESSAGE_ID = str(uuid.UUID(int=7))
 EVENT = {"type": "track", "messageId": MESSAGE_ID, "userId": "u-1", "event": "Signed Up"}
@@ -32,6 +32,8 @@ API = "/studio/api"
 ONLY_AFTER_CTRL_C = {"logs:StopQuery"}
 """test_log_search.py holds that an interrupted search calls it; moto's are complete at once."""
 
+
+LACKING = "Your AWS identity lacks"
 
 LAYER = "arn:aws:lambda:REGION:ACCOUNT:layer:MappingsLayer:*"
 
@@ -50,93 +52,119 @@ def actions(name: str) -> set[str]:
     return set().union(*map(allowed, policy(name)["Statement"]))
 
 
-class Commands:
-    """Everything that reads a stack, and everything that changes one, called as a user with some actions."""
-
-    def __init__(self, deployed: MotoStack, cli: CommandLine, mappings: Path) -> None:
-        self._deployed = deployed
-        self._cli = cli
-        self._mappings = mappings
-
-    def read(self) -> None:
-        """Call each command and each part of the page that only reads."""
-        for arguments in (
-            ("trace", MESSAGE_ID),
-            ("trace", "--user-id", "u-1"),
-            ("ledger", "show", "--user-id", "u-1"),
-            ("doctor",),
-        ):
-            self._run(*arguments)
-        client = self._client()
-        for path in ("stack", "counts?since=3600", "queue-counts", "alarms", "estimate?since=3600", "mappings"):
-            assert client.get(f"{API}/{path}").status_code == 200
-        assert client.post(f"{API}/deliveries", json={"since": 60.0}).status_code == 200
-        assert client.post(f"{API}/contact", json={"userId": "u-1"}).status_code == 200
-
-    def repair(self) -> None:
-        """Call each command and each part of the page that receives or changes."""
-        self._run("trace", MESSAGE_ID, "--dead-letters")
-        for command, *extra in (("list",), ("show",), ("redrive", "--yes", "--limit", "1"), ("drop", "--yes")):
-            self._run("dead-letters", command, *extra)
-        self._run("ledger", "forget", "--user-id", "u-1", "--yes")
-        client = self._client()
-        assert client.post(f"{API}/dead-letters/read", json={}).status_code == 200
-
-    def _run(self, *arguments: str) -> None:
-        run = self._cli(*arguments, "--stack", NAME)
-        assert run.status == 0 or arguments == ("doctor",), run.err  # it finds fault with this stack
-
-    def _client(self) -> FlaskClient:
-        return stack_studio(find_stack(AwsAccount(), NAME), self._mappings).test_client()
-
-    def fill(self) -> None:
-        """Give the commands something to read and to change: a delivery, a dead letter, a contact."""
-        self._deployed.log_result(SEND_EVENT, result(Outcome.DELIVERED, status=200), EVENT, ago=10)
-        for number in range(3):
-            event = json.dumps(EVENT | {"messageId": f"m-{number}"})
-            self._deployed.bury(
-                Message(
-                    f"key-{number}", time.time(), Reason.REFUSED, event=event, action="sendEvent", subscription="events"
-                )
-            )
-        known = {"plan": Property(EventClock(1, 1, "m-1", "contacts"), "hash", 1)}
-        key = Hasher(self._deployed.id).contact_key("u-1")
-        self._deployed.store.write(Write(key, Contact(known).to_item(), None, 600))
+READING = (
+    ("trace", MESSAGE_ID),
+    ("trace", "--user-id", "u-1"),
+    ("ledger", "show", "--user-id", "u-1"),
+    ("doctor",),
+)
+REPAIRING = (
+    ("trace", MESSAGE_ID, "--dead-letters"),
+    ("dead-letters", "list"),
+    ("dead-letters", "show"),
+    ("dead-letters", "redrive", "--limit", "1"),
+    ("dead-letters", "drop", "--yes"),
+    ("ledger", "forget", "--user-id", "u-1", "--yes"),
+)
+READING_PAGES = ("stack", "counts?since=3600", "queue-counts", "alarms", "estimate?since=3600", "mappings")
 
 
 @pytest.fixture
-def commands(aws: str, cli: CommandLine, tmp_path: Path) -> Commands:  # noqa: ARG001  # the stack is there
-    (tmp_path / "mappings.json").write_text("{}")
+def deployed(aws: str) -> MotoStack:  # noqa: ARG001  # its clients talk to it
+    """A stack with something to read and to change: a delivery, dead letters, a contact."""
     deployed = MotoStack(function=True, parameters={"LoopsBaseUrl": "http://127.0.0.1:9"})
-    found = Commands(deployed, cli, tmp_path / "mappings.json")
-    found.fill()
-    return found
+    deployed.log_result(SEND_EVENT, result(Outcome.DELIVERED, status=200), EVENT, ago=10)
+    for number in range(3):
+        event, given = (
+            json.dumps(EVENT | {"messageId": f"m-{number}"}),
+            {"action": "sendEvent", "subscription": "events"},
+        )
+        deployed.bury(Message(f"key-{number}", time.time(), Reason.REFUSED, event=event, **given))
+    known = {"plan": Property(EventClock(1, 1, "m-1", "contacts"), "hash", 1)}
+    key = Hasher(deployed.id).contact_key("u-1")
+    deployed.store.write(Write(key, Contact(known).to_item(), None, 600))
+    return deployed
 
 
 @pytest.fixture
-def called(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:  # noqa: ARG001  # made before
-    """The actions of AWS that are called from now on."""
+def aws_front(deployed: MotoStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:  # noqa: ARG001  # made before
     with front() as served:
         monkeypatch.setenv("AWS_ENDPOINT_URL", served.url)
-        yield served.called
+        yield served
 
 
-def test_reading_calls_what_its_policy_allows(commands: Commands, called: set[str]) -> None:
+@pytest.fixture
+def client(aws_front: Front, tmp_path: Path) -> FlaskClient:  # noqa: ARG001  # it is in between
+    (tmp_path / "mappings.json").write_text("{}")
+    return stack_studio(find_stack(AwsAccount(), NAME), tmp_path / "mappings.json").test_client()
+
+
+def read(cli: CommandLine, client: FlaskClient) -> None:
+    """Call each command and each part of the page that only reads."""
+    for arguments in READING:
+        run = cli(*arguments, "--stack", NAME)
+        assert run.status == 0 or arguments == ("doctor",), run.err  # it finds fault with this stack
+        assert LACKING not in run.out + run.err
+    for path in READING_PAGES:
+        assert client.get(f"{API}/{path}").status_code == 200
+    assert client.post(f"{API}/deliveries", json={"since": 60.0}).status_code == 200
+    assert client.post(f"{API}/contact", json={"userId": "u-1"}).status_code == 200
+
+
+def test_reading_calls_what_its_policy_allows(cli: CommandLine, client: FlaskClient, aws_front: Front) -> None:
     """The commands and pages that only read call the actions of read.json, each of them, and no other."""
-    commands.read()
-    assert called == actions("read") - ONLY_AFTER_CTRL_C
+    read(cli, client)
+    assert aws_front.called == actions("read") - ONLY_AFTER_CTRL_C
 
 
-def test_repairing_calls_what_both_policies_allow(commands: Commands, called: set[str]) -> None:
+def test_repairing_calls_what_both_policies_allow(cli: CommandLine, client: FlaskClient, aws_front: Front) -> None:
     """Reading dead letters and changing something calls the actions of repair.json too, each of them, and no other."""
-    commands.repair()
-    assert called - actions("read") == actions("repair")
+    for arguments in REPAIRING:
+        assert cli(*arguments, "--stack", NAME).status == 0
+    assert client.post(f"{API}/dead-letters/read", json={}).status_code == 200
+    assert aws_front.called - actions("read") == actions("repair")
 
 
-def test_no_page_reads_dead_letters_before_it_is_asked(commands: Commands, called: set[str]) -> None:
-    """Nothing that only reads receives messages, which would hide them from other readers."""
-    commands.read()
-    assert "sqs:ReceiveMessage" not in called
+def test_reading_works_without_the_rights_to_repair(cli: CommandLine, client: FlaskClient, aws_front: Front) -> None:
+    """With the rights of read.json, whatever reads works, and whatever else there is says which permission is missing."""
+    aws_front.denied.update(actions("repair"))
+    read(cli, client)
+    for arguments in REPAIRING:
+        run = cli(*arguments, "--stack", NAME)
+        missing = "dynamodb:PutItem" if arguments[0] == "ledger" else "sqs:ReceiveMessage"
+        assert (run.status, f"{LACKING} the permission {missing}." in run.err) == (1, True), arguments
+    answer = client.post(f"{API}/dead-letters/read", json={})
+    assert (answer.status_code, f"{LACKING} the permission sqs:ReceiveMessage." in answer.json["message"]) == (
+        502,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [
+        ("logs:StartQuery", ("trace", MESSAGE_ID)),
+        ("logs:GetQueryResults", ("trace", MESSAGE_ID)),
+        ("secretsmanager:GetSecretValue", ("trace", "--user-id", "u-1")),
+        ("dynamodb:GetItem", ("ledger", "show", "--user-id", "u-1")),
+        ("sqs:SendMessage", ("dead-letters", "redrive")),
+        ("sqs:DeleteMessage", ("dead-letters", "drop", "--yes")),
+    ],
+)
+def test_a_missing_permission_is_named(
+    cli: CommandLine, aws_front: Front, action: str, arguments: tuple[str, ...]
+) -> None:
+    """Without a right, the command that needs it says which one, and where the policies are."""
+    aws_front.denied.add(action)
+    run = cli(*arguments, "--stack", NAME)
+    assert (run.status, run.out) == (1, "")
+    assert f"{LACKING} the permission {action}. docs/policies/ has the policies that the commands need." in run.err
+
+
+def test_a_trace_of_segments_messageid_needs_no_secret(cli: CommandLine, aws_front: Front) -> None:
+    """Where no hash is needed, the secret is not read."""
+    assert cli("trace", MESSAGE_ID, "--stack", NAME).status == 0
+    assert "secretsmanager:GetSecretValue" not in aws_front.called
 
 
 @pytest.mark.parametrize("name", ["read", "repair"])

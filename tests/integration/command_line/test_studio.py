@@ -13,8 +13,8 @@ from typing import IO
 import pytest
 import urllib3
 
-from tests.deployed_stack import NAME, MotoStack
 from tests.integration.command_line.conftest import CommandLine
+from tests.moto_stack import NAME, MotoStack
 
 
 @pytest.fixture

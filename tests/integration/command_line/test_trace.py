@@ -10,8 +10,8 @@ import pytest
 
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
-from tests.deployed_stack import NAME, REDELIVERY, SEND_EVENT, MotoStack, result
 from tests.integration.command_line.conftest import CommandLine
+from tests.moto_stack import NAME, REDELIVERY, SEND_EVENT, MotoStack, result
 
 MESSAGE_ID = str(uuid.UUID(int=7))
 EVENT = {

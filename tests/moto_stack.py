@@ -178,11 +178,13 @@ class MotoStack:
 class Front:
     """moto behind a URL, with layers that can be downloaded, which moto's cannot.
 
-    `called` collects the actions of the requests, by their names in IAM policies.
+    Actions have their names in IAM policies: `called` collects those of the requests, and those that are in `denied` are
+    answered as AWS answers a user who lacks the right.
     """
 
     url: str
     called: set[str]
+    denied: set[str]
 
 
 @contextlib.contextmanager
@@ -190,12 +192,16 @@ def front() -> Iterator[Front]:
     """Serve a front; its URL is for AWS_ENDPOINT_URL."""
     moto = moto_app()
     called: set[str] = set()
+    denied: set[str] = set()
 
     def app(environ: Any, start_response: Any) -> Any:
         request = Request(environ)
         if request.path == "/layer.zip":
             return Response(_zipped("mappings.json"))(environ, start_response)
-        called.add(_action(request))
+        action = _action(request)
+        called.add(action)
+        if action in denied:
+            return _denial(action)(environ, start_response)
         answer = Response.from_app(moto, environ, buffered=True)
         if answer.status_code == 200 and "/layers/" in request.path:
             content = json.loads(answer.get_data())
@@ -204,7 +210,14 @@ def front() -> Iterator[Front]:
         return answer(environ, start_response)
 
     with HttpServer(app, 0, "front") as server:
-        yield Front(server.root, called)
+        yield Front(server.root, called, denied)
+
+
+def _denial(action: str) -> Response:
+    """Return AWS' answer to a user without the right, for the services that speak JSON."""
+    message = f"User: arn:aws:iam::1:user/ada is not authorized to perform: {action} on resource: it"
+    content = json.dumps({"__type": "AccessDeniedException", "message": message})
+    return Response(content, 400, content_type="application/x-amz-json-1.0")
 
 
 def _action(request: Request) -> str:
