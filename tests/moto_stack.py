@@ -176,7 +176,7 @@ class MotoStack:
 
 @dataclass(frozen=True)
 class Front:
-    """moto behind a URL, with layers that can be downloaded, which moto's cannot.
+    """moto behind a URL. Its layers can be downloaded and its searches have a size, both of which moto lacks.
 
     Actions have their names in IAM policies: `called` collects those of the requests, and those that are in `denied` are
     answered as AWS answers a user who lacks the right.
@@ -203,14 +203,25 @@ def front() -> Iterator[Front]:
         if action in denied:
             return _denial(action)(environ, start_response)
         answer = Response.from_app(moto, environ, buffered=True)
-        if answer.status_code == 200 and "/layers/" in request.path:
+        if answer.status_code == 200 and action in _LACKING:
             content = json.loads(answer.get_data())
-            content["Content"]["Location"] = f"{request.host_url}layer.zip"
+            _LACKING[action](content, request)
             answer.set_data(json.dumps(content))
         return answer(environ, start_response)
 
     with HttpServer(app, 0, "front") as server:
         yield Front(server.root, called, denied)
+
+
+def _add_location(content: dict[str, Any], request: Request) -> None:
+    content["Content"]["Location"] = f"{request.host_url}layer.zip"
+
+
+def _add_statistics(content: dict[str, Any], _: Request) -> None:
+    content["statistics"] = {"bytesScanned": 38_000_000.0}
+
+
+_LACKING = {"lambda:GetLayerVersion": _add_location, "logs:GetQueryResults": _add_statistics}
 
 
 def _denial(action: str) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -23,15 +23,15 @@ from loops_destination.outcomes import Outcome, Reason
 from segment_loops.deployed_stack import AwsAccount, find_stack
 from segment_loops.stack_studio import stack_studio
 from tests.browser.test_accessibility import AXE, RUN
+from tests.browser.test_looks import MAX_PICTURE_BYTES, SIZE
 from tests.integration.conftest import aws, moto_url  # noqa: F401  # fixtures
 from tests.moto_stack import MAPPINGS, NAME, REDELIVERY, SEND_EVENT, SHARED_SECRET, Front, MotoStack, front, result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 VIEWS = ["Overview", "Deliveries", "Dead letters", "Contact", "Mappings"]
-QUEUED, LATER = (str(uuid.UUID(int=number)) for number in (7, 8))
+QUEUED, LATER = "743be593-7789-4b74-8078-cbcc8894c586", "0f5f8f7e-0d0e-4c5b-9d4e-1c2a5a7d9b21"
 
 
 def event(message_id: str, user_id: str = "u-1") -> dict[str, Any]:
@@ -54,8 +54,10 @@ def deployed(aws: str) -> MotoStack:  # noqa: ARG001, F811  # its clients talk t
     known = {name: Property(EventClock(1, 1, "m-1", "contacts"), "hash", 1) for name in ("plan", "subscribed")}
     key = Hasher(stack.id).contact_key("u-1")
     stack.store.write(Write(key, Contact(known).to_item(), 0, 600))
-    stack.count("Delivered", 1234)
-    stack.add_alarm("DeadLettersAlarm", "ALARM")
+    for metric, value in {"Delivered": 1234, "Unchanged": 5678, "Queued": 12, "Rejected": 2, "RateLimited": 12}.items():
+        stack.count(metric, value)
+    for name, state in {"ApiErrorsAlarm": "OK", "DeadLettersAlarm": "ALARM", "ThrottlesAlarm": "OK"}.items():
+        stack.add_alarm(name, state)
     stack.take_in(38_200_000)
     return stack
 
@@ -137,6 +139,7 @@ def test_the_price_of_a_search_comes_before_it(page: Page, called: set[str]) -> 
     page.get_by_role("button", name="Search the log").click()
     row = page.get_by_role("row").filter(has_text=QUEUED)
     expect(row).to_contain_text("delivered")
+    expect(page.locator("main")).to_contain_text("38.0 MB scanned.")
     row.get_by_text("2 steps").click()
     expect(row).to_contain_text("queued · rate-limited · Loops answered 429 · attempt 1 · 250 ms · send_event")
     expect(page.locator("main")).not_to_contain_text("adam")
@@ -288,8 +291,32 @@ def test_no_view_has_a_violation(browser: Browser, url: str, scheme: Any, width:
         page.add_script_tag(path=AXE / "axe.min.js")
         assert page.evaluate(RUN) == [], view
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if folder := os.environ.get("PICTURES"):
-            page.screenshot(path=f"{folder}/stack-{view.lower().replace(' ', '-')}-{scheme}-{width}.png")
         if page.get_by_role("dialog").is_visible():
             page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_production_has_its_pictures(browser: Browser, url: str, tmp_path: Path, scheme: Any) -> None:
+    """The overview and the deliveries can be pictured, in files that are small enough for the repository."""
+    context = browser.new_context(
+        base_url=url, viewport=SIZE, color_scheme=scheme, reduced_motion="reduce", locale="en-GB", timezone_id="UTC"
+    )
+    page = context.new_page()
+    page.goto("/")
+    folder = Path(os.environ.get("PICTURES") or tmp_path).absolute()
+    expect(page.get_by_role("region", name="Alarms")).to_contain_text("DeadLettersAlarm")
+    expect(page.get_by_role("region", name="Deliveries")).to_contain_text("delivered")
+    expect(page.get_by_role("region", name="RetryQueue")).to_contain_text("ready")
+    _picture(page, folder / f"studio-production-{scheme}.png")
+    go(page, "Deliveries")
+    page.get_by_role("button", name="Search the log").click()
+    page.get_by_text("2 steps").click()
+    _picture(page, folder / f"studio-trace-{scheme}.png")
+    context.close()
+
+
+def _picture(page: Page, path: Path) -> None:
+    page.mouse.move(0, 0)
+    page.screenshot(path=path)
+    assert path.stat().st_size < MAX_PICTURE_BYTES

@@ -50,7 +50,7 @@ function results(answer, query) {
     answer.isComplete ? null : message("wait", h("p", {}, "Only the newest lines are listed. Choose a shorter period to see the others.")),
     answer.deliveries.length === 0 ? empty("No deliveries found.", "Check the id and the period. A line can take a minute to be found, and LogLevel WARNING leaves out deliveries that went well.") : [
       chips("State", "state", query.state ?? "", counts, answer.deliveries.length),
-      table("Deliveries", [["Time", "tight"], ["Event", "main-cell"], ["User", "id"], ["Subscription"], ["State"], ["Timeline"]], rows.map(row)),
+      table("Deliveries", [["Time", "tight"], ["Event"], ["Subscription"], ["State"], ["Timeline"]], rows.map(row)),
     ],
     h("p", { class: "cut" }, `${answer.scanned} scanned.`),
   ];
@@ -62,8 +62,10 @@ function row(each) {
     key: `${each.messageId ?? each.messageIdHash}-${each.subscription ?? ""}`,
     cells: [
       timeElement(seconds(each.steps[0])),
-      h("div", {}, each.type ?? "event", " ", each.messageId ? code(each.messageId) : soft(each.messageIdHash ? `messageId hashed as ${each.messageIdHash}` : "without a messageId")),
-      each.user ?? "", each.subscription ?? soft("no match"),
+      h("div", { class: "event-ids" }, h("span", { class: "strong" }, each.type ?? "event"),
+        each.messageId ? code(each.messageId) : soft(each.messageIdHash ? `messageId hashed as ${each.messageIdHash}` : "without a messageId"),
+        each.user ? soft(`user ${each.user}`) : null),
+      each.subscription ?? soft("no match"),
       h("span", { class: "outcome" }, tag(each.state, stateKind(each.state)), last.reason ? h("span", { class: "reason", title: meaningOf(last.reason) }, last.reason) : null),
       h("details", { "data-key": "timeline" }, h("summary", {}, each.steps.length === 1 ? "1 step" : `${each.steps.length} steps`),
         h("ol", { class: "timeline" }, each.steps.map(step))),

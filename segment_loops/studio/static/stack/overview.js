@@ -2,7 +2,7 @@
 
 import { h } from "/studio/js/dom.js";
 import { timeElement } from "/studio/js/format.js";
-import { kindOf, OUTCOMES } from "/studio/js/outcomes.js";
+import { inOrder, kindOf, OUTCOMES } from "/studio/js/outcomes.js";
 import { empty, header, soft, tag } from "/studio/js/parts.js";
 import { fill, shown, slot } from "./page.js";
 import { periodField, since } from "./periods.js";
@@ -28,7 +28,7 @@ export const overview = {
       h("div", { class: "cards" },
         card("Alarms", shown(alarms, (answer) => alarmList(answer.alarms))),
         card("Deliveries", shown(counts, (answer) => [
-          figures(Object.entries(answer.counts).map(([name, value]) => [words(name), value]).filter(([label, value]) => value || label in OUTCOMES)),
+          figures(deliveryCounts(answer.counts)),
           h("p", { class: "cut" }, h("a", { href: "#/deliveries" }, "Search the log")),
         ])),
         h("div", { class: "column" },
@@ -45,6 +45,12 @@ const card = (title, content) => h("section", { class: "card", "aria-label": tit
 
 /* The words of a metric's name: "not stored" for NotStored. */
 const words = (name) => name.split(/(?=[A-Z])/).join(" ").toLowerCase().replace("api key", "API key");
+
+/* The outcomes, and whatever else was counted. */
+function deliveryCounts(counts) {
+  const values = Object.fromEntries(Object.entries(counts).map(([name, value]) => [words(name), value]));
+  return inOrder(Object.keys(values)).filter((label) => values[label] || label in OUTCOMES).map((label) => [label, values[label]]);
+}
 
 const figures = (rows) => h("dl", { class: "figures" }, rows.map(([label, value]) => h("div", { class: value ? "" : "zero" },
   h("dt", {}, kindOf(label) === "plain" || !value ? label : tag(label)), h("dd", {}, value.toLocaleString("en")))));
