@@ -28,9 +28,7 @@ MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 class Handler(Protocol):
     """A handler, as a function's module defines it."""
 
-    def in_environment(
-        self, environ: Mapping[str, str], clock: Clock, on_result: Callable[[Result], None]
-    ) -> Handler:
+    def in_environment(self, environ: Mapping[str, str], clock: Clock, on_result: Callable[[Result], None]) -> Handler:
         """Return the handler as it is after a cold start with these variables; `on_result` is called with every result."""
         ...
 
