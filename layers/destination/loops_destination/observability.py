@@ -23,6 +23,8 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pydantic_core import to_json
 
+from loops_destination.errors import NotAnEvent
+from loops_destination.events import parse_object
 from loops_destination.messages import Message
 from loops_destination.outcomes import Denial, Outcome, Reason, Result
 from loops_destination.settings import METRICS_NAMESPACE, Level
@@ -156,6 +158,7 @@ class Telemetry:
             "status": letter.status,
             "action": letter.action,
             "subscription": letter.subscription,
+            **self._event_fields(_event(letter)),
             "idempotency_key": letter.idempotency_key,
             "attempt": letter.attempts,
         }
@@ -190,25 +193,30 @@ class Telemetry:
     def _event_fields(self, event: dict[str, Any] | None) -> dict[str, str | None]:
         if event is None:
             return {}
-        kind = event.get("type")
+        kind, key = event.get("type"), self._hash_key()
         return {
             "type": kind if isinstance(kind, str) and kind in _TYPES else "other",
-            **self._message_id(event.get("messageId")),
-            "user": self._hash(event.get("userId")),
+            **message_id_fields(event.get("messageId"), key),
+            "user": log_hash(event.get("userId"), key),
         }
 
-    def _message_id(self, value: Any) -> dict[str, str | None]:
-        """Return a messageId that Segment generated as it is, and the hash of any other, which may name a person."""
-        if isinstance(value, str) and _SEGMENT_ID.fullmatch(value):
-            return {"messageId": value}
-        return {"messageIdHash": self._hash(value)}
 
-    def _hash(self, value: Any) -> str | None:
-        key = self._hash_key()
-        if value is None or value == "" or not key:
-            return None
-        digest = hashlib.blake2b(str(value).encode("utf-8", "surrogatepass"), key=_derived(key), digest_size=8)
-        return digest.hexdigest()
+def message_id_fields(value: Any, key: str) -> dict[str, str | None]:
+    """Return the field for a messageId: one that Segment generated as it is, any other as a hash, for it may name a person."""
+    if isinstance(value, str) and _SEGMENT_ID.fullmatch(value):
+        return {"messageId": value}
+    return {"messageIdHash": log_hash(value, key)}
+
+
+def log_hash(value: Any, key: str) -> str | None:
+    """Return the keyed hash of a userId or messageId as the log holds it; None without a value or a key.
+
+    `key` is the shared secret.
+    """
+    if value is None or value == "" or not key:
+        return None
+    digest = hashlib.blake2b(str(value).encode("utf-8", "surrogatepass"), key=_derived(key), digest_size=8)
+    return digest.hexdigest()
 
 
 class _JsonLines(LambdaPowertoolsFormatter):
@@ -242,6 +250,13 @@ class _Stdout(logging.StreamHandler[TextIO]):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stdout
+
+
+def _event(letter: Message) -> dict[str, Any] | None:
+    try:
+        return parse_object(letter.event)
+    except NotAnEvent:
+        return None
 
 
 def _trace_id() -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from loops_destination.javascript import UNDEFINED, array_index, is_falsy, length, unit_at
@@ -44,10 +45,14 @@ def getter(keys: tuple[str, ...]) -> Getter:
     """
 
     def get(value: Any) -> Any:
-        for key in keys:
-            # Most values on the way are objects; for them this test is three times faster than `_step` alone.
-            value = value.get(key, UNDEFINED) if type(value) is dict else _step(value, key)
-        return value
+        found = value
+        try:
+            # Nearly every path leads through objects alone, so that no value on the way needs a test of its type.
+            for key in keys:
+                found = found.get(key, UNDEFINED)
+        except AttributeError:
+            return reduce(_step, keys, value)
+        return found
 
     return get
 

@@ -1,7 +1,7 @@
 """The meaning of a response from Loops, decided by its status and the request alone, since Loops' messages change.
 
-This is the only module that knows Loops' statuses; their source is Loops' OpenAPI document. `delivery` decides which
-outcome follows from a meaning.
+This is the only module that knows Loops' statuses; their source is Loops' OpenAPI document. `response_to_outcome`
+decides which outcome follows from a meaning.
 
     status           request                               meaning
     2xx with JSON    any                                   DONE

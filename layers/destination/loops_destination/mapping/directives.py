@@ -94,6 +94,8 @@ def _if(choice: dict[str, Any], place: str, builder: Builder) -> Resolver:
     subject = builder.value(choice[test], f"{place}/{test}")
     then = builder.value(choice["then"], f"{place}/then") if "then" in choice else _nothing
     otherwise = _nothing if is_falsy(choice.get("else")) else builder.value(choice["else"], f"{place}/else")
+    if _is_plain_path(choice[test]) and choice.get("then") == choice[test]:  # as in most mappings; looked up once
+        return lambda event: value if holds(value := subject(event)) else otherwise(event)
     return lambda event: then(event) if holds(subject(event)) else otherwise(event)
 
 
