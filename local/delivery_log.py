@@ -16,10 +16,12 @@ from loops_destination.idempotency import idempotency_key
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.received import UnreadableMessage, read_message
+from segment_loops.event_facts import email_of, event_name, text_at, user_id_of
 from segment_loops.event_preview import preview_event
 from segment_loops.json_values import json_object
 from segment_loops.studio.backend import DeliveryRecord, LoopsCall
 from segment_loops.studio.drafts import MappingsFile
+from segment_loops.trigger_explanation import explain_triggers
 
 if TYPE_CHECKING:
     from local.gateway import Exchange
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from loops_destination.subscriptions import Entry
     from segment_loops.loops_access import RecordedCall
 
-KEPT = 300
+KEPT = 1000
 """The number of deliveries remembered."""
 
 KEPT_CALLS = 1000
@@ -42,16 +44,21 @@ _NOT_SENT = {
     Reason.PAUSED,
     Reason.NO_TIME_LEFT,
     Reason.API_KEY_UNAVAILABLE,
+    Reason.TOO_OLD,
+    Reason.IDEMPOTENCY_KEY_EXPIRED,
     Reason.CONTACT_BUSY,
     Reason.DELETION_BEGUN,
     Reason.LEDGER_UNAVAILABLE,
 }
-
+"""The reasons of deliveries of which no request was sent."""
 
 _NO_STATUS = {Reason.TIMEOUT, Reason.CONNECTION_FAILED, Reason.UNREADABLE_RESPONSE}
 """The reasons of calls without a readable response."""
 
 _NOTHING_TO_SEND = {Outcome.UNCHANGED, Outcome.SUPERSEDED}
+
+_ACTIONS = {"/contacts": {"createOrUpdateContact"}, "/events": {"sendEvent"}}
+"""The actions that a URL of the webhook runs; all others run all actions."""
 
 
 class DeliveryLog:
@@ -85,8 +92,14 @@ class DeliveryLog:
         with self._lock:
             if not results:
                 self._record_denial(exchange, answer)
-            for arrival, result in _paired(_arrivals(exchange), results, self._entries()):
-                self._record_result(exchange, arrival, result)
+            entries = self._entries()
+            for arrival, result in _paired(_arrivals(exchange), results, entries):
+                record = self._record_result(exchange, arrival, result)
+                record.explanations = (
+                    explain_triggers(entries, arrival.event, _ACTIONS.get(exchange.path))
+                    if arrival.event is not None
+                    else ()
+                )
             self.version += 1
 
     def on_invocation(self, invocation: Invocation) -> None:
@@ -108,7 +121,7 @@ class DeliveryLog:
         record.reason = answer.get("reason") or answer.get("message")
         record.event = decode_request(exchange.event).body.decode(errors="replace")
 
-    def _record_result(self, exchange: Exchange, arrival: Arrival, result: Mapping[str, Any]) -> None:
+    def _record_result(self, exchange: Exchange, arrival: Arrival, result: Mapping[str, Any]) -> DeliveryRecord:
         record = self._new(exchange.time, exchange.path)
         record.status = exchange.status
         record.outcome = result["outcome"] or DENIED
@@ -117,19 +130,25 @@ class DeliveryLog:
         self._describe(record, arrival)
         self._claim_calls(record)
         record.attempts = int(bool(record.calls) or (self._calls is None and _may_have_been_sent(record)))
+        return record
 
     def _describe(self, record: DeliveryRecord, arrival: Arrival, key: str | None = None) -> None:
         """Add what the event says, and how it is mapped now."""
         record.event, record.message_id = arrival.text, arrival.message_id
         if arrival.event is None:
             return
-        event_type = arrival.event.get("type")
-        record.type = event_type if isinstance(event_type, str) else None
+        record.type = text_at(arrival.event, "type")
+        record.event_name = event_name(arrival.event)
+        record.email, record.user_id = email_of(arrival.event), user_id_of(arrival.event)
+        if record.subscription is not None:
+            record.idempotency_key = key or idempotency_key(arrival.event, record.subscription, arrival.text)
+        self._map(record, arrival)
+
+    def _map(self, record: DeliveryRecord, arrival: Arrival) -> None:
+        """Show how the event is mapped now."""
         entry = self._entry(record.subscription)
-        if record.subscription is None or entry is None:
-            return
-        record.idempotency_key = key or idempotency_key(arrival.event, record.subscription, arrival.text)
-        record.preview = preview_event(entry, arrival, self._stack.loops_url)
+        if entry is not None:
+            record.preview = preview_event(entry, arrival, self._stack.loops_url, key=record.idempotency_key)
 
     def _record_attempt(
         self, body: str, invocation: Invocation, dead_letters: Iterable[str], waiting: Iterable[str], *, stays: bool
@@ -138,8 +157,10 @@ class DeliveryLog:
             message, event = read_message(body)
         except UnreadableMessage:
             return  # it belongs to no delivery; its dead letter is shown with the queues
-        record = self._record_of(message, Arrival(message.event, event), invocation.started)
+        arrival = Arrival(message.event, event)
+        record = self._record_of(message, arrival, invocation.started)
         record.last = invocation.started + invocation.seconds
+        self._map(record, arrival)  # the mapping may have changed since the last attempt
         result = _result_of(invocation, record)
         was_called = self._claim_calls(record)
         record.attempts += int(was_called or (self._calls is None and result is not None and _was_sent(result)))
@@ -202,7 +223,7 @@ class _SandboxCalls:
         self._unclaimed: list[JournalEntry] = []
 
     def claim(self, request: RecordedCall) -> list[LoopsCall]:
-        """Return the unclaimed calls that made this request."""
+        """Return the unclaimed calls that made this request, with all of its values or with some of them."""
         body = json.loads(request.body)
         wanted = (request.method, urlsplit(request.url).path, request.headers.get("Idempotency-Key"))
         self._unclaimed += self._new()

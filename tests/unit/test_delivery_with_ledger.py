@@ -375,3 +375,27 @@ print([name for name in sys.modules if "dynamodb" in name or name.endswith("ledg
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ | region
     )
     assert run.stdout.strip() == "[]"
+
+
+def test_an_open_breaker_does_not_keep_the_ledger_from_deciding() -> None:
+    """While the breaker is open, a repeated identify is still `unchanged`, and only what must be sent is queued."""
+    stand = Stand(DONE, TOO_FAST)
+    stand.post(at(IDENTIFY, -30))
+    stand.post(at(TRACK, -20))
+    assert stand.breaker.is_open
+    replies = [stand.post(at(IDENTIFY, -10)), stand.post(at(IDENTIFY, -5, traits={"email": "new@loops.so"}))]
+    assert [outcomes(reply) for reply in replies] == [[("unchanged", None)], [("queued", "paused")]]
+    assert len(stand.loops.calls) == 2
+
+
+def test_older_updates_wait_behind_one_that_the_breaker_held_back() -> None:
+    """A paused update waits half a minute; redelivery then sends the newest one, and the older ones are superseded."""
+    stand = Stand(TOO_FAST, DONE)
+    stand.post(at(TRACK, -30, userId="u-2"))
+    for second in (-20, -10, -5):
+        stand.post(at(IDENTIFY, second, traits={"email": f"{-second}@loops.so"}))
+    updates = [each for each in stand.queues.messages if each.message.action == "createOrUpdateContact"]
+    assert [(each.message.reason, each.delay_seconds) for each in updates] == [(Reason.PAUSED, 30)] * 3
+    stand.redeliver_all()
+    sent = [request.body["email"] for request, *_ in stand.loops.calls if "eventName" not in request.body]
+    assert sent == ["5@loops.so"]

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from loops_destination.clock import Clock
 from loops_destination.errors import LedgerUnavailable, MappingError, PayloadError, SecretError
 from loops_destination.events import age_on_arrival, first_seen, is_test_event, message_id
-from loops_destination.ledger import Called, Conclusion, Effect, Ledger, Verdict
+from loops_destination.ledger import Called, Conclusion, Effect, Ledger, Rule, Verdict
 from loops_destination.loops.responses import Meaning, Response
 from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Outcome, Reason, Result
@@ -123,25 +123,27 @@ class Deliverer:
         self._clock = clock
         self._ledger = ledger
 
-    def deliver(
+    def deliver(  # noqa: PLR0913  # the limits of the call, passed by keyword
         self,
         delivery: Delivery,
         request: LoopsRequest,
         *,
         deadline: float,
         turn: Callable[[], bool] | None = None,
+        without_turn: Reason = Reason.NO_TIME_LEFT,
         patience: float = 0.0,
     ) -> Result:
         """Call Loops once and return the result; raise nothing.
 
         The call ends by `deadline`, in seconds since 1970, and within `LONGEST_CALL_SECONDS`. `turn` waits for the turn
-        to call Loops; if it returns False there is no call, and the delivery is queued as `NO_TIME_LEFT`. `patience` is
-        how many seconds to wait for a contact that another delivery writes.
+        to call Loops; if it returns False there is no call, and the delivery is queued for the reason `without_turn`.
+        `patience` is how many seconds to wait for a contact that another delivery writes.
         """
         if self._ledger is not None:
-            return self._deliver_by(self._ledger, delivery, request, deadline, turn, patience)
+            result = self._deliver_by(self._ledger, delivery, request, deadline, turn, patience)
+            return replace(result, reason=without_turn) if result.rule is Rule.NO_TURN else result
         if turn is not None and not turn():
-            return delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
+            return delivery.result(Outcome.QUEUED, without_turn)
         # Checked after the wait for the turn, which may be what the idempotency key did not survive.
         if self._idempotency_key_expired(delivery):
             return delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_EXPIRED)

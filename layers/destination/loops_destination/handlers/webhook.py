@@ -205,13 +205,18 @@ class Webhook:
             result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
         elif isinstance(prepared := prepare(delivery), Result):
             result = prepared
-        elif self.breaker.is_open:
-            result = delivery.result(Outcome.QUEUED, Reason.PAUSED)
         elif not self._has_time(try_until):
             result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
         else:
-            attempts = 1
-            result = self.deliverer.deliver(delivery, prepared, deadline=try_until, patience=PATIENCE_SECONDS)
+            result = self.deliverer.deliver(
+                delivery,
+                prepared,
+                deadline=try_until,
+                turn=lambda: not self.breaker.is_open,
+                without_turn=Reason.PAUSED,
+                patience=PATIENCE_SECONDS,
+            )
+            attempts = 0 if result.reason is Reason.PAUSED else 1
             self.breaker.record(result)
         pending = _PendingResult(result, arrival)
         if result.outcome in _QUEUES:
