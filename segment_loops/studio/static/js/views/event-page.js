@@ -47,7 +47,7 @@ export const eventPage = {
 
 /* The steps, the oldest first; steps of one arrival are together. */
 function timeline(event, opened) {
-  const arrivals = Map.groupBy ? Map.groupBy(event.deliveries, arrivalOf) : grouped(event.deliveries, arrivalOf);
+  const arrivals = grouped(event.deliveries, (each) => `${each.time} ${each.path}`);
   const steps = [...arrivals.values()].map((records) => [records[0].time, arrival(event, records, opened)]);
   for (const each of event.redrives) steps.push([each.time, step("Redrive", each.time, h("p", {}, redriveResult(each)))]);
   steps.sort(([a], [b]) => a - b);
@@ -58,8 +58,6 @@ function timeline(event, opened) {
     event.deadLetters.map((each) => deadLetter(event, each)),
     inLoops(event));
 }
-
-const arrivalOf = (each) => `${each.time} ${each.path}`;
 
 function grouped(list, key) {
   const groups = new Map();
