@@ -40,7 +40,7 @@ MAPPINGS = {"subscriptions": [{"id": "events", "action": "sendEvent"}]}
 """The deployed mappings."""
 
 _LAMBDA_OPERATIONS = {
-    "/layers/": "GetLayerVersion",
+    "/layers": "GetLayerVersion",
     "/event-source-mappings": "ListEventSourceMappings",
     "/configuration": "GetFunctionConfiguration",
 }
@@ -202,26 +202,17 @@ def front() -> Iterator[Front]:
         called.add(action)
         if action in denied:
             return _denial(action)(environ, start_response)
+        if action == "lambda:GetLayerVersion":
+            content: dict[str, Any] = {"Content": {"Location": f"{request.host_url}layer.zip"}}
+            return Response(json.dumps(content), content_type="application/json")(environ, start_response)
         answer = Response.from_app(moto, environ, buffered=True)
-        if answer.status_code == 200 and action in _LACKING:
-            content = json.loads(answer.get_data())
-            _LACKING[action](content, request)
+        if action == "logs:GetQueryResults":
+            content = json.loads(answer.get_data()) | {"statistics": {"bytesScanned": 38_000_000.0}}
             answer.set_data(json.dumps(content))
         return answer(environ, start_response)
 
     with HttpServer(app, 0, "front") as server:
         yield Front(server.root, called, denied)
-
-
-def _add_location(content: dict[str, Any], request: Request) -> None:
-    content["Content"]["Location"] = f"{request.host_url}layer.zip"
-
-
-def _add_statistics(content: dict[str, Any], _: Request) -> None:
-    content["statistics"] = {"bytesScanned": 38_000_000.0}
-
-
-_LACKING = {"lambda:GetLayerVersion": _add_location, "logs:GetQueryResults": _add_statistics}
 
 
 def _denial(action: str) -> Response:

@@ -72,11 +72,10 @@ def deployed_subscriptions(function: LiveFunction, client: Any) -> list[Subscrip
 def deployed_mappings(name: str, layers: Sequence[str], client: Any) -> bytes:
     """Return the mappings file in a function's layers; raise `CommandError` if it cannot be read."""
     for arn in reversed(layers):  # the mappings come last, so that the larger layer is not downloaded
-        layer, _, version = arn.rpartition(":")
         with aws_errors(f"The layer {arn}"):
-            answer = client.get_layer_version(LayerName=layer, VersionNumber=int(version))
+            location = client.get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
         try:
-            content = urllib3.request("GET", answer["Content"]["Location"], timeout=30.0, retries=False).data
+            content = urllib3.request("GET", location, timeout=30.0, retries=False).data
             archive = zipfile.ZipFile(io.BytesIO(content))
         except (HTTPError, zipfile.BadZipFile) as error:
             raise CommandError(f"The layer {arn} could not be downloaded: {type(error).__name__}.") from None

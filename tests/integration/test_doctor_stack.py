@@ -65,7 +65,7 @@ class Deployment:
                 "FunctionArn": f"arn:aws:lambda:us-east-1:123456789012:function:redelivery:{self.qualifier}",
             }
             functions.add_response("list_event_source_mappings", {"EventSourceMappings": [source]})
-            functions.add_response("get_layer_version", {"Content": {"Location": self.layer_url}})
+            functions.add_response("get_layer_version_by_arn", {"Content": {"Location": self.layer_url}})
             account = StubbedAccount(stubs={"lambda": aws_lambda, "cloudformation": cloudformation})
             parameters = {**self.parameters, "LoopsBaseUrl": self.local.loops_url}
             outputs = {**self.local.outputs, "SecretArn": self.local.secret_arn, **self.outputs}
