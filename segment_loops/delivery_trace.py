@@ -43,7 +43,7 @@ class State(StrEnum):
 class Step:
     """One step of a delivery; `time` is in seconds since 1970, and for a redrive that of the attempt after it.
 
-    `rule` is the contact ledger's, `status` that of Loops' response. `seen_on_queue`: the dead letter was on the DeadLetterQueue a moment ago.
+    `function` is empty for a step that no function logged. `rule` is the contact ledger's, `status` that of Loops' response. `seen_on_queue`: the dead letter was on the DeadLetterQueue a moment ago.
     """
 
     kind: StepKind
@@ -62,7 +62,7 @@ class Step:
     def result(self) -> str:
         """The step's result in words."""
         if self.kind is StepKind.REDRIVEN:
-            return "put back on the RetryQueue"
+            return "put back on the RetryQueue before the next attempt"
         if self.kind is StepKind.BURIED:
             return f"dead letter: {self.reason}"
         reason = f": {self.reason}" if self.reason and self.reason != Reason.NOT_STORED else ""
@@ -72,8 +72,8 @@ class Step:
     def as_json(self) -> dict[str, Any]:
         shown = {
             "step": self.kind,
-            "time": timestamp(self.time),
-            "function": self.function,
+            "before" if self.kind is StepKind.REDRIVEN else "time": timestamp(self.time),
+            "function": self.function or None,
             "outcome": self.outcome,
             "reason": self.reason,
             "rule": self.rule,

@@ -9,7 +9,7 @@ import click
 
 from segment_loops.command_errors import FAILED, CommandError, MisusedError
 from segment_loops.commands.options import Duration, aws_options, json_option, stack_options
-from segment_loops.console import add_row, age, confirmed, notify, number, print_json, printable, say, show, table
+from segment_loops.console import add_row, confirmed, notify, number, print_json, printable, say, show, table
 
 if TYPE_CHECKING:
     from segment_loops.dead_letter_queue import DeadLetter
@@ -92,7 +92,7 @@ def trace(
     else:
         _show(deliveries)
     if not deliveries:
-        notify(_nothing_found(found, what, since), "yellow")
+        notify(_nothing_found(found, what, period), "yellow")
         return FAILED
     if not answer.is_complete:
         notify("There are more lines than Logs Insights returns. Pass a shorter --since.", "yellow")
@@ -114,7 +114,7 @@ def _agree_to_search(search: LogSearch, period: Period, stack: str, *, yes: bool
     from segment_loops.log_search import ASK_ABOVE_BYTES, price
 
     scanned = search.estimate(period)
-    notify(f"Searching {age(period.end - period.start)} of the log of {stack}: {price(scanned)}.", "dim")
+    notify(f"Searching the log of {stack} since {_minute(period.start)}: {price(scanned)}.", "dim")
     if scanned > ASK_ABOVE_BYTES and not confirmed("Search that much?", yes=yes):
         raise CommandError("Nothing was searched. Pass a shorter --since, or --yes to search without being asked.")
 
@@ -153,6 +153,7 @@ def _show(deliveries: Sequence[TracedDelivery]) -> None:
 
 
 def _show_timeline(deliveries: Sequence[TracedDelivery]) -> None:
+    from segment_loops.delivery_trace import StepKind
     from segment_loops.timestamps import readable, timestamp
 
     rows = table(
@@ -166,16 +167,22 @@ def _show_timeline(deliveries: Sequence[TracedDelivery]) -> None:
             "" if value is None else str(value) for value in (step.attempt, step.status, step.latency_ms or None)
         ]
         place = " (on the DeadLetterQueue)" if step.seen_on_queue else ""
-        time = readable(timestamp(step.time))
+        time = "" if step.kind is StepKind.REDRIVEN else readable(timestamp(step.time))
         add_row(rows, [time, step.kind, step.result + place, subscription, *numbers])
     show(rows)
 
 
-def _nothing_found(stack: DeployedStack, what: str, since: float) -> str:
+def _minute(seconds: float) -> str:
+    from segment_loops.timestamps import readable, timestamp
+
+    return f"{readable(timestamp(seconds))[:16]} (UTC)"
+
+
+def _nothing_found(stack: DeployedStack, what: str, period: Period) -> str:
     """Return the message for a trace without result, with what to check."""
     checks: list[Any] = [
         "the id: a messageId is case-sensitive, and Segment's Event Delivery shows it",
-        f"the time: the log was searched for {age(since)}; --since 7d searches further back"
+        f"the time: the log was searched since {_minute(period.start)}; --since 7d searches further back"
         + (f", and it is kept for {days} days" if (days := stack.parameters.get("LogRetentionDays")) else ""),
         "the last minute: lines can take that long to be found",
         "the shared secret: after two rotations, hashes of users are not found any more",

@@ -73,10 +73,11 @@ def test_a_timeline_leads_from_arrival_to_the_last_attempt() -> None:
         ("arrived", "queued: rate-limited", 0),
         ("tried", "queued: loops-error", 5),
         ("dead letter", "dead letter: refused", 60),
-        ("redriven", "put back on the RetryQueue", 3600),
+        ("redriven", "put back on the RetryQueue before the next attempt", 3600),
         ("tried", "delivered", 3600),
     ]
     assert (delivery.event, delivery.subscription, delivery.state) == (MESSAGE_ID, "events", "delivered")
+    assert delivery.steps[3].as_json() == {"step": "redriven", "before": delivery.steps[4].as_json()["time"]}
 
 
 def test_the_rule_of_the_ledger_explains_what_was_not_sent() -> None:

@@ -79,7 +79,7 @@ function step(each) {
   const outcome = each.step === "redriven" ? "back on the RetryQueue" : each.outcome ?? (each.step === "dead letter" ? null : "not stored");
   const kind = each.step === "dead letter" ? "bad" : kindOf(each.outcome);
   return h("li", { class: `step ${kind}` },
-    h("div", { class: "step-head" }, h("strong", {}, each.step), timeElement(seconds(each))),
+    h("div", { class: "step-head" }, h("strong", {}, each.step), each.time ? timeElement(seconds(each)) : soft("before the next attempt")),
     h("p", { class: "soft" }, [outcome, each.reason, each.rule, each.status ? `Loops answered ${each.status}` : null, each.attempt ? `attempt ${each.attempt}` : null, each.latencyMs ? `${each.latencyMs} ms` : null, each.function].filter(Boolean).join(" · ")));
 }
 
