@@ -2,8 +2,11 @@
 
 const API = "/studio/api";
 
-/* The studio does not answer. The banner says so, so that nobody else has to. */
+/* The studio does not answer. A banner says so, and callers need not. */
 export class Lost extends Error {}
+
+/* The studio answers that it cannot do or show this; the message says why. */
+export class Failed extends Error {}
 
 const listeners = new Set();
 export const onConnection = (listener) => listeners.add(listener);
@@ -27,7 +30,11 @@ export async function call(method, path, body) {
   return result;
 }
 
-export const get = async (path) => (await call("GET", path)).answer;
+export async function get(path) {
+  const { ok, answer } = await call("GET", path);
+  if (!ok) throw new Failed(answer.message);
+  return answer;
+}
 
 /* Return the path with the parts of a query that have a value. */
 export function withQuery(path, query) {

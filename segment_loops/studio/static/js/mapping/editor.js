@@ -11,7 +11,7 @@ export function subscriptions() {
   return h("section", { class: "card", "aria-labelledby": "subscriptions-title" },
     h("div", { class: "card-head" }, h("h2", { id: "subscriptions-title" }, "Subscriptions"),
       h("button", { type: "button", class: "small", onclick: addOne }, "Add")),
-    work.drafts.length ? null : empty("There is no subscription, so every event is filtered.", "Add one to begin."),
+    work.drafts.length ? null : empty("No subscriptions.", "Every event is filtered. Add one to begin."),
     h("ul", { class: "picks", id: "picks" }, work.drafts.map((each, index) =>
       h("li", { "data-key": each.key }, h("button", { type: "button", "aria-current": index === work.selected ? "true" : null, onclick: () => { select(index); } },
         h("span", {}, each.name || each.action), state(index))))));

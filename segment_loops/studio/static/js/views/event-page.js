@@ -37,6 +37,7 @@ export const eventPage = {
         event.event && screen.status.can.send ? h("a", { class: "button", href: href("mappings", latest?.subscription ?? "", latest ? { event: latest.id } : { message: event.messageId }) }, "Use in Mappings") : null,
         latest && event.event && screen.status.can.send ? h("button", { type: "button", class: "primary", onclick: () => sendAgain(latest.id) }, "Send again") : null),
       notice ? message(notice[0], notice[1]) : null,
+      event.missing.length ? message("wait", event.missing.map((each) => h("p", {}, sentence("Not shown", each)))) : null,
       h("div", { class: "columns event" },
         h("section", { class: "column", "aria-labelledby": "timeline-title" }, h("h2", { id: "timeline-title" }, "Timeline"), timeline(event, opened)),
         h("section", { class: "column", "aria-labelledby": "data-title" }, h("h2", { id: "data-title" }, "Data"), data(event, latest))),
@@ -46,7 +47,7 @@ export const eventPage = {
 
 /* The steps, the oldest first; steps of one arrival are together. */
 function timeline(event, opened) {
-  const arrivals = Map.groupBy ? Map.groupBy(event.deliveries, arrivalOf) : grouped(event.deliveries, arrivalOf);
+  const arrivals = grouped(event.deliveries, (each) => `${each.time} ${each.path}`);
   const steps = [...arrivals.values()].map((records) => [records[0].time, arrival(event, records, opened)]);
   for (const each of event.redrives) steps.push([each.time, step("Redrive", each.time, h("p", {}, redriveResult(each)))]);
   steps.sort(([a], [b]) => a - b);
@@ -57,8 +58,6 @@ function timeline(event, opened) {
     event.deadLetters.map((each) => deadLetter(event, each)),
     inLoops(event));
 }
-
-const arrivalOf = (each) => `${each.time} ${each.path}`;
 
 function grouped(list, key) {
   const groups = new Map();
