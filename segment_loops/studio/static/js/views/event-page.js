@@ -163,7 +163,8 @@ async function sendAgain(id) {
   const { ok, answer } = await call("POST", `/deliveries/${id}/again`, { confirmed: confirmed() });
   if (!ok) notice = ["bad", sentence(answer.message)];
   else {
-    const words = answer.deliveries.map((each) => `${each.outcome}${each.calls.at(-1)?.status === 409 ? ", Loops has it already" : ""}${each.reason ? `, ${each.reason}` : ""}`);
+    const isKnown = (each) => each.outcome === "delivered" && (each.attempts === 0 || each.calls.at(-1)?.status === 409);
+    const words = answer.deliveries.map((each) => `${each.outcome}${isKnown(each) ? ", Loops has it already" : ""}${each.reason ? `, ${each.reason}` : ""}`);
     notice = [answer.status < 202 ? "good" : answer.status < 300 ? "wait" : "bad", sentence(`Sent again, answered ${answer.status}`, words.join("; "))];
   }
   announce(typeof notice[1] === "string" ? notice[1] : "");
