@@ -22,5 +22,5 @@ def values_in(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
 
 def written(keys: Keys, *, is_in_template: bool = False) -> str:
     """Return the path as a person writes it; in a template it has no `$`."""
-    path = "".join(f".{key}" if _PLAIN_KEY.fullmatch(key) else f"['{key}']" for key in keys)
-    return path.removeprefix(".") if is_in_template else f"${path}"
+    path = "".join(f".{key}" if _PLAIN_KEY.fullmatch(key) else f"['{key}']" for key in keys).removeprefix(".")
+    return path if is_in_template else f"$.{path}"  # `$` without a dot is a name of its own

@@ -11,7 +11,7 @@ from loops_destination.errors import MappingError, PayloadError, Problem
 from loops_destination.javascript import UNDEFINED
 from loops_destination.mapping import Mapping
 from loops_destination.mapping.checker import ROOT_DIRECTIVE
-from segment_loops.studio.form.rows import Form, Members, NamedRow, Row
+from segment_loops.studio.form.rows import Form, Members, NamedRow, Row, RowProblem
 from segment_loops.studio.form.sources import Json
 
 
@@ -47,6 +47,14 @@ class FormResult:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the results of the rows, and those of the whole."""
+        return {
+            "rows": [each.as_json() for each in self.rows],
+            "problems": self.problems,
+            "warnings": self.warnings,
+        }
+
 
 def results_of(form: Form) -> FormResult:
     """Return results without values, for a form whose mapping is invalid or that has no event."""
@@ -78,6 +86,12 @@ def add_problems(result: FormResult, form: Form, problems: Iterable[Problem], wa
     for warning in warnings:
         place, message = _placed(warning, form)
         _at(result, place).warnings.append(message)
+
+
+def add_row_problems(result: FormResult, problems: Iterable[RowProblem]) -> None:
+    """Add the problems of rows that make no mapping."""
+    for problem in problems:
+        _at(result, problem.place).problems.append(problem.message)
 
 
 def _at(result: FormResult, place: Sequence[int]) -> FormResult | RowResult:
@@ -120,11 +134,11 @@ def _placed(problem: Problem, form: Form) -> tuple[list[int], str]:
     """Return the indices of the row that the problem is about, none for the mapping as a whole, and its message."""
     place: list[int] = []
     rest = problem.path
-    rows: Sequence[Row] | Sequence[NamedRow] = form.rows
+    rows: Sequence[Row | NamedRow] = form.rows
     is_json = form.whole is not None
     while (found := _row_at(rest, rows)) is not None:
         place.append(found)
-        row: Row | NamedRow = rows[found]
+        row = rows[found]
         rest = rest[1 + len(row.name) :]
         rows = row.source.rows if isinstance(row.source, Members) else ()
         is_json = isinstance(row.source, Json)
@@ -133,13 +147,13 @@ def _placed(problem: Problem, form: Form) -> tuple[list[int], str]:
     return place, f"{shown}: {problem.message}" if shown else problem.message
 
 
-def _row_at(path: str, rows: Sequence[Row] | Sequence[NamedRow]) -> int | None:
+def _row_at(path: str, rows: Sequence[Row | NamedRow]) -> int | None:
     """Return the index of the row with the longest name that the path begins with; names may contain a `/`."""
     matching = list(_rows_at(path, rows))
     return max(matching, key=lambda index: len(rows[index].name), default=None)
 
 
-def _rows_at(path: str, rows: Sequence[Row] | Sequence[NamedRow]) -> Iterator[int]:
+def _rows_at(path: str, rows: Sequence[Row | NamedRow]) -> Iterator[int]:
     for index, row in enumerate(rows):
         if path == f"/{row.name}" or path.startswith(f"/{row.name}/"):
             yield index
