@@ -25,14 +25,16 @@ from segment_loops.studio import json_layout
 class Draft(BaseModel):
     """A subscription as it is on the page.
 
-    `origin` is its index in the file and `id` the subscription's id; both are None for a new one, but a subscription that
-    is imported brings its id. The page shows the id and cannot change it. `mapping` is JSON text, valid or not.
+    `origin` is its index in the file and `id` the subscription's id; both are None for a new one. The page shows the id
+    and cannot change it; `imported_id` is the one that an imported subscription brings. `mapping` is JSON text, valid or
+    not.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     origin: int | None = None
     id: str | None = None
+    imported_id: str | None = None
     name: str
     action: str
     enabled: bool
@@ -190,7 +192,7 @@ def _check_alone(
         is_json = False
         yield DraftProblem(error.message, index, "mapping", error.line)
     original = originals[draft.origin] if draft.origin is not None and draft.origin < len(originals) else {}
-    definition = _with_id(_definition(draft, mapping, original), original, taken, None if original else draft.id)
+    definition = _with_id(_definition(draft, mapping, original), original, taken, draft.imported_id)
     try:
         subscription = Subscription.from_json(definition)
     except SubscriptionsError as error:

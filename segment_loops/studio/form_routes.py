@@ -171,7 +171,7 @@ def _problems_as_json(problems: Iterable[Problem]) -> list[dict[str, str]]:
 
 def _draft(definition: dict[str, Any]) -> Draft:
     return Draft(
-        id=definition["id"],
+        imported_id=definition["id"],
         name=definition.get("name") or "",
         action=definition["action"],
         enabled=definition["enabled"],
