@@ -16,10 +16,12 @@ from loops_destination.idempotency import idempotency_key
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
 from loops_destination.received import UnreadableMessage, read_message
+from segment_loops.event_facts import email_of, event_name, text_at, user_id_of
 from segment_loops.event_preview import preview_event
 from segment_loops.json_values import json_object
 from segment_loops.studio.backend import DeliveryRecord, LoopsCall
 from segment_loops.studio.drafts import MappingsFile
+from segment_loops.trigger_explanation import explain_triggers
 
 if TYPE_CHECKING:
     from local.gateway import Exchange
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from loops_destination.subscriptions import Entry
     from segment_loops.loops_access import RecordedCall
 
-KEPT = 300
+KEPT = 1000
 """The number of deliveries remembered."""
 
 KEPT_CALLS = 1000
@@ -38,7 +40,17 @@ KEPT_CALLS = 1000
 DENIED = "denied"
 """The outcome of a denied request, and of an event that could be stored nowhere."""
 
-_NOT_SENT = {Reason.PAUSED, Reason.NO_TIME_LEFT, Reason.API_KEY_UNAVAILABLE}
+_NOT_SENT = {
+    Reason.PAUSED,
+    Reason.NO_TIME_LEFT,
+    Reason.API_KEY_UNAVAILABLE,
+    Reason.TOO_OLD,
+    Reason.IDEMPOTENCY_KEY_EXPIRED,
+}
+"""The reasons of deliveries of which no request was sent."""
+
+_ACTIONS = {"/contacts": {"createOrUpdateContact"}, "/events": {"sendEvent"}}
+"""The actions that a URL of the webhook runs; all others run all actions."""
 
 
 class DeliveryLog:
@@ -72,8 +84,14 @@ class DeliveryLog:
         with self._lock:
             if not results:
                 self._record_denial(exchange, answer)
-            for arrival, result in _paired(_arrivals(exchange), results, self._entries()):
-                self._record_result(exchange, arrival, result)
+            entries = self._entries()
+            for arrival, result in _paired(_arrivals(exchange), results, entries):
+                record = self._record_result(exchange, arrival, result)
+                record.explanations = (
+                    explain_triggers(entries, arrival.event, _ACTIONS.get(exchange.path))
+                    if arrival.event is not None
+                    else ()
+                )
             self.version += 1
 
     def on_invocation(self, invocation: Invocation) -> None:
@@ -95,7 +113,7 @@ class DeliveryLog:
         record.reason = answer.get("reason") or answer.get("message")
         record.event = decode_request(exchange.event).body.decode(errors="replace")
 
-    def _record_result(self, exchange: Exchange, arrival: Arrival, result: Mapping[str, Any]) -> None:
+    def _record_result(self, exchange: Exchange, arrival: Arrival, result: Mapping[str, Any]) -> DeliveryRecord:
         record = self._new(exchange.time, exchange.path)
         record.status = exchange.status
         record.outcome = result["outcome"] or DENIED
@@ -105,19 +123,25 @@ class DeliveryLog:
         self._claim_calls(record)
         could_be_sent = record.preview is not None and record.preview.request is not None
         record.attempts = int(could_be_sent and record.reason not in _NOT_SENT)
+        return record
 
     def _describe(self, record: DeliveryRecord, arrival: Arrival, key: str | None = None) -> None:
         """Add what the event says, and how it is mapped now."""
         record.event, record.message_id = arrival.text, arrival.message_id
         if arrival.event is None:
             return
-        event_type = arrival.event.get("type")
-        record.type = event_type if isinstance(event_type, str) else None
+        record.type = text_at(arrival.event, "type")
+        record.event_name = event_name(arrival.event)
+        record.email, record.user_id = email_of(arrival.event), user_id_of(arrival.event)
+        if record.subscription is not None:
+            record.idempotency_key = key or idempotency_key(arrival.event, record.subscription, arrival.text)
+        self._map(record, arrival)
+
+    def _map(self, record: DeliveryRecord, arrival: Arrival) -> None:
+        """Show how the event is mapped now."""
         entry = self._entry(record.subscription)
-        if record.subscription is None or entry is None:
-            return
-        record.idempotency_key = key or idempotency_key(arrival.event, record.subscription, arrival.text)
-        record.preview = preview_event(entry, arrival, self._stack.loops_url)
+        if entry is not None:
+            record.preview = preview_event(entry, arrival, self._stack.loops_url, key=record.idempotency_key)
 
     def _record_attempt(
         self, body: str, invocation: Invocation, dead_letters: Iterable[str], waiting: Iterable[str], *, stays: bool
@@ -126,8 +150,10 @@ class DeliveryLog:
             message, event = read_message(body)
         except UnreadableMessage:
             return  # it belongs to no delivery; its dead letter is shown with the queues
-        record = self._record_of(message, Arrival(message.event, event), invocation.started)
+        arrival = Arrival(message.event, event)
+        record = self._record_of(message, arrival, invocation.started)
         record.last = invocation.started + invocation.seconds
+        self._map(record, arrival)  # the mapping may have changed since the last attempt
         was_called = self._claim_calls(record)
         record.attempts += int(was_called or self._calls is None)
         # A message cannot be changed, so redelivery replaces it by one that knows of the attempt.
@@ -187,12 +213,14 @@ class _SandboxCalls:
         self._unclaimed: list[JournalEntry] = []
 
     def claim(self, request: RecordedCall) -> list[LoopsCall]:
-        """Return the unclaimed calls that made this request."""
+        """Return the unclaimed calls that made this request, with all of its values or with some of them."""
         body = json.loads(request.body)
-        wanted = (request.method, urlsplit(request.url).path, request.headers.get("Idempotency-Key"), body)
+        wanted = (request.method, urlsplit(request.url).path, request.headers.get("Idempotency-Key"))
         self._unclaimed += self._new()
         found = [
-            each for each in self._unclaimed if (each.method, each.path, each.idempotency_key, each.body) == wanted
+            each
+            for each in self._unclaimed
+            if (each.method, each.path, each.idempotency_key) == wanted and _is_part_of(each.body, body)
         ]
         self._unclaimed = [each for each in self._unclaimed if each not in found][-KEPT_CALLS:]
         return [LoopsCall(each.time, each.status, each.response, each.fault) for each in found]
@@ -204,6 +232,13 @@ class _SandboxCalls:
             self._seen = 0
         new, self._seen = entries[self._seen :], len(entries)
         return new
+
+
+def _is_part_of(value: Any, whole: Any) -> bool:
+    """Return True if the values are equal, or if the whole has at least the members of an object."""
+    if isinstance(value, dict) and isinstance(whole, dict):
+        return all(key in whole and _is_part_of(item, whole[key]) for key, item in value.items())
+    return bool(value == whole)
 
 
 def _arrivals(exchange: Exchange) -> list[Arrival]:

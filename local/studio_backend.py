@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 from pydantic import ValidationError
 
-from local.delivery_log import DeliveryLog
+from local.delivery_log import KEPT, DeliveryLog
 from local.sandbox import Fault
 from local.stack import DEAD_LETTER_QUEUE, RETRY_QUEUE
 from loops_destination.signature import sign
 from segment_loops.dead_letter_queue import DeadLetter, DeadLetterQueue
 from segment_loops.json_app import ApiError
 from segment_loops.studio import Studio
-from segment_loops.studio.backend import DeliveryRecord, WaitingMessage, WebhookAnswer
+from segment_loops.studio.backend import Capabilities, DeliveryRecord, WaitingMessage, WebhookAnswer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,19 +70,32 @@ class LocalBackend:
         return WebhookAnswer(response.status, response.json())
 
     @property
-    def deliveries_version(self) -> int:
-        return self._log.version
+    def capabilities(self) -> Capabilities:
+        sandboxed = self.is_sandboxed
+        return Capabilities(contacts=sandboxed, events=True, faults=sandboxed, send=True)
+
+    def versions(self) -> Mapping[str, str]:
+        queued = [*self._stack.aws.queued(RETRY_QUEUE), *self._stack.aws.queued(DEAD_LETTER_QUEUE)]
+        return {
+            "deliveries": str(self._log.version),
+            "queues": _digest((each.id, each.next_at) for each in queued),
+            "contacts": _digest(self._contact_states()),
+        }
+
+    @property
+    def kept_deliveries(self) -> int:
+        return KEPT
 
     def deliveries(self) -> list[DeliveryRecord]:
         return self._log.all()
 
-    def audience(self) -> Mapping[str, Sequence[dict[str, Any]]]:
+    def contacts(self) -> Sequence[dict[str, Any]]:
         sandbox = self._stack.sandbox
         with sandbox.lock:
-            return {
-                "contacts": [contact.as_json() for contact in reversed(sandbox.contacts.all())],
-                "events": [event.as_json() for event in reversed(sandbox.events.all())],
-            }
+            return [contact.as_json() for contact in reversed(sandbox.contacts.all())]
+
+    def loops_events(self) -> Sequence[dict[str, Any]]:
+        return [event.as_json() for event in reversed(self._stack.sandbox.events.all())]
 
     def waiting(self) -> list[WaitingMessage]:
         messages = self._stack.aws.queued(RETRY_QUEUE)
@@ -106,19 +119,33 @@ class LocalBackend:
         return bool(self._stack.aws.faults["sqs"].all())
 
     def add_fault(self, definition: bytes) -> dict[str, Any]:
+        """Simulate the fault; one that differs only in `times` is replaced, so that a repeated choice does not add up."""
         try:
             fault = Fault.model_validate_json(definition)
         except ValidationError as error:
             raise ApiError.invalid(error) from None
-        self._stack.sandbox.faults.add(fault)
+        self._stack.sandbox.faults.replace(fault)
         return fault.model_dump(mode="json")
 
     def stop_sqs(self) -> None:
-        self._stack.aws.outage("sqs")
+        if not self.sqs_is_down:
+            self._stack.aws.outage("sqs")
 
     def clear_faults(self) -> None:
         self._stack.sandbox.faults.clear()
         self._stack.aws.recover()
+
+    def _contact_states(self) -> Iterator[tuple[object, ...]]:
+        """Yield what differs after every change of the sandbox's contacts and events."""
+        sandbox = self._stack.sandbox
+        with sandbox.lock:
+            yield len(sandbox.journal.all()), len(sandbox.events.all())
+            for each in sandbox.contacts.all():
+                yield each.id, each.updated, each.subscribed, each.suppressed, *sorted(each.lists)
+
+
+def _digest(parts: Iterable[object]) -> str:
+    return f"{hash(tuple(parts)):x}"
 
 
 def _dead_letter(message: QueuedMessage) -> DeadLetter:

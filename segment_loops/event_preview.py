@@ -25,6 +25,7 @@ from loops_destination.trigger import Finding
 from segment_loops.json_values import json_or_text
 from segment_loops.loops_access import SHOWN_API_KEY, RecordedCall, Recorder, send_nothing
 from segment_loops.mappings_file import name_of
+from segment_loops.trigger_explanation import finding_as_json
 
 CALL_SECONDS = 8.0
 CALLS_A_SECOND = 10
@@ -61,9 +62,7 @@ class Preview:
             "action": self.entry.subscription.action.slug,
             "enabled": self.entry.subscription.enabled,
             "matches": self.matches,
-            "conditions": [
-                {"condition": each.condition, "held": each.held, "decided": each.decided} for each in self.findings
-            ],
+            "conditions": [finding_as_json(each) for each in self.findings],
         }
         if self.matches:
             shown["mapped"] = self.mapped
@@ -110,13 +109,18 @@ class Sender:
         return (calls[-1] if calls else None), result
 
 
-def preview_event(entry: Entry, arrival: Arrival, url: str, sender: Sender | None = None) -> Preview:
-    """Preview the event under a subscription, with Loops at the base URL `url`; send it if there is a sender."""
+def preview_event(
+    entry: Entry, arrival: Arrival, url: str, sender: Sender | None = None, key: str | None = None
+) -> Preview:
+    """Preview the event under a subscription, with Loops at the base URL `url`; send it if there is a sender.
+
+    `key` is the idempotency key; by default it is derived from the event.
+    """
     event = arrival.event or {}
     preview = Preview(entry, entry.subscription.trigger.explain(event), entry.subscription.matches(event))
     if not preview.matches:
         return preview
-    key = idempotency_key(event, entry.subscription.id, arrival.text)
+    key = key or idempotency_key(event, entry.subscription.id, arrival.text)
     delivery = Delivery(entry.subscription, event, key, SystemClock().time())
     preview.mapped = _mapped(entry, event)
     prepared = prepare(delivery)

@@ -65,6 +65,13 @@ class Faults:
         with self._lock:
             self._pending.extend(faults)
 
+    def replace(self, fault: Fault) -> None:
+        """Add the fault in place of those that differ from it only in `times`."""
+        with self._lock:
+            same = fault.model_copy(update={"times": 1})
+            self._pending = [each for each in self._pending if each.model_copy(update={"times": 1}) != same]
+            self._pending.append(fault)
+
     def clear(self) -> None:
         """Remove all faults."""
         with self._lock:

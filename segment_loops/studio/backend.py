@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from segment_loops.dead_letter_queue import DeadLetter, DeadLetterQueue
 from segment_loops.event_preview import Preview
+from segment_loops.trigger_explanation import TriggerExplanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,28 @@ class LoopsCall:
         return {"time": self.time, "status": self.status, "body": self.body, "fault": self.fault}
 
 
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a stack lets the studio do and see; the page leaves out the rest.
+
+    `contacts`: the contacts and events that Loops has. `events`: the text of delivered events. `faults`: failures can be
+    simulated. `send`: events can be posted to the webhook.
+    """
+
+    contacts: bool
+    events: bool
+    faults: bool
+    send: bool
+
+
 @dataclass(slots=True)
 class DeliveryRecord:
     """One event under one subscription, or a denied request.
 
     `time` is when it arrived and `last` when it was last tried, in seconds since 1970. `status` is the webhook's answer.
-    `event` is text. `attempts` counts the attempts to deliver it; `calls` holds those that the sandbox received.
-    `preview` shows how the event was mapped when it arrived.
+    `event` is text, empty if the stack does not know it; `event_name`, `email` and `user_id` are None then. `attempts`
+    counts the attempts to deliver it; `calls` holds those that the sandbox received. `preview` shows how the event was
+    mapped at the last attempt, and `explanations` hold the result of every subscription's trigger when the event arrived.
     """
 
     id: int
@@ -46,6 +62,9 @@ class DeliveryRecord:
     detail: str | None = None
     event: str = field(default="", repr=False)
     type: str | None = None
+    event_name: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    user_id: str | None = field(default=None, repr=False)
     message_id: str | None = None
     subscription: str | None = None
     action: str | None = None
@@ -54,6 +73,7 @@ class DeliveryRecord:
     last: float = 0.0
     calls: list[LoopsCall] = field(default_factory=list)
     preview: Preview | None = field(default=None, repr=False)
+    explanations: Sequence[TriggerExplanation] = field(default=(), repr=False)
 
     def as_row(self) -> dict[str, Any]:
         """Return what the list of deliveries shows."""
@@ -63,23 +83,27 @@ class DeliveryRecord:
             "last": self.last,
             "path": self.path,
             "type": self.type,
+            "eventName": self.event_name,
+            "email": self.email,
+            "userId": self.user_id,
             "messageId": self.message_id,
             "subscription": self.subscription,
             "action": self.action,
             "outcome": self.outcome,
             "reason": self.reason,
+            "detail": self.detail,
+            "status": self.status,
             "attempts": self.attempts,
         }
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole record."""
         return self.as_row() | {
-            "status": self.status,
-            "detail": self.detail,
             "idempotencyKey": self.idempotency_key,
             "event": self.event,
             "calls": [each.as_json() for each in self.calls],
             "preview": self.preview.as_json() if self.preview else None,
+            "explanations": [each.as_json() for each in self.explanations],
         }
 
 
@@ -115,6 +139,16 @@ class Backend(Protocol):
     def is_sandboxed(self) -> bool:
         """True if that Loops is a sandbox without real contacts."""
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this stack lets the studio do and see."""
+
+    def versions(self) -> Mapping[str, str]:
+        """Return a version for each of `deliveries`, `queues` and `contacts`; it changes whenever one of them changes.
+
+        The page asks for them every second, and for the contents only after a change.
+        """
+
     def time(self) -> float:
         """Return the stack's time, in seconds since 1970."""
 
@@ -125,14 +159,17 @@ class Backend(Protocol):
         """Sign the body and post it to the webhook that runs all actions."""
 
     @property
-    def deliveries_version(self) -> int:
-        """A number that grows whenever a delivery changes."""
+    def kept_deliveries(self) -> int:
+        """The number of deliveries that the stack remembers at most."""
 
     def deliveries(self) -> list[DeliveryRecord]:
         """Return the latest deliveries, the newest first."""
 
-    def audience(self) -> Mapping[str, Sequence[dict[str, Any]]]:
-        """Return the sandbox's `contacts` and `events`, the newest first."""
+    def contacts(self) -> Sequence[dict[str, Any]]:
+        """Return the contacts in Loops, the newest first."""
+
+    def loops_events(self) -> Sequence[dict[str, Any]]:
+        """Return the events that Loops processed, the newest first."""
 
     def waiting(self) -> list[WaitingMessage]:
         """Return the messages on the RetryQueue."""

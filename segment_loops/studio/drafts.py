@@ -119,13 +119,13 @@ class MappingsFile:
             for index, entry in enumerate(self.entries())
         ]
 
-    def name_of(self, subscription: str | None) -> str | None:
-        """Return the name of the subscription with this id, or the id if the file has no such subscription."""
+    def names(self) -> dict[str | None, str]:
+        """Return the name of each subscription by its id; none while the file cannot be read."""
         try:
             entries = self.entries()
         except (SubscriptionsError, OSError):
-            return subscription  # another program may be writing the file
-        return next((name_of(entry) for entry in entries if entry.subscription.id == subscription), subscription)
+            return {}  # another program may be writing the file
+        return {entry.subscription.id: name_of(entry) for entry in entries}
 
     def check(self, drafts: Sequence[Draft]) -> Checked:
         """Check each draft by itself and, if all are valid, the file that they would make."""

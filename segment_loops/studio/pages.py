@@ -9,12 +9,15 @@ from flask import Blueprint, Response, abort
 STATIC = Path(__file__).parent / "static"
 
 TYPES = {
-    "index.html": "text/html; charset=utf-8",
-    "studio.css": "text/css; charset=utf-8",
-    "studio.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
-"""The media type of each file; no other file is served."""
+"""The media type of each file, by its suffix."""
+
+FILES = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.suffix in TYPES}
+"""The files of the page by their names below /studio/; nothing else is served."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -33,8 +36,9 @@ def _index() -> Response:
     return _file("index.html")
 
 
-@pages.get("/studio/<name>")
+@pages.get("/studio/<path:name>")
 def _file(name: str) -> Response:
-    if name not in TYPES:
+    path = FILES.get(name)
+    if path is None:
         abort(404)
-    return Response((STATIC / name).read_bytes(), content_type=TYPES[name])
+    return Response(path.read_bytes(), content_type=TYPES[path.suffix])

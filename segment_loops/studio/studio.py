@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from flask import Response
 
 from segment_loops.json_app import json_app, only_from_this_machine
+from segment_loops.studio.delivery_routes import delivery_api
 from segment_loops.studio.drafts import MappingsFile
 from segment_loops.studio.pages import HEADERS, pages
+from segment_loops.studio.queue_routes import queue_api
+from segment_loops.studio.redrives import Redrives
 from segment_loops.studio.routes import api
 
 if TYPE_CHECKING:
@@ -26,10 +29,12 @@ class Studio:
         app = json_app("studio")
         app.extensions["backend"] = backend
         app.extensions["mappings"] = MappingsFile(backend.mappings)
+        app.extensions["redrives"] = Redrives()
         only_from_this_machine(app)
         app.after_request(_add_headers)
         app.register_blueprint(pages)
-        app.register_blueprint(api)
+        for blueprint in (api, delivery_api, queue_api):
+            app.register_blueprint(blueprint)
         self._app: WSGIApplication = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

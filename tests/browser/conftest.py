@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import urllib3
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from local.sandbox import MailingList, Sandbox
-from local.stack import LocalStack
+from local.stack import SHARED_SECRET, LocalStack
 from local.studio_backend import attach_studio
+from loops_destination.signature import sign
 from segment_loops.mappings_file import MAPPINGS
 from tests.browser.studio_page import StudioPage
 
@@ -88,10 +91,44 @@ def stack(clock: MovableClock, mappings: Path, sandbox: Sandbox) -> Iterator[Loc
         yield stack
 
 
+class Segment:
+    """Posts events to the webhook, as Segment does."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._stack = stack
+        self._posted = 0
+
+    def __call__(self, *, path: str = "/segment", **event: Any) -> str:
+        """Post an event under a new messageId, unless it has one; return the messageId."""
+        self._posted += 1
+        event = {"messageId": f"ajs-next-{self._posted:04}"} | event
+        self._post(path, event)
+        return str(event["messageId"])
+
+    def batches(self, events: list[dict[str, Any]], size: int = 500) -> None:
+        """Post many events, in batches."""
+        for start in range(0, len(events), size):
+            self._post("/segment", events[start : start + size])
+
+    def _post(self, path: str, content: Any) -> None:
+        body = json.dumps(content).encode()
+        headers = {"Content-Type": "application/json", "X-Signature": sign(body, SHARED_SECRET)}
+        urllib3.request("POST", f"{self._stack.gateway.root}{path}", body=body, headers=headers, retries=False)
+
+
+@pytest.fixture
+def segment(stack: LocalStack) -> Segment:
+    return Segment(stack)
+
+
 @pytest.fixture
 def page(browser: Browser, stack: LocalStack) -> Iterator[Page]:
     """A page of its own, which must load nothing from elsewhere and report no error."""
-    context = browser.new_context(base_url=stack.gateway.root, viewport={"width": 1280, "height": 900})
+    context = browser.new_context(
+        base_url=stack.gateway.root,
+        viewport={"width": 1280, "height": 900},
+        permissions=["clipboard-read", "clipboard-write"],
+    )
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

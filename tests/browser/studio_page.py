@@ -18,8 +18,19 @@ class StudioPage:
         """Goes to a view by its link."""
         if self.page.url == "about:blank":
             self.page.goto("/")
-        self.page.get_by_role("navigation").get_by_role("link", name=view, exact=True).click()
-        expect(self.page.get_by_role("heading", name=view, level=1)).to_be_visible()
+        self.page.locator("#views").get_by_role("link", name=view).click()
+        self.ready(view)
+
+    def ready(self, title: str) -> None:
+        """Waits until a view shows its data."""
+        expect(self.page.get_by_role("heading", name=title, level=1)).to_be_visible()
+        expect(self.page.locator("main")).to_have_attribute("aria-busy", "false")
+
+    def open_delivery(self, text: str) -> None:
+        """Opens the first delivery whose row contains the text."""
+        self.open("Deliveries")
+        self.rows().filter(has_text=text).get_by_role("link").first.click()
+        expect(self.page.get_by_role("heading", name="Timeline")).to_be_visible()
 
     def choose(self, subscription: str) -> None:
         """Opens a subscription in the editor."""
@@ -27,7 +38,7 @@ class StudioPage:
 
     def take_event(self, name: str) -> None:
         """Takes a sample event."""
-        self.page.get_by_label("Take an event from").select_option(label=f"events/{name}")
+        self.page.get_by_label("Sample event source").select_option(label=f"events/{name}")
 
     def write_event(self, **event: Any) -> None:
         """Pastes an event."""
@@ -45,11 +56,13 @@ class StudioPage:
     def fail(self, how: str, times: str) -> None:
         """Makes Loops fail."""
         self.open("Deliveries")
-        self.page.get_by_label("Make Loops").select_option(label=how)
-        self.page.get_by_label("for", exact=True).select_option(label=times)
-        self.page.get_by_role("button", name="Do so").click()
-        expect(self.page.locator("#trouble")).to_be_visible()
+        self.page.get_by_text("Simulate a failure").click()
+        self.page.get_by_label("Loops", exact=True).select_option(label=how)
+        self.page.get_by_label("For", exact=True).select_option(label=times)
+        self.page.get_by_role("button", name="Simulate", exact=True).click()
+        expect(self.page.locator("#simulated")).to_contain_text("Simulated:")
+        self.page.get_by_text("Simulate a failure").click()
 
     def rows(self) -> Locator:
         """The rows of the tables that are shown."""
-        return self.page.locator("section:visible tbody tr")
+        return self.page.locator("main tbody tr")

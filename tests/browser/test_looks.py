@@ -24,8 +24,15 @@ if TYPE_CHECKING:
     from local.stack import LocalStack
 
 MAX_PICTURE_BYTES = 150_000
-SIZE: ViewportSize = {"width": 1080, "height": 720}
-VIEWS = ["Mappings", "Deliveries", "Audience", "Events", "Queues"]
+SIZE: ViewportSize = {"width": 1280, "height": 760}
+PICTURES = {
+    "Mappings": "mappings",
+    "Deliveries": "deliveries",
+    "Queues": "queues",
+    "Contacts": "contacts",
+    "Loops events": "loops-events",
+}
+VIEWS = ["Mappings", "Deliveries", "Queues", "Contacts", "Loops events"]
 
 PEOPLE = [
     {
@@ -106,29 +113,27 @@ def test_every_view_has_its_picture(pictured: Page, scheme: str, pictures: Path)
     for view in VIEWS:
         studio.open(view)
         if view == "Mappings":
-            pictured.set_viewport_size({"width": 1080, "height": 880})
+            pictured.set_viewport_size({"width": 1280, "height": 900})
             expect(pictured.locator("#result")).to_contain_text("Request to Loops")
             pictured.get_by_label("Trigger").fill('type = "identify" and traits.favoriteNumber >= 42')
             expect(pictured.locator(".conditions li")).to_have_count(2)
         else:
             expect(studio.rows()).not_to_have_count(0)
-        _picture(pictured, pictures / f"studio-{view.lower()}-{scheme}.png")
+        _picture(pictured, pictures / f"studio-{PICTURES[view]}-{scheme}.png")
         pictured.set_viewport_size(SIZE)
-    studio.open("Deliveries")
-    studio.rows().filter(has_text="loops-error").get_by_role("link").first.click()
-    expect(pictured.get_by_role("heading", name="Answers of Loops")).to_be_visible()
+    studio.open_delivery("Plan Changed")
     _picture(pictured, pictures / f"studio-delivery-{scheme}.png")
 
 
-def test_a_fault_has_its_picture(pictured: Page, scheme: str, pictures: Path) -> None:
-    """A fault in a mapping is seen at its line."""
+def test_an_error_has_its_picture(pictured: Page, scheme: str, pictures: Path) -> None:
+    """An error in a mapping is shown at its line."""
     studio = StudioPage(pictured)
     studio.open()
     editor = pictured.get_by_label("Mapping", exact=True)
     editor.fill(editor.input_value().replace('"firstName": { "@path"', '"firstName": { "@pth"'))
     expect(pictured.locator("#problems-mapping")).to_contain_text("@pth")
     pictured.locator("#problems-mapping").scroll_into_view_if_needed()
-    _picture(pictured, pictures / f"studio-fault-{scheme}.png")
+    _picture(pictured, pictures / f"studio-error-{scheme}.png")
 
 
 def test_a_phone_needs_no_scrolling_sideways(browser: Browser, busy: LocalStack, pictures: Path) -> None:
@@ -143,13 +148,11 @@ def test_a_phone_needs_no_scrolling_sideways(browser: Browser, busy: LocalStack,
         else:
             expect(studio.rows()).not_to_have_count(0)
         if view == "Queues":
-            page.get_by_text("Show").first.click()
+            page.get_by_text("Content", exact=True).first.click()
         _fits(page)
         if view in {"Mappings", "Deliveries"}:
-            _picture(page, pictures / f"studio-{view.lower()}-phone.png")
-    studio.open("Deliveries")
-    page.get_by_role("link", name="Open delivery").first.click()
-    expect(page.get_by_role("heading", name="Answers of Loops")).to_be_visible()
+            _picture(page, pictures / f"studio-{PICTURES[view]}-phone.png")
+    studio.open_delivery("Plan Changed")
     _fits(page)
     context.close()
 
@@ -185,7 +188,7 @@ FAINT = """() => {
   const faint = [];
   for (const element of document.querySelectorAll('body *')) {
     const words = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join('');
-    if (!words || !element.checkVisibility() || element.closest(':disabled, .skip, option')) continue;
+    if (!words || !element.checkVisibility() || element.closest(':disabled, .skip, .unseen, option')) continue;
     const behind = [];
     for (let each = element; each; each = each.parentElement) behind.unshift(getComputedStyle(each).backgroundColor);
     const [a, b] = [luminance(pixel([...behind, getComputedStyle(element).color])), luminance(pixel(behind))];

@@ -1,4 +1,4 @@
-"""A Loops with real people in it is written to only by somebody who said so."""
+"""The real Loops gets requests only from a person who confirms them."""
 
 from __future__ import annotations
 
@@ -38,15 +38,23 @@ def stack(clock: MovableClock, mappings: Path, elsewhere: SandboxServer) -> Iter
 def test_sending_to_the_real_loops_asks_first(studio: StudioPage, page: Page, elsewhere: SandboxServer) -> None:
     """The page says which Loops it is, sends nothing when the question is declined, and sends when it is agreed to."""
     studio.open()
-    expect(page.locator("#where")).to_contain_text("Loops is the real one")
+    expect(page.locator("#where")).to_contain_text("Production")
     page.get_by_role("button", name="Send test event").click()
-    expect(page.get_by_role("dialog")).to_contain_text("may mail people")
+    expect(page.get_by_role("dialog")).to_contain_text("Contacts may get email")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     assert elsewhere.sandbox.journal.all() == []
     page.get_by_role("button", name="Send test event").click()
-    page.get_by_role("button", name="Send it").click()
-    expect(page.locator("#answer")).to_contain_text("delivered")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#answer")).to_contain_text("Delivered")
     assert [contact.email for contact in elsewhere.sandbox.contacts.all()] == ["adam@loops.so"]
     studio.open("Deliveries")
-    expect(page.locator("#faults")).to_be_hidden()
+    expect(page.get_by_text("Simulate a failure")).to_have_count(0)
+
+
+def test_the_real_loops_is_never_called_the_sandbox(studio: StudioPage, page: Page) -> None:
+    """With the real Loops no view speaks of the sandbox, and the views of its contents say where to look instead."""
+    for view in ["Mappings", "Deliveries", "Queues", "Contacts", "Loops events"]:
+        studio.open(view)
+        assert "sandbox" not in page.locator("body").inner_text().lower(), view
+    expect(page.get_by_text("Events are not available here.")).to_be_visible()

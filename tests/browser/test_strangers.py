@@ -22,13 +22,13 @@ STEAL = """async ([root, sandbox]) => {
     }
   }
   await fetch(sandbox + '/sandbox', {method: 'DELETE'}).catch((error) => tried.push(error.name));
-  await fetch(root + '/studio/api/audience').then((answer) => answer.text()).catch((error) => tried.push(error.name));
+  await fetch(root + '/studio/api/contacts').then((answer) => answer.text()).catch((error) => tried.push(error.name));
   return tried;
 }"""
 
 
 def test_a_page_from_elsewhere_changes_and_reads_nothing(browser: Browser, stack: LocalStack) -> None:
-    """Scripts of a page on another port can neither add a fault, nor reset the sandbox, nor read the audience."""
+    """Scripts of a page on another port can neither add a fault, nor reset the sandbox, nor read the contacts."""
     kept = Fault(kind="reset", path="/nothing")
     stack.sandbox.faults.add(kept)
     with HttpServer(_elsewhere) as server:

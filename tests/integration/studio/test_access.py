@@ -10,8 +10,8 @@ from tests.integration.studio.conftest import Client
 
 CALLS = [
     ("GET", "/"),
-    ("GET", "/studio/studio.js"),
-    ("GET", "/studio/api/audience"),
+    ("GET", "/studio/js/app.js"),
+    ("GET", "/studio/api/contacts"),
     ("PUT", "/studio/api/mappings"),
     ("POST", "/studio/api/send"),
     ("POST", "/studio/api/faults"),
@@ -53,7 +53,7 @@ def test_a_form_of_another_page_changes_nothing(client: Client) -> None:
 
 def test_every_answer_keeps_others_out(client: Client) -> None:
     """The headers forbid the page to load anything from other sites, and other sites to show or read it."""
-    for path in ["/", "/studio/studio.css", "/studio/studio.js", "/studio/icon.svg", "/studio/api/status"]:
+    for path in ["/", "/studio/css/base.css", "/studio/js/app.js", "/studio/icon.svg", "/studio/api/status"]:
         headers = client.call("GET", path).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'self';")
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]

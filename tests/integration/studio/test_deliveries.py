@@ -139,7 +139,7 @@ def test_a_test_event_is_new_every_time(client: Client) -> None:
         (made,) = shown["deliveries"]
         assert (shown["status"], made["outcome"], made["calls"][0]["status"]) == (200, "delivered", 200)
         assert made["messageId"].startswith("segment-test-message-")
-    assert [event["occurrence"] for event in client.api("GET", "/audience")["events"]] == [1, 1]
+    assert [event["occurrence"] for event in client.api("GET", "/events")["events"]] == [1, 1]
 
 
 def test_sending_the_same_event_again_is_processed_once(client: Client) -> None:
@@ -149,7 +149,7 @@ def test_sending_the_same_event_again_is_processed_once(client: Client) -> None:
     number = client.api("GET", "/deliveries")["deliveries"][0]["id"]
     shown = client.api("POST", f"/deliveries/{number}/again", {})
     assert [(each["outcome"], each["calls"][0]["status"]) for each in shown["deliveries"]] == [("delivered", 409)]
-    assert len(client.api("GET", "/audience")["events"]) == 1
+    assert len(client.api("GET", "/events")["events"]) == 1
 
 
 @pytest.mark.parametrize("path", ["/deliveries/99", "/deliveries/99/again"])

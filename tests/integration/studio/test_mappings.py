@@ -49,7 +49,7 @@ def test_a_preview_shows_conditions_payload_and_request(client: Client) -> None:
     }  # fmt: skip
     assert contact["request"]["headers"]["Authorization"] == "Bearer (API key)"
     assert (event["matches"], deletion["matches"]) == (False, False)
-    assert event["conditions"] == [{"condition": 'type = "track"', "held": False, "decided": True}]
+    assert event["conditions"] == [{"condition": 'type = "track"', "held": False, "decided": True, "value": "identify"}]
 
 
 def test_an_invalid_payload_is_rejected_in_the_preview(client: Client) -> None:
@@ -174,7 +174,7 @@ def test_a_saved_mapping_is_used_from_the_next_event_on(client: Client, mappings
     assert save(client, drafts).status == 200
     assert '\n        "firstName": "Nobody"\n' in mappings.read_text()
     assert client.segment(ADAM | {"messageId": "m-2"}) == 200
-    (contact,) = client.api("GET", "/audience")["contacts"]
+    (contact,) = client.api("GET", "/contacts")["contacts"]
     assert contact["properties"]["firstName"] == "Nobody"
 
 

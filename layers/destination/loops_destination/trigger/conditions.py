@@ -10,7 +10,7 @@ import operator
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -31,11 +31,15 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one condition: its text, whether it held, and whether it decided the result of the trigger."""
+    """The result of one condition: its text, whether it held, and whether it decided the result of the trigger.
+
+    `value` is what the event has in the condition's field; it is for people, and never part of a comparison or a log.
+    """
 
     condition: str
     held: bool
     decided: bool
+    value: Any = field(default=UNDEFINED, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ class Condition(Node):
 
     def findings(self, event: Any, *, decides: bool) -> Iterator[Finding]:
         """Yield the result of this one condition."""
-        yield Finding(str(self), self.predicate()(event), decides)
+        value = self.field.reader()(event)
+        yield Finding(str(self), self.test()(value), decides, value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+/* The list of subscriptions, and the form of the selected one. */
+
+import { ask } from "../dialog.js";
+import { h } from "../dom.js";
+import { count } from "../format.js";
+import { empty, tag } from "../parts.js";
+import { codeEditor, problemList } from "./code-editor.js";
+import { action, add, check, draft, edited, mine, remove, select, work } from "./work.js";
+
+export function subscriptions() {
+  return h("section", { class: "card", "aria-labelledby": "subscriptions-title" },
+    h("div", { class: "card-head" }, h("h2", { id: "subscriptions-title" }, "Subscriptions"),
+      h("button", { type: "button", class: "small", onclick: addOne }, "Add")),
+    work.drafts.length ? null : empty("There is no subscription, so every event is filtered.", "Add one to begin."),
+    h("ul", { class: "picks", id: "picks" }, work.drafts.map((each, index) =>
+      h("li", { "data-key": each.key }, h("button", { type: "button", "aria-current": index === work.selected ? "true" : null, onclick: () => { select(index); } },
+        h("span", {}, each.name || each.action), state(index))))));
+}
+
+function state(index) {
+  const of = (list) => list.filter((each) => each.draft === index).length;
+  const errors = of(work.problems);
+  const warnings = of(work.warnings);
+  if (errors) return tag(count(errors, "error"), "bad");
+  const marks = [warnings ? tag(count(warnings, "warning"), "wait") : null];
+  if (!work.drafts[index].enabled) marks.push(tag("Disabled", "plain"));
+  else if (!work.eventProblem && work.previews[index]) marks.push(work.previews[index].matches ? tag("Matches", "good") : tag("No match", "plain"));
+  return h("span", { class: "marks" }, marks);
+}
+
+async function addOne() {
+  add();
+  await check();
+  document.getElementById("name").focus();
+  document.getElementById("name").select();
+}
+
+export function editor() {
+  const current = draft();
+  if (!current) return null;
+  const change = (member, read = (event) => event.target.value) => (event) => {
+    current[member] = read(event);
+    edited();
+  };
+  const others = (list) => list.filter((each) => (each.draft === work.selected || each.draft === null) && !["trigger", "mapping"].includes(each.part))
+    .map((each) => ({ ...each, line: null }));
+  return h("form", { class: "card", id: "editor", "data-key": `editor-${current.key}`, onsubmit: (event) => event.preventDefault() },
+    h("div", { class: "field" }, h("label", { for: "name" }, "Name"),
+      h("input", { id: "name", autocomplete: "off", spellcheck: "false", "aria-describedby": "problems-name", value: current.name, oninput: change("name") })),
+    h("div", { class: "fields" },
+      h("div", { class: "field grow" }, h("label", { for: "action" }, "Action"),
+        h("select", { id: "action", value: current.action, onchange: changeAction(current) }, work.actions.map((each) => h("option", { value: each.slug }, each.title)))),
+      h("label", { class: "check" }, h("input", { type: "checkbox", id: "enabled", checked: current.enabled, onchange: change("enabled", (event) => event.target.checked) }), " Enabled")),
+    problemList("name", others(work.problems), others(work.warnings)),
+    h("div", { class: "field" }, h("label", { for: "trigger" }, "Trigger"),
+      h("textarea", { id: "trigger", class: "code", rows: 2, spellcheck: "false", "aria-describedby": "problems-trigger", "aria-invalid": String(mine("trigger").length > 0), value: current.trigger, oninput: change("trigger") }),
+      problemList("trigger", mine("trigger").map((each) => ({ ...each, line: null })), mine("trigger", work.warnings))),
+    h("div", { class: "field" }, h("label", { for: "mapping" }, "Mapping"),
+      codeEditor({ id: "mapping", label: "Mapping", value: current.mapping, oninput: change("mapping"), problems: mine("mapping"), warnings: mine("mapping", work.warnings) })),
+    h("div", { class: "actions start" }, h("button", { type: "button", class: "danger", onclick: removeAfterQuestion }, "Delete subscription")));
+}
+
+/* A trigger and a mapping that are the action's defaults become those of the new action. */
+function changeAction(current) {
+  return (event) => {
+    const before = action(current.action);
+    const after = action(event.target.value);
+    if (current.trigger === before?.trigger) current.trigger = after.trigger;
+    if (current.mapping === before?.mapping) current.mapping = after.mapping;
+    current.action = after.slug;
+    edited();
+  };
+}
+
+async function removeAfterQuestion() {
+  const name = draft().name || draft().action;
+  if (!(await ask("Delete this subscription?", `Deliveries of "${name}" on the RetryQueue become dead letters once you save.`, "Delete", { danger: true }))) return;
+  remove();
+  await check();
+}
