@@ -10,9 +10,10 @@ from flask import Blueprint
 from pydantic import Field
 
 from loops_destination.actions import ACTIONS, Action
-from loops_destination.errors import InvalidJson, Problem, SubscriptionsError
+from loops_destination.errors import InvalidJson, Problem, SubscriptionsError, TriggerError
 from loops_destination.subscriptions import load_entries, read_json
 from loops_destination.subscriptions.document import MAX_SUBSCRIPTIONS
+from loops_destination.trigger import Trigger
 from segment_loops.event_files import sample_events
 from segment_loops.event_preview import preview_event
 from segment_loops.mapping_warnings import samples
@@ -27,6 +28,7 @@ from segment_loops.studio.form import Form, InvalidRows, form_of, mapping_of
 from segment_loops.studio.form.results import FormResult, add_problems, add_row_problems, add_values, results_of
 from segment_loops.studio.form.rows import type_of
 from segment_loops.studio.form.suggestions import directives_as_json, path_suggestions
+from segment_loops.trigger_explanation import finding_as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,8 +61,15 @@ class _ImportBody(StrictBody):
 
 @form_api.post("/form")
 def _form() -> ResponseReturnValue:
-    """Answer the form of a draft's mapping, or the mapping of an edited form, with the result of each row."""
+    """Answer the form of a draft's mapping, or the mapping of an edited form, with the result of each row.
+
+    `trigger` explains the draft's trigger for the event, also while the mapping has problems; it is null for an invalid one.
+    """
     given = body(_FormBody)
+    return {**_form_of(given), "trigger": _explained(given)}
+
+
+def _form_of(given: _FormBody) -> dict[str, Any]:
     action = ACTIONS.get(given.draft.action)
     if action is None:
         return {"problem": "Choose an action first."}
@@ -79,6 +88,16 @@ def _form() -> ResponseReturnValue:
     return _answer(
         given.draft.model_copy(update={"mapping": json_layout.laid_out(mapping)}), mapping, action, given.event
     )
+
+
+def _explained(given: _FormBody) -> list[dict[str, Any]] | None:
+    event = one_event(given.event)[0].event
+    if event is None:
+        return None
+    try:
+        return [finding_as_json(each) for each in Trigger(given.draft.trigger).explain(event)]
+    except TriggerError:
+        return None
 
 
 @form_api.post("/suggestions")
