@@ -14,7 +14,7 @@ import pytest
 import urllib3
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from local.sandbox import MailingList, Sandbox
+from local.sandbox import Fault, MailingList, Sandbox
 from local.stack import SHARED_SECRET, LocalStack
 from local.studio_backend import attach_studio
 from loops_destination.signature import sign
@@ -38,6 +38,28 @@ FLAGS = [
 WAIT_MILLISECONDS = 10_000
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
+
+
+PEOPLE: list[dict[str, Any]] = [
+    {
+        "userId": "u-101",
+        "traits": {
+            "email": "ada@example.com",
+            "firstName": "Ada",
+            "plan": "pro",
+            "company": "Analytical Engines",
+            "city": "London",
+            "seats": 12,
+            "mailingLists": {"newsletter": True},
+        },
+    },
+    {"userId": "u-102", "traits": {"email": "grace@example.com", "firstName": "Grace", "userGroup": "navy"}},
+    {"userId": "u-103", "traits": {"email": "katherine@example.com", "firstName": "Katherine", "plan": "free"}},
+]
+TRACKS: list[dict[str, Any]] = [
+    {"userId": "u-101", "event": "User Registered", "properties": {"plan": "pro", "seats": 12}},
+    {"userId": "u-103", "event": "Trial Started", "properties": {"days": 14}},
+]
 
 
 class MovableClock:
@@ -119,6 +141,24 @@ class Segment:
 @pytest.fixture
 def segment(stack: LocalStack) -> Segment:
     return Segment(stack)
+
+
+@pytest.fixture
+def busy(stack: LocalStack, segment: Segment) -> LocalStack:
+    """A stack on which all kinds of things have happened."""
+    for person in PEOPLE:
+        segment(type="identify", **person)
+    for track in TRACKS:
+        segment(type="track", **track)
+    segment(type="page", userId="u-101", name="Pricing")
+    segment(type="identify", userId="u-104", traits={"email": "no address"})
+    segment(type="identify", userId="u-105", traits={"email": "also wrong", "plan": "free"})
+    stack.sandbox.faults.add(Fault(kind="status", status=400))
+    segment(type="track", userId="u-102", event="Plan Changed", properties={"email": "x@y.co"})
+    stack.sandbox.faults.add(Fault(kind="status", status=500, times=2))
+    segment(type="identify", userId="u-106", traits={"email": "dorothy@example.com"})
+    segment(type="track", userId="u-101", event="Seat Added", properties={"seats": 13})
+    return stack
 
 
 @pytest.fixture

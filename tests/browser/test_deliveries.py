@@ -56,7 +56,7 @@ def test_a_filtered_delivery_says_why(studio: StudioPage, page: Page, segment: S
     whys = page.locator(".whys > li")
     expect(whys).to_have_count(3)
     expect(whys.nth(0)).to_contain_text("Create or update a contact")
-    expect(whys.nth(0)).to_contain_text('type = "identify" is false: the event has page.')
+    expect(whys.nth(0)).to_contain_text('type = "identify" is false: the event has "page".')
     whys.nth(1).get_by_role("link", name="Send an event").click()
     expect(page.locator("#picks [aria-current]")).to_contain_text("Send an event")
     expect(page.get_by_role("textbox", name="Event")).to_have_value(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import urllib3
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from local.sandbox import Fault
-from local.stack import MAPPINGS, SHARED_SECRET
-from loops_destination.signature import sign
+from local.stack import MAPPINGS
 from segment_loops import PROJECT
 from tests.browser.studio_page import StudioPage
 
@@ -23,8 +19,8 @@ if TYPE_CHECKING:
 
     from local.stack import LocalStack
 
-MAX_PICTURE_BYTES = 150_000
-SIZE: ViewportSize = {"width": 1280, "height": 760}
+MAX_PICTURE_BYTES = 160_000
+SIZE: ViewportSize = {"width": 1200, "height": 720}
 PICTURES = {
     "Mappings": "mappings",
     "Deliveries": "deliveries",
@@ -33,43 +29,6 @@ PICTURES = {
     "Loops events": "loops-events",
 }
 VIEWS = ["Mappings", "Deliveries", "Queues", "Contacts", "Loops events"]
-
-PEOPLE = [
-    {
-        "userId": "u-101",
-        "traits": {"email": "ada@example.com", "firstName": "Ada", "plan": "pro", "mailingLists": {"newsletter": True}},
-    },
-    {"userId": "u-102", "traits": {"email": "grace@example.com", "firstName": "Grace", "userGroup": "navy"}},
-    {"userId": "u-103", "traits": {"email": "katherine@example.com", "firstName": "Katherine", "plan": "free"}},
-]
-TRACKS = [
-    {"userId": "u-101", "event": "User Registered", "properties": {"plan": "pro", "seats": 12}},
-    {"userId": "u-103", "event": "Trial Started", "properties": {"days": 14}},
-]
-
-
-def _post(stack: LocalStack, number: int, event: dict[str, Any]) -> None:
-    body = json.dumps({"messageId": f"ajs-next-{number:04}", **event}).encode()
-    headers = {"Content-Type": "application/json", "X-Signature": sign(body, SHARED_SECRET)}
-    urllib3.request("POST", f"{stack.gateway.root}/segment", body=body, headers=headers, retries=False)
-
-
-@pytest.fixture
-def busy(stack: LocalStack) -> LocalStack:
-    """A stack on which all kinds of things have happened."""
-    for number, person in enumerate(PEOPLE):
-        _post(stack, number, {"type": "identify", **person})
-    for number, track in enumerate(TRACKS, start=3):
-        _post(stack, number, {"type": "track", **track})
-    _post(stack, 5, {"type": "page", "userId": "u-101", "name": "Pricing"})
-    _post(stack, 6, {"type": "identify", "userId": "u-104", "traits": {"email": "no address"}})
-    _post(stack, 7, {"type": "identify", "userId": "u-105", "traits": {"email": "also wrong", "plan": "free"}})
-    stack.sandbox.faults.add(Fault(kind="status", status=400))
-    _post(stack, 8, {"type": "track", "userId": "u-102", "event": "Plan Changed", "properties": {"email": "x@y.co"}})
-    stack.sandbox.faults.add(Fault(kind="status", status=500, times=2))
-    _post(stack, 9, {"type": "identify", "userId": "u-106", "traits": {"email": "dorothy@example.com"}})
-    _post(stack, 10, {"type": "track", "userId": "u-101", "event": "Seat Added", "properties": {"seats": 13}})
-    return stack
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -113,7 +72,7 @@ def test_every_view_has_its_picture(pictured: Page, scheme: str, pictures: Path)
     for view in VIEWS:
         studio.open(view)
         if view == "Mappings":
-            pictured.set_viewport_size({"width": 1280, "height": 900})
+            pictured.set_viewport_size({"width": 1200, "height": 840})
             expect(pictured.locator("#result")).to_contain_text("Request to Loops")
             pictured.get_by_label("Trigger").fill('type = "identify" and traits.favoriteNumber >= 42')
             expect(pictured.locator(".conditions li")).to_have_count(2)

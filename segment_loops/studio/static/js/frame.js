@@ -4,23 +4,24 @@ import { call, onConnection } from "./api.js";
 import { byId, h, patch } from "./dom.js";
 import { inWords } from "./faults.js";
 
+/* The name in the address, the name of the view, and what the navigation shows if that differs. */
 const VIEWS = [
   ["mappings", "Mappings"],
   ["deliveries", "Deliveries"],
   ["queues", "Queues"],
   ["contacts", "Contacts"],
-  ["events", "Loops events"],
+  ["events", "Loops events", [h("span", { class: "wide" }, "Loops "), "events"]],
 ];
 
 let stopFaults = () => {};
 export const onStopFaults = (action) => { stopFaults = action; };
 
 export function drawFrame(status, view, route) {
-  patch(byId("views"), VIEWS.map(([name, label]) => {
+  patch(byId("views"), VIEWS.map(([name, label, words = label]) => {
     const badge = name === "queues" && status.deadLetters ? status.deadLetters : null;
-    const words = badge ? `${label}, ${badge} dead ${badge === 1 ? "letter" : "letters"}` : null;
-    return h("a", { href: `#/${name}`, "data-key": name, "aria-label": words, "aria-current": (view.under ?? route.name) === name ? "page" : null },
-      label, badge ? h("span", { class: "badge" }, badge > 999 ? "999+" : String(badge)) : null);
+    const spoken = badge ? `${label}, ${badge} dead ${badge === 1 ? "letter" : "letters"}` : label;
+    return h("a", { href: `#/${name}`, "data-key": name, "aria-label": spoken, "aria-current": (view.under ?? route.name) === name ? "page" : null },
+      h("span", { class: "view-name" }, words), badge ? h("span", { class: "badge" }, badge > 999 ? "999+" : String(badge)) : null);
   }));
   patch(byId("where"), [
     h("span", { class: "where-label" }, "Loops"),

@@ -113,17 +113,22 @@ function find(words) {
 export function conditions(list) {
   return h("ul", { class: "conditions" }, list.map((each) => h("li", { class: each.held ? "held" : "failed" },
     h("span", { class: "mark" }, each.held ? "yes" : "no"), code(each.condition),
-    soft("value" in each ? `the event has ${shortened(text(each.value))}` : "the event has no value there"),
+    soft(found(each)),
     each.decided && list.length > 1 ? h("span", { class: "decides" }, "decides") : null)));
 }
 
-const shortened = (words) => (words.length > 60 ? `${words.slice(0, 60)}…` : words);
+/* What the event has in the field of a condition. */
+function found(condition) {
+  if (!("value" in condition)) return "the event has no value there";
+  const words = JSON.stringify(condition.value);
+  return `the event has ${words.length > 60 ? `${words.slice(0, 60)}…` : words}`;
+}
 
 /* Why an event did not match a subscription, in one line. */
 export function whyNot(explanation) {
   if (!explanation.enabled) return "The subscription is disabled.";
   const decided = explanation.conditions.find((each) => each.decided && !each.held);
-  return decided ? sentence(`${decided.condition} is false`, "value" in decided ? `the event has ${shortened(text(decided.value))}` : "the event has no value there") : "";
+  return decided ? [code(decided.condition), ` is false: ${found(decided)}.`] : "";
 }
 
 /* Who an event is about: the email or the userId. */

@@ -64,7 +64,7 @@ function rows(list) {
     type: "checkbox", "aria-label": "Select all rows", checked: isAll, indeterminate: !isAll && list.some((each) => selected.has(each.id)),
     onchange: (event) => { for (const each of list) select(each.id, event.target.checked); redraw(); },
   });
-  return table("Deliveries", [[toggle, "check-cell"], ["Event", "main-cell"], ["Contact", "who"], ["Subscription"], ["Outcome"], ["Attempts", "number"], ["Time", "tight"]],
+  return h("div", { class: "deliveries" }, table("Deliveries", [[toggle, "check-cell"], ["Event", "main-cell"], ["Contact", "who"], ["Subscription", "subscription"], ["Outcome", "outcome-cell"], ["Attempts", "number"], ["Time", "tight"]],
     list.map((each) => ({
       key: `delivery-${each.id}`,
       class: "linked",
@@ -77,7 +77,7 @@ function rows(list) {
         each.attempts ? String(each.attempts) : soft("0"),
         timeElement(each.time),
       ],
-    })));
+    }))));
 }
 
 function select(id, isSelected) {

@@ -88,14 +88,15 @@ function why(explanation, record) {
   return h("li", {},
     h("p", {}, h("a", { href: href("mappings", explanation.subscription, { event: record.id }) }, explanation.name), " ",
       soft(explanation.isRun ? whyNot(explanation) : `${record.path} does not run ${explanation.action}.`)),
-    explanation.enabled && explanation.isRun ? h("details", { "data-key": `why-${record.id}-${explanation.subscription}` }, h("summary", {}, count(explanation.conditions.length, "condition")), conditions(explanation.conditions)) : null);
+    explanation.enabled && explanation.isRun && explanation.conditions.length > 1 ? h("details", { "data-key": `why-${record.id}-${explanation.subscription}` }, h("summary", {}, "All conditions"), conditions(explanation.conditions)) : null);
 }
 
 function delivery(each, opened) {
   const title = each.name ? [`${each.name} `, soft(each.action ?? "")] : "Request";
   const reason = each.reason ? meaningOf(each.reason) : OUTCOMES[each.outcome]?.meaning;
   return step(h("span", {}, title), null, [
-    h("p", {}, outcome(each), " ", soft(reason ?? "")),
+    h("p", {}, outcome(each)),
+    reason ? h("p", { class: "soft" }, reason) : null,
     each.detail ? h("p", { class: "detail" }, sentence(each.detail)) : null,
     each.outcome === "rejected" && REASONS[each.reason]?.fix && each.subscription
       ? h("p", {}, h("a", { href: fixAddress({ ...each, delivery: each.id }) }, "Fix mapping")) : null,
@@ -116,7 +117,8 @@ function attempts(each) {
 function deadLetter(event, each) {
   const record = event.deliveries.findLast((one) => one.subscription === each.subscription);
   return step("Dead letter", each.buriedAt, [
-    h("p", {}, tag(each.reason, "bad"), " ", soft(meaningOf(each.reason))),
+    h("p", {}, tag(each.reason, "bad")),
+    meaningOf(each.reason) ? h("p", { class: "soft" }, meaningOf(each.reason)) : null,
     each.detail ? h("p", { class: "detail" }, sentence(each.status ? `Loops answered ${each.status}: ${each.detail}` : each.detail)) : null,
     h("div", { class: "actions start" },
       each.canBeRedriven && REASONS[each.reason]?.fix ? h("a", { class: "button primary small", href: fixAddress({ ...each, delivery: record?.id, letter: each.id }) }, "Fix, save, redrive") : null,

@@ -61,7 +61,7 @@ function groups(data) {
         total > 1 ? h("div", { class: "actions" },
           letters.some((each) => each.canBeRedriven) ? h("button", { type: "button", class: "small", onclick: () => redriveThese(letters, { reason }) }, `Redrive all ${total}`) : null,
           h("button", { type: "button", class: "small danger", onclick: () => dropThese(total, { reason }) }, `Drop all ${total}`)) : null),
-      table(`Dead letters: ${reason}`, [["Event", "main-cell"], ["Contact", "who"], ["Subscription"], ["Detail"], ["Attempts", "number"], ["Since", "tight"], [h("span", { class: "unseen" }, "Actions"), "tight"]],
+      table(`Dead letters: ${reason}`, [["Event", "letter-cell"], ["Detail"], ["Attempts", "number"], ["Since", "tight"], [h("span", { class: "unseen" }, "Actions"), "tight"]],
         letters.map(row)));
   });
 }
@@ -71,9 +71,10 @@ function row(each) {
   return {
     key: `letter-${each.id}`,
     cells: [
-      [address(each) ? h("a", { href: address(each) }, eventTitle(each)) : eventTitle(each), each.isTest ? [" ", tag("Test event", "plain")] : null],
-      who(each) || soft("unknown"),
-      each.name ?? soft("none"),
+      h("div", {},
+        h("p", { class: "strong" }, address(each) ? h("a", { href: address(each) }, eventTitle(each)) : eventTitle(each), each.isTest ? [" ", tag("Test event", "plain")] : null),
+        who(each) ? h("p", {}, who(each)) : null,
+        each.name ? h("p", { class: "soft" }, each.name) : null),
       h("div", {}, sentence(each.status ? `Loops answered ${each.status}` : "", each.detail ?? ""),
         h("details", { "data-key": `content-${each.id}` }, h("summary", {}, "Content"), h("pre", { tabindex: 0, role: "region", "aria-label": "Content" }, each.content))),
       each.attempts === null ? "" : String(each.attempts),

@@ -1,0 +1,120 @@
+"""Accessibility: axe finds no violation in any view, and borders stand out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.studio_page import StudioPage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.stack import LocalStack
+
+AXE = Path(__file__).parent / "vendor" / "axe-core"
+VIEWS = ["Mappings", "Deliveries", "Queues", "Contacts", "Loops events"]
+
+RUN = """async () => (await axe.run(document)).violations.map((each) => [
+  each.id, each.nodes.map((node) => node.target.join(' ') + ': ' + node.failureSummary).slice(0, 3),
+])"""
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[1440, 390])
+def width(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def audited(browser: Browser, busy: LocalStack, scheme: Any, width: int) -> Iterator[Page]:
+    context = browser.new_context(
+        base_url=busy.gateway.root,
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        bypass_csp=True,  # the page's own rules keep scripts such as axe out
+    )
+    yield context.new_page()
+    context.close()
+
+
+def test_axe_is_the_published_one() -> None:
+    """The vendored axe has the recorded checksum."""
+    for line in (AXE / "SHA256SUMS").read_text("utf-8").splitlines():
+        checksum, name = line.split()
+        assert hashlib.sha256((AXE / name).read_bytes()).hexdigest() == checksum
+
+
+def test_no_view_has_a_violation(audited: Page) -> None:
+    """Axe finds no violation in any view, with an open dialog, errors and warnings, an empty list, or an unknown event."""
+    studio = StudioPage(audited)
+    for view in VIEWS:
+        studio.open(view)
+        assert _violations(audited) == [], view
+    studio.open_delivery("Plan Changed")
+    assert _violations(audited) == []
+    studio.open("Queues")
+    audited.get_by_role("button", name="Drop").first.click()
+    assert _violations(audited) == []
+    audited.get_by_role("button", name="Cancel").click()
+    studio.open("Mappings")
+    studio.show_json()
+    assert _violations(audited) == []
+    audited.get_by_label("Mapping", exact=True).fill('{\n  "userId": "$.userId",\n  "email": { "@nope": 1 }\n}')
+    expect(audited.locator("#problems-mapping")).to_contain_text("@nope")
+    assert _violations(audited) == []
+    audited.get_by_label("Mapping", exact=True).fill('{\n  "userId": "$.userId",\n  "email": "a@example.com"\n}')
+    expect(audited.locator("#problems-mapping .warning")).to_have_count(1)
+    assert _violations(audited) == []
+    for address in ["#/deliveries?q=nobody", "#/contacts?q=nobody", "#/delivery/999", "#/event/unknown"]:
+        audited.goto(f"/{address}")
+        expect(audited.locator(".empty")).to_be_visible()
+        assert _violations(audited) == [], address
+
+
+def test_borders_of_controls_stand_out(audited: Page) -> None:
+    """The border of every field and button has a contrast of at least 3 to what is around it."""
+    studio = StudioPage(audited)
+    for view in VIEWS:
+        studio.open(view)
+        assert audited.evaluate(FAINT_BORDERS) == [], view
+
+
+def _violations(page: Page) -> list[Any]:
+    if not page.evaluate("'axe' in window"):
+        page.add_script_tag(path=AXE / "axe.min.js")
+    found: list[Any] = page.evaluate(RUN)
+    return found
+
+
+FAINT_BORDERS = """() => {
+  const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const pixel = (layers) => {
+    context.clearRect(0, 0, 1, 1);
+    for (const color of layers) { context.fillStyle = color; context.fillRect(0, 0, 1, 1); }
+    return [...context.getImageData(0, 0, 1, 1).data];
+  };
+  const linear = (part) => (part / 255 <= 0.03928 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const faint = [];
+  for (const element of document.querySelectorAll('main :is(input, select, textarea, button)')) {
+    if (!element.checkVisibility() || element.matches(':disabled, [type="checkbox"], [role="tab"], .quiet, .picks button')) continue;
+    const bordered = element.closest('.lined') ?? element;
+    const style = getComputedStyle(bordered);
+    const behind = [];
+    for (let each = bordered.parentElement; each; each = each.parentElement) behind.unshift(getComputedStyle(each).backgroundColor);
+    const [a, b] = [luminance(pixel([...behind, style.borderTopColor])), luminance(pixel(behind))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 3) faint.push(`${element.id || element.textContent.slice(0, 20)}: ${contrast.toFixed(2)}`);
+  }
+  return faint;
+}"""
