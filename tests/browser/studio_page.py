@@ -44,6 +44,12 @@ class StudioPage:
         """Pastes an event."""
         self.page.get_by_role("textbox", name="Event").fill(json.dumps(event, indent=2))
 
+    def show_json(self) -> None:
+        """Shows the mapping and the sample event as JSON."""
+        for name in ("mapping", "event"):
+            tabs = self.page.get_by_role("tablist", name=f"Show the {name} as")
+            tabs.get_by_role("tab", name="JSON").click()
+
     def mapping(self) -> Any:
         """Return the text in the editor."""
         return json.loads(self.page.get_by_label("Mapping", exact=True).input_value())
