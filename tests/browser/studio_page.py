@@ -46,9 +46,12 @@ class StudioPage:
 
     def show_json(self) -> None:
         """Shows the mapping and the sample event as JSON."""
-        for name in ("mapping", "event"):
-            tabs = self.page.get_by_role("tablist", name=f"Show the {name} as")
-            tabs.get_by_role("tab", name="JSON").click()
+        self.show("mapping", "JSON")
+        self.show("event", "JSON")
+
+    def show(self, name: str, tab: str) -> None:
+        """Shows the mapping or the event in this tab."""
+        self.page.get_by_role("tablist", name=f"Show the {name} as").get_by_role("tab", name=tab).click()
 
     def mapping(self) -> Any:
         """Return the text in the editor."""

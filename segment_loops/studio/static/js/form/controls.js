@@ -16,7 +16,11 @@ function kindSelect(source, at, change) {
     && (!at.operand || OPERAND_KINDS.has(kind)) && (kind !== "none" || at.operand !== "exists") && (kind !== "none" || at.operand !== "value"));
   return h("select", {
     id: `${at.id}-kind`, class: "kind", "aria-label": `${at.label}: source`, value: source.kind, onfocus: () => focus(at),
-    onchange: (event) => change(fresh(event.target.value, source, { type: at.type, json: at.original })),
+    onchange: (event) => {
+      const kind = event.target.value; // drawn anew, the select has its former value again
+      focus(at);
+      change(fresh(kind, source, { type: at.type, json: at.original }));
+    },
   }, KINDS.filter(([kind]) => isOffered(kind)).map(([kind, label]) => h("option", { value: kind }, kind === "none" && at.operand ? "Nothing" : label)));
 }
 
@@ -44,7 +48,7 @@ function parts(source, at, change) {
 
 function operand(word, source, name, at, change, after = null) {
   const inside = { ...at, id: `${at.id}-${name}`, label: `${at.label}, ${word}`, operand: name, type: "text", original: null };
-  return h("div", { class: "operand", "data-key": name }, h("span", { class: "soft" }, word), sourceControls(source, inside, change), after ? h("span", { class: "soft" }, after) : null);
+  return h("div", { class: "operand", "data-key": name }, h("span", { class: "soft" }, word), sourceControls(source, inside, change), after ? h("span", { class: "soft after" }, after) : null);
 }
 
 function textField(value, at, what, find, change, placeholder) {
