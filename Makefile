@@ -126,15 +126,18 @@ bench: $(VENV)/.made $(if $(shell command -v npm),bench/peer/node_modules/.packa
 build: $(SAM_VENV)/.made ## build what `sam deploy` uploads, in .aws-sam
 	$(WITH_313) $(SAM) build --config-env $(CONFIG_ENV)
 
+DEPLOY_OPTIONS = --config-env $(CONFIG_ENV) $(if $(STACK),--stack-name $(STACK)) $(ARGS)
+STACK_NAME = $(or $(PYTHON313),$(PYTHON)) -m segment_loops.samconfig $(DEPLOY_OPTIONS)
+
 # Checked before the build, because CloudFormation reports a bad name only once the deployment has begun.
 .PHONY: stack-name
 stack-name:
-	@$(or $(PYTHON313),$(PYTHON)) -m segment_loops.samconfig --config-env $(CONFIG_ENV) $(ARGS)
+	@$(STACK_NAME) >/dev/null
 
 .PHONY: deploy
-deploy: stack-name build $(VENV)/.made ## build, deploy and check; CONFIG_ENV=production chooses a section of samconfig.toml
-	$(SAM) deploy --config-env $(CONFIG_ENV) $(ARGS)
-	$(BIN)/segment-loops doctor --config-env $(CONFIG_ENV) $(if $(STACK),--stack $(STACK))
+deploy: stack-name build $(VENV)/.made ## build, deploy and check; CONFIG_ENV=production chooses a section of samconfig.toml, STACK=name another name
+	$(SAM) deploy $(DEPLOY_OPTIONS)
+	@$(BIN)/segment-loops doctor --stack "$$($(STACK_NAME))"
 
 .PHONY: setup-secret
 setup-secret: $(VENV)/.made ## put the Loops API key into the deployed stack's secret; asks for it without showing it

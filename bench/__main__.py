@@ -15,11 +15,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench import burst
 from bench.cold_start import cold_starts, layer_megabytes
 from bench.compare import AGES, TASKS, Pair, compare, headline
 from bench.sides import ROOT, environment, stage
 
 RESULTS = ROOT / "bench" / "results.json"
+CALL_BUDGETS = {"burst, with the ledger": ("calls a contact", 2), "repeats, with the ledger": ("calls a change", 1.05)}
+"""The most calls of Loops that two traces of contact updates may cost."""
 BUDGETS = {"mapping": (10, 5), "trigger": (8, 8), "request": (8, 2.5), "handler": (2.5, 1.2)}
 """The least ratio of each task, in young and in warm processes."""
 TITLES = {
@@ -41,10 +44,12 @@ def main() -> None:
         command = [sys.executable, "-m", "bench.growth", str(on.port)]
         grown = subprocess.run(command, cwd=ROOT, env=environment(), check=True, capture_output=True, text=True)  # noqa: S603  # this package's own
     growth, starts, layer = json.loads(grown.stdout), cold_starts(), layer_megabytes()
+    calls = burst.measure()
     for age in AGES:
         print_pairs([pair for pair in pairs if pair.age == age], age)
     print_growth(growth)
     print_starts(starts, layer)
+    print_calls(calls)
     results = {
         "ratios": headline(pairs, "young"),
         "ratios_warm": headline(pairs, "warm"),
@@ -54,6 +59,7 @@ def main() -> None:
         "growth": growth,
         "cold_start": starts,
         "layer_megabytes": layer,
+        "calls": calls,
     }
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     print(f"\n{budgets_line(results)}\nResults: {RESULTS.relative_to(ROOT)}.")
@@ -109,6 +115,15 @@ def print_starts(starts: dict[str, Any], layer: float | None) -> None:
     print(f"  a web function is {starts['ratio']} of the first line ({low} to {high}); the budget is 1.3")
     print("  its imports by package: " + ", ".join(f"{name} {time}" for name, time in starts["packages"].items()))
     print(f"  the layer, zipped: {'not built yet' if layer is None else f'{layer} MB'}; the budget is 15 MB")
+
+
+def print_calls(calls: dict[str, dict[str, float]]) -> None:
+    """Print what two traces of contact updates cost in calls of Loops, with the contact ledger and without."""
+    print("\n# Calls of Loops for 4,000 identify events of 200 contacts")
+    for title, figures in calls.items():
+        print(f"  {title:28}" + ", ".join(f"{name} {value:,}" for name, value in figures.items() if name != "events"))
+    for title, (name, budget) in CALL_BUDGETS.items():
+        print(f"  {title}: {calls[title][name]} {name} (budget {budget})")
 
 
 def as_json(pair: Pair) -> dict[str, Any]:

@@ -24,12 +24,15 @@ from loops_destination.clock import SystemClock
 from loops_destination.events import parse_body
 from loops_destination.http_api import Reply, decode_request, encode_reply
 from loops_destination.idempotency import idempotency_key
+from loops_destination.ledger import Called, Effect, Ledger
 from loops_destination.loops import LoopsClient
 from loops_destination.loops.connections import Connections
+from loops_destination.loops_request import LoopsRequest
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Outcome, Result
 from loops_destination.signature import sign, verify
 from loops_destination.subscriptions import Subscription
+from tests.unit.ledger.fake_store import FakeStore
 
 SUBSCRIPTIONS = (1, 10, 50)
 BATCHES = (1, 100, 1000)
@@ -102,6 +105,30 @@ def parts(case: Case, port: int) -> dict[str, float]:
     return times
 
 
+def by_ledger(case: Case) -> dict[str, float]:
+    """Measure what the contact ledger adds to a delivery, without the time that its table takes to answer."""
+    clock = SystemClock()
+    subscription = Subscription.from_json(case.subscription)
+    requests = [subscription.request(case.event | {"traits": case.event["traits"] | {"step": step}}) for step in (1, 2)]
+    turn = iter(range(10**9))
+
+    def deliver(*alternating: LoopsRequest) -> Callable[[], Any]:
+        ledger = Ledger(FakeStore(clock), "stack", clock, resend_unchanged_after=3600, retry_for=3600)
+
+        def run() -> Any:
+            step = next(turn)
+            event = case.event | {"messageId": f"m-{step:09}"}
+            facts = ledger.facts(alternating[step % len(alternating)], event, subscription.id, "key", time.time())
+            return ledger.deliver(facts, lambda *_: Called(Effect.APPLIED, None), time.time() + 20)
+
+        return run
+
+    return {
+        "a changed contact": microseconds(deliver(*requests), 300),
+        "an unchanged one": microseconds(deliver(requests[0]), 300),
+    }
+
+
 def _counted(telemetry: Telemetry, result: Result) -> None:
     telemetry.result(result, None, 1, 0.01)
     telemetry.flush()
@@ -128,6 +155,7 @@ def main() -> None:
             "handler by subscriptions": by_subscriptions(track, port, folder),
             "handler by wanted subscriptions": by_wanted_subscriptions(track, port, folder),
             "parts": parts(track, port),
+            "what the contact ledger adds": by_ledger(of["identify", "typical"]),
             "handler by batch": by_batch(track, port, folder),
             "memory": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         }

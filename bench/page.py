@@ -18,6 +18,7 @@ TASKS = {
     "request": "c. request",
     "handler": "d. handler",
 }
+FIGURES = ("calls", "calls a contact", "calls a change", "contacts with an old value", "seconds until the last call")
 _BLOCK = "<!-- {name} -->\n{text}\n<!-- end of {name} -->"
 
 
@@ -61,6 +62,10 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
                 for name in growth
                 if isinstance(growth[name], dict) and name not in {"parts", "bytes"}
             ),
+        ),
+        "calls": table(
+            ["4,000 identify events of 200 contacts", *FIGURES],
+            ([title, *(f"{figures[name]:,}" for name in FIGURES)] for title, figures in results["calls"].items()),
         ),
         "init": table(
             ["init of a new environment", "ms", "MiB"],

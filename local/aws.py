@@ -1,4 +1,4 @@
-"""SQS and Secrets Manager on this machine: moto, with simulated faults in front of it.
+"""SQS, Secrets Manager and DynamoDB on this machine: moto, with simulated faults in front of it.
 
 moto keeps its state in the process, so a process can have one such AWS at a time. No credentials are needed or used:
 while it runs, every AWS variable of the environment is replaced; afterwards they are restored.
@@ -26,7 +26,7 @@ from werkzeug.wrappers import Request, Response
 
 from local.http_server import LOOPBACK, HttpServer
 from local.running import Running
-from local.sam_template import Queue
+from local.sam_template import Queue, Table
 from local.sandbox.faults import Fault, Faults
 from local.sandbox.transmission import faulty_answer
 from segment_loops.local_addresses import ACCOUNT, REGION
@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 
 SQS = "sqs"
 SECRETS_MANAGER = "secretsmanager"
+DYNAMODB = "dynamodb"
 
-_SERVICES = {"AmazonSQS": SQS, "secretsmanager": SECRETS_MANAGER}
+_SERVICES = {"AmazonSQS": SQS, "secretsmanager": SECRETS_MANAGER, "DynamoDB_20120810": DYNAMODB}
 """The services by the part of `X-Amz-Target` before its dot."""
 
 _TOKEN = secrets.token_hex()
@@ -77,14 +78,14 @@ class QueuedMessage:
 
 
 class LocalAws(Running):
-    """SQS and Secrets Manager on a port. A context manager.
+    """SQS, Secrets Manager and DynamoDB on a port. A context manager.
 
     `faults` holds the faults to simulate, by service. A fault's `path` is an operation such as `/SendMessageBatch`, or
     None for all operations. Delays, visibility timeouts and retention are measured by `clock`.
     """
 
     def __init__(self, clock: Clock, port: int = 0) -> None:
-        self.faults = {SQS: Faults(), SECRETS_MANAGER: Faults()}
+        self.faults = {SQS: Faults(), SECRETS_MANAGER: Faults(), DYNAMODB: Faults()}
         self._clock = clock
         self._lock = threading.Lock()
         self._sources: dict[str, str] = {}
@@ -93,7 +94,7 @@ class LocalAws(Running):
 
     @property
     def url(self) -> str:
-        """The endpoint of both services."""
+        """The endpoint of all services."""
         return self._server.root
 
     def start(self) -> None:
@@ -111,7 +112,7 @@ class LocalAws(Running):
         self._stop.close()
 
     def outage(self, *services: str) -> None:
-        """Make these services, or both, answer 503 to everything until `recover()`."""
+        """Make these services, or all, answer 503 to everything until `recover()`."""
         for service in services or self.faults:
             self.faults[service].add(Fault(kind="status", status=503, times=None))
 
@@ -131,6 +132,17 @@ class LocalAws(Running):
     def create_queues(self, queues: Iterable[Queue]) -> None:
         """Create the queues."""
         create_queues(self.sqs_client(), queues)
+
+    def create_tables(self, tables: Iterable[Table]) -> None:
+        """Create the tables."""
+        client = boto3.client("dynamodb")
+        for table in tables:
+            client.create_table(
+                TableName=table.name,
+                AttributeDefinitions=[{"AttributeName": table.key, "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": table.key, "KeyType": "HASH"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
 
     def create_secret(self, name: str, values: Mapping[str, str]) -> str:
         """Create a secret and return its ARN."""
@@ -177,7 +189,9 @@ class _Front:
         service = _SERVICES.get(prefix)
         if service is None:
             return _denied(
-                400, "UnknownOperation", "The local AWS knows SQS and Secrets Manager only, in their JSON protocol."
+                400,
+                "UnknownOperation",
+                "The local AWS knows SQS, Secrets Manager and DynamoDB only, in their JSON protocol.",
             )
         if service == SECRETS_MANAGER and not _knows_token(request):
             return _denied(

@@ -14,7 +14,7 @@ from loops_destination.events import Arrival, parse_body
 from loops_destination.http_api import decode_request
 from loops_destination.idempotency import idempotency_key
 from loops_destination.messages import Message
-from loops_destination.outcomes import Outcome, Reason
+from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.received import UnreadableMessage, read_message
 from segment_loops.event_facts import email_of, event_name, text_at, user_id_of
 from segment_loops.event_preview import preview_event
@@ -46,8 +46,16 @@ _NOT_SENT = {
     Reason.API_KEY_UNAVAILABLE,
     Reason.TOO_OLD,
     Reason.IDEMPOTENCY_KEY_EXPIRED,
+    Reason.CONTACT_BUSY,
+    Reason.DELETION_BEGUN,
+    Reason.LEDGER_UNAVAILABLE,
 }
 """The reasons of deliveries of which no request was sent."""
+
+_NO_STATUS = {Reason.TIMEOUT, Reason.CONNECTION_FAILED, Reason.UNREADABLE_RESPONSE}
+"""The reasons of calls without a readable response."""
+
+_NOTHING_TO_SEND = {Outcome.UNCHANGED, Outcome.SUPERSEDED}
 
 _ACTIONS = {"/contacts": {"createOrUpdateContact"}, "/events": {"sendEvent"}}
 """The actions that a URL of the webhook runs; all others run all actions."""
@@ -121,8 +129,7 @@ class DeliveryLog:
         record.subscription, record.action = result["subscription"], result["action"]
         self._describe(record, arrival)
         self._claim_calls(record)
-        could_be_sent = record.preview is not None and record.preview.request is not None
-        record.attempts = int(could_be_sent and record.reason not in _NOT_SENT)
+        record.attempts = int(bool(record.calls) or (self._calls is None and _may_have_been_sent(record)))
         return record
 
     def _describe(self, record: DeliveryRecord, arrival: Arrival, key: str | None = None) -> None:
@@ -154,19 +161,22 @@ class DeliveryLog:
         record = self._record_of(message, arrival, invocation.started)
         record.last = invocation.started + invocation.seconds
         self._map(record, arrival)  # the mapping may have changed since the last attempt
+        result = _result_of(invocation, record)
         was_called = self._claim_calls(record)
-        record.attempts += int(was_called or self._calls is None)
+        record.attempts += int(was_called or (self._calls is None and result is not None and _was_sent(result)))
         # A message cannot be changed, so redelivery replaces it by one that knows of the attempt.
         replaced = _with_key_of(message, (each for each in waiting if each != body))
         buried = _with_key_of(message, dead_letters)
         if stays:
             record.outcome = Outcome.QUEUED
+            record.reason = (result and result.reason) or record.reason
         elif replaced or buried:
             record.outcome = Outcome.QUEUED if replaced else Outcome.REJECTED
             latest = replaced or buried
             record.reason, record.detail = latest.get("reason"), latest.get("detail")
         else:
-            record.outcome, record.reason, record.detail = Outcome.DELIVERED, None, None
+            record.outcome = (result and result.outcome) or Outcome.DELIVERED
+            record.reason, record.detail = None, None
 
     def _record_of(self, message: Message, arrival: Arrival, now: float) -> DeliveryRecord:
         """Return the latest record of the message's delivery; a new one for a message put on the queue by hand."""
@@ -220,7 +230,7 @@ class _SandboxCalls:
         found = [
             each
             for each in self._unclaimed
-            if (each.method, each.path, each.idempotency_key) == wanted and _is_part_of(each.body, body)
+            if (each.method, each.path, each.idempotency_key) == wanted and _is_part(each.body, body)
         ]
         self._unclaimed = [each for each in self._unclaimed if each not in found][-KEPT_CALLS:]
         return [LoopsCall(each.time, each.status, each.response, each.fault) for each in found]
@@ -234,11 +244,31 @@ class _SandboxCalls:
         return new
 
 
-def _is_part_of(value: Any, whole: Any) -> bool:
-    """Return True if the values are equal, or if the whole has at least the members of an object."""
-    if isinstance(value, dict) and isinstance(whole, dict):
-        return all(key in whole and _is_part_of(item, whole[key]) for key, item in value.items())
-    return bool(value == whole)
+def _was_sent(result: Result) -> bool:
+    return result.status is not None or result.reason in _NO_STATUS
+
+
+def _may_have_been_sent(record: DeliveryRecord) -> bool:
+    was_mapped = record.preview is not None and record.preview.request is not None
+    return was_mapped and record.outcome not in _NOTHING_TO_SEND and record.reason not in _NOT_SENT
+
+
+def _is_part(sent: Any, mapped: dict[str, Any]) -> bool:
+    """Say if a call's body is the mapped one, or what the contact ledger leaves of it."""
+    return isinstance(sent, dict) and "userId" in sent and _flat(sent).items() <= _flat(mapped).items()
+
+
+def _flat(body: Mapping[str, Any]) -> dict[str, Any]:
+    lists = body.get("mailingLists") or {}
+    return {name: value for name, value in body.items() if name != "mailingLists"} | {
+        f"mailingLists.{name}": value for name, value in lists.items()
+    }
+
+
+def _result_of(invocation: Invocation, record: DeliveryRecord) -> Result | None:
+    """Return the result of the record's delivery in this invocation; None if it was not tried or became a dead letter."""
+    wanted = (record.message_id, record.subscription)
+    return next((each for each in invocation.results if (each.message_id, each.subscription) == wanted), None)
 
 
 def _arrivals(exchange: Exchange) -> list[Arrival]:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from segment_loops.local_addresses import ACCOUNT, REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from local.sam_template import Function
     from loops_destination.clock import Clock
+    from loops_destination.outcomes import Result
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Lambda's quota for the payload of a synchronous invocation."""
@@ -27,8 +28,8 @@ MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 class Handler(Protocol):
     """A handler, as a function's module defines it."""
 
-    def in_environment(self, environ: Mapping[str, str], clock: Clock) -> Handler:
-        """Return the handler as it is after a cold start with these variables."""
+    def in_environment(self, environ: Mapping[str, str], clock: Clock, on_result: Callable[[Result], None]) -> Handler:
+        """Return the handler as it is after a cold start with these variables; `on_result` is called with every result."""
         ...
 
     def __call__(self, event: Any, context: Any) -> Any: ...
@@ -60,7 +61,7 @@ class Invocation:
     """An invocation of a function.
 
     `payload` is the handler's result, or Lambda's description of an error if it `failed`. `started` is in seconds since
-    1970; `seconds` is the duration.
+    1970; `seconds` is the duration. `results` are those of the deliveries that the handler logged.
     """
 
     function: str
@@ -70,6 +71,7 @@ class Invocation:
     failed: bool
     started: float
     seconds: float
+    results: Sequence[Result] = ()
 
 
 class Killed(BaseException):
@@ -103,6 +105,7 @@ class _MortalClock:
 class _Environment(NamedTuple):
     handler: Handler
     clock: _MortalClock
+    results: list[Result]
 
 
 def ignore(_: object) -> None:
@@ -162,7 +165,9 @@ class LambdaFunction:
         idle = self._idle  # `freeze` replaces it, and this environment must not return to the new one
         environment = self._environment()
         environment.clock.readings_left, self._next_dies_after = self._next_dies_after, math.inf
+        environment.results.clear()
         payload, failed = self._answer(environment, event, self._context(request_id, started))
+        results = tuple(environment.results)
         seconds = self._clock.time() - started
         if seconds > self.function.timeout:
             # A thread cannot be killed from outside: a late result is dropped, with its environment.
@@ -170,14 +175,15 @@ class LambdaFunction:
         elif environment.clock.readings_left >= 0:
             environment.clock.readings_left = math.inf
             idle.append(environment)
-        return Invocation(self.function.name, request_id, event, payload, failed, started, seconds)
+        return Invocation(self.function.name, request_id, event, payload, failed, started, seconds, results)
 
     def _environment(self) -> _Environment:
         try:
             return self._idle.pop()
         except IndexError:
             clock = _MortalClock(self._clock)
-            return _Environment(self._handler.in_environment(self._environ, clock), clock)
+            results: list[Result] = []
+            return _Environment(self._handler.in_environment(self._environ, clock, results.append), clock, results)
 
     def _context(self, request_id: str, started: float) -> Context:
         deadline = started + self.function.timeout

@@ -19,6 +19,7 @@ PSEUDO_PARAMETERS = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
     "AWS::Region": REGION,
+    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/local",
     "AWS::StackName": "local",
     "AWS::URLSuffix": "amazonaws.com",
 }
@@ -90,11 +91,20 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A table of DynamoDB: its logical id, and the name of its partition key, which holds text."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
-    """The functions, queues and output values of a template, by logical id."""
+    """The functions, queues, tables and output values of a template, by logical id."""
 
     functions: Mapping[str, Function]
     queues: Mapping[str, Queue]
+    tables: Mapping[str, Table]
     outputs: Mapping[str, str]
 
 
@@ -139,10 +149,12 @@ class SamTemplate:
         resolver = _Resolver(self._document, self._parameters, values)
         functions = self._resources(resolver, "AWS::Serverless::Function")
         queues = self._resources(resolver, "AWS::SQS::Queue")
+        tables = self._resources(resolver, "AWS::DynamoDB::Table")
         outputs = self._document.get("Outputs", {})
         return Application(
             {name: self._function(resolver, name, function) for name, function in functions.items()},
             {name: _queue(resolver, name, queue) for name, queue in queues.items()},
+            {name: _table(resolver, name, table) for name, table in tables.items()},
             {name: str(resolver.at(["Outputs", name], output["Value"])) for name, output in outputs.items()},
         )
 
@@ -353,6 +365,14 @@ def _queue_source(properties: Mapping[str, Any]) -> QueueSource:
 def _queue(resolver: _Resolver, name: str, resource: Mapping[str, Any]) -> Queue:
     properties = resolver.at(["Resources", name, "Properties"], resource.get("Properties", {}))
     return Queue(name, {key: _text(value) for key, value in properties.items() if key not in _NOT_SQS_ATTRIBUTES})
+
+
+def _table(resolver: _Resolver, name: str, resource: Mapping[str, Any]) -> Table:
+    place = ["Resources", name, "Properties"]
+    keys = resolver.at([*place, "KeySchema"], resource["Properties"]["KeySchema"])
+    if [each["KeyType"] for each in keys] != ["HASH"]:
+        raise TemplateError([*place, "KeySchema"], "the local stack supports tables with a partition key only")
+    return Table(name, keys[0]["AttributeName"])
 
 
 def _text(value: Any) -> str:

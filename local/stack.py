@@ -137,7 +137,7 @@ class LocalStack(Running):
             function.freeze()
 
     def _provisioned(self) -> tuple[Application, str]:
-        """Create the template's queues and secret; return the resolved template and the secret's ARN."""
+        """Create the template's queues, tables and secret; return the resolved template and the secret's ARN."""
         template = SamTemplate.read(PROJECT / "template.yaml", {"LoopsBaseUrl": self.loops_url, **self._parameters})
         (secret,) = template.logical_ids("AWS::SecretsManager::Secret")
         secret_arn = self.aws.create_secret(secret, self._secret)
@@ -145,6 +145,7 @@ class LocalStack(Running):
         api = {name: {"Ref": API_ID} for name in template.logical_ids("AWS::Serverless::HttpApi")}
         application = template.resolve({**queues, **api, secret: {"Ref": secret_arn}})
         self.aws.create_queues(application.queues.values())
+        self.aws.create_tables(application.tables.values())
         return application, secret_arn
 
     def _functions(self, application: Application) -> dict[str, LambdaFunction]:

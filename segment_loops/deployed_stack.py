@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,11 +29,15 @@ from segment_loops.samconfig import NoStackName, stack_name
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
+    from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
     from mypy_boto3_sqs.client import SQSClient
 
 DEFAULT_RATE = 10.0
 """Calls a second that Loops allows a team."""
+
+_ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
+_PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3, "mode": "standard"})
 
@@ -49,6 +54,15 @@ class AwsAccount:
 
     def aws_lambda(self) -> Any:
         return self._session().client("lambda", config=_CONFIG)
+
+    def cloudwatch(self) -> Any:
+        return self._session().client("cloudwatch", config=_CONFIG)
+
+    def dynamodb(self) -> DynamoDBClient:
+        return self._session().client("dynamodb", config=_CONFIG)
+
+    def logs(self) -> Any:
+        return self._session().client("logs", config=_CONFIG)
 
     def secrets_manager(self) -> SecretsManagerClient:
         return self._session().client("secretsmanager", config=_CONFIG)
@@ -72,12 +86,13 @@ class StackQueues:
 
 @dataclass(frozen=True, slots=True)
 class DeployedStack:
-    """A stack with the outputs and parameters that CloudFormation reports."""
+    """A stack with the outputs and parameters that CloudFormation reports; `id` is its ARN."""
 
     account: AwsAccount
     name: str
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
+    id: str = ""
 
     @property
     def loops_url(self) -> str:
@@ -110,15 +125,41 @@ class DeployedStack:
             text = self.account.secrets_manager().get_secret_value(SecretId=arn).get("SecretString", "")
         return Secret.from_json(text)
 
+    def hash_keys(self) -> list[str]:
+        """Return the shared secrets, which are the keys of the hashes in the log: the current one and the previous one.
+
+        Raises `CommandError` if the secret cannot be read or holds no shared secret.
+        """
+        arn = self.output("SecretArn")
+        client = self.account.secrets_manager()
+        texts = []
+        with aws_errors(f"The secret {arn}"):
+            for stage in ("AWSCURRENT", "AWSPREVIOUS"):
+                try:
+                    answer = client.get_secret_value(SecretId=arn, VersionStage=stage)
+                except client.exceptions.ResourceNotFoundException:
+                    if stage == "AWSCURRENT":
+                        raise
+                else:
+                    texts.append(answer.get("SecretString", ""))
+        keys = [key for key in dict.fromkeys(map(_shared_secret, texts)) if key]
+        if not keys:
+            raise CommandError(f"{arn} holds no sharedSecret, so the log leaves users out. Trace a messageId instead.")
+        return keys
+
     def functions(self) -> dict[str, str]:
         """Return the names of the stack's functions by their logical ids."""
+        return self.resources("AWS::Lambda::Function")
+
+    def resources(self, kind: str) -> dict[str, str]:
+        """Return the names of the stack's resources of this CloudFormation type by their logical ids."""
         with aws_errors(f"The stack {self.name}"):
             pages = self.account.cloudformation().get_paginator("list_stack_resources").paginate(StackName=self.name)
             return {
                 each["LogicalResourceId"]: each["PhysicalResourceId"]
                 for page in pages
                 for each in page["StackResourceSummaries"]
-                if each["ResourceType"] == "AWS::Lambda::Function" and "PhysicalResourceId" in each
+                if each["ResourceType"] == kind and "PhysicalResourceId" in each
             }
 
     def put_api_key(self, api_key: str) -> bool:
@@ -156,6 +197,7 @@ def find_stack(account: AwsAccount, name: str) -> DeployedStack:
         name,
         {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])},
         {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])},
+        stack.get("StackId", ""),
     )
 
 
@@ -187,13 +229,13 @@ def aws_errors(subject: str) -> Iterator[None]:
     except ProfileNotFound as error:
         raise MisusedError(f"{error}. See ~/.aws/config, or pass another --profile.") from None
     except NoRegionError:
-        raise MisusedError("No AWS region is set. Pass --region, or set AWS_REGION.") from None
+        raise MisusedError("No AWS region is set. Pass --region, or set AWS_DEFAULT_REGION.") from None
     except NoCredentialsError:
         raise CommandError("No AWS credentials were found. Log in (`aws sso login`), or pass --profile.") from None
     except EndpointConnectionError as error:
         raise CommandError(_unreachable(str(error.kwargs.get("endpoint_url", "AWS")))) from None
     except ClientError as error:
-        raise CommandError(f"{subject}: {_reported(error)}") from None
+        raise CommandError(_without_permission(error) or f"{subject}: {_reported(error)}") from None
     except BotoCoreError as error:
         raise CommandError(f"{subject}: {error}") from None
 
@@ -206,6 +248,23 @@ def _unreachable(place: str) -> str:
 def _reported(error: ClientError) -> str:
     reported: Mapping[str, Any] = error.response.get("Error", {})
     return f"{reported.get('Message') or 'AWS refused'} ({reported.get('Code', 'no code')})"
+
+
+def _without_permission(error: ClientError) -> str | None:
+    """Return which permission is missing, for an error that says so; None for any other error."""
+    reported: Mapping[str, Any] = error.response.get("Error", {})
+    if reported.get("Code") not in _ACCESS_DENIED:
+        return None
+    found = _PERMISSION.search(reported.get("Message") or "")
+    lacking = f"the permission {found[1]}" if found else f"permission for the operation {error.operation_name}"
+    return f"Your AWS identity lacks {lacking}. docs/policies/ has the policies that the commands need."
+
+
+def _shared_secret(text: str) -> str:
+    try:
+        return Secret.from_json(text).shared_secret
+    except SecretNotSetUp:
+        return ""
 
 
 def _secret_values(text: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The stacks that samconfig.toml names.
 
-`python -m segment_loops.samconfig` checks a stack's name before it is deployed. It needs the standard library only,
-because `make deploy` runs it without the development environment.
+`python -m segment_loops.samconfig` prints the name of the stack that `sam deploy` would deploy. It needs the standard
+library only, because `make deploy` runs it without the development environment.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def stack_name(config_env: str, config: Path = CONFIG) -> str:
 
 
 def main(arguments: Sequence[str] | None = None, config: Path = CONFIG) -> int:
-    """Check the name that `sam deploy` would use; return 0 if a stack can have it, 1 otherwise."""
+    """Print the name that `sam deploy` would use; return 0 if a stack can have it, 1 otherwise."""
     options, _ = _parser().parse_known_args(arguments)
     try:
         name = options.stack_name or stack_name(options.config_env, config)
@@ -50,13 +50,14 @@ def main(arguments: Sequence[str] | None = None, config: Path = CONFIG) -> int:
             file=sys.stderr,
         )
         return 1
+    print(name)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     """Return a parser of the options of `sam deploy` that decide the name; all other options are ignored."""
     parser = argparse.ArgumentParser(
-        prog="python -m segment_loops.samconfig", description="Check a stack's name.", allow_abbrev=False
+        prog="python -m segment_loops.samconfig", description="Check and print a stack's name.", allow_abbrev=False
     )
     parser.add_argument("--config-env", default="default", help="the section of samconfig.toml (default: %(default)s)")
     parser.add_argument("--stack-name", help="the stack (default: the one that samconfig.toml names)")

@@ -96,7 +96,7 @@ _TRIGGER_DIFFERENCES: list[tuple[Callable[[list[Token], str], bool], str]] = [
         "a number after a dot or in brackets selects an element of a list; Segment does not support that",
     ),
     (_lacks_blanks, "spaces around an operator are optional here; Segment may misread it without them"),
-    (_asks_type_in_function, "contains and match can test `type`; Segment's cannot"),
+    (_asks_type_in_function, "contains and match can test `type`; Segment ignores that condition"),
 ]
 
 

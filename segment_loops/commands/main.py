@@ -12,9 +12,11 @@ from segment_loops.commands.check import check
 from segment_loops.commands.dead_letters import dead_letters
 from segment_loops.commands.doctor import doctor
 from segment_loops.commands.importing import import_export
+from segment_loops.commands.ledger import ledger
 from segment_loops.commands.preview import preview
 from segment_loops.commands.program import run_program
 from segment_loops.commands.sign import sign
+from segment_loops.commands.trace import trace
 
 
 @click.group(
@@ -23,10 +25,10 @@ from segment_loops.commands.sign import sign
 )
 @click.version_option(version("loops-destination"), prog_name="segment-loops")
 def segment_loops() -> None:
-    """Work with your Loops destination: its mappings, its API key and its dead letters."""
+    """Work with your Loops destination: its mappings, its API key, and what it delivered."""
 
 
-for command in (check, preview, import_export, test_api_key, setup_secret, doctor, sign, dead_letters):
+for command in (check, preview, import_export, test_api_key, setup_secret, doctor, sign, trace, dead_letters, ledger):
     segment_loops.add_command(command)
 
 

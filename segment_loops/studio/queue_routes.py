@@ -126,13 +126,13 @@ def _ids(ids: Sequence[str], reason: str | None) -> set[str]:
 
 
 def _with_deliveries(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add to each row the id of its delivery, null if it is not remembered, and the attempts that the delivery knows of.
+    """Add to each row the id of its delivery, null if it is not remembered, and take the attempts from the delivery.
 
-    A message that stays on the RetryQueue after an attempt does not know of it.
+    A message counts neither an attempt after which it stayed on the RetryQueue, nor if a request was sent.
     """
     known = {each.idempotency_key: each for each in reversed(backend().deliveries()) if each.idempotency_key}
     return [
-        row | {"delivery": record.id, "attempts": max(row["attempts"] or 0, record.attempts)}
+        row | {"delivery": record.id, "attempts": record.attempts}
         if (record := known.get(row["idempotencyKey"]))
         else row | {"delivery": None}
         for row in rows

@@ -29,7 +29,7 @@ def test_a_dead_letter_is_redriven(
     page.get_by_text("Content", exact=True).click()
     expect(page.locator("details pre")).to_contain_text("grace@example.com")
     page.get_by_role("button", name="Redrive").click()
-    expect(page.locator("main > .message")).to_have_text("1 redriven.")
+    expect(page.locator("main > .message")).to_have_text("1 redriven. The results appear under Latest redrives.")
     expect(page.locator("#letters")).to_contain_text("No dead letters.")
     expect(page.locator("#redrives")).to_contain_text("Delivered.")
     assert stack.dead_letters() == []
@@ -44,6 +44,8 @@ def test_a_redrive_that_fails_does_not_look_successful(studio: StudioPage, page:
         "Rejected again: invalid-payload: email: must be an email address."
     )
     expect(page.locator("#redrives .redrive.bad")).to_have_count(1)
+    expect(page.locator(".good")).to_have_count(0)
+    expect(page.locator("#letters td.number")).to_have_text("0")
     expect(page.locator("#letters tbody tr")).to_have_count(1)
 
 

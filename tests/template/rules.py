@@ -51,9 +51,12 @@ REACH_THE_FUNCTIONS = {
     "RetryForHours": "24",
     "MaxEventAgeHours": "24",
     "TrustUnsignedBatchItems": "true",
+    "ContactLedger": "true",
+    "ResendUnchangedAfterHours": "24",
     "ExistingSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:sample-AbCdEf",
     "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/sample",
     "LogLevel": "WARNING",
+    "Tracing": "Active",
     "ReservedConcurrency": "5",
 }
 """The parameters that affect the functions, each with a value other than its default."""
@@ -77,6 +80,9 @@ GENERATED_SECRET = {
     "ExcludePunctuation": True,
 }
 """The block as it must stay: when it changes, CloudFormation generates a new value and overwrites the API key too."""
+
+WITHOUT_RESOURCES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+"""Actions for which a policy can name no resource. Source: AWS, "Service Authorization Reference"."""
 
 AWS_METRICS = {
     "AWS/ApiGateway": {"Count", "4xx", "5xx", "Latency", "IntegrationLatency", "DataProcessed"},
@@ -212,11 +218,12 @@ def every_policy_names_its_resource(stack: Stack) -> Problems:
         actions, resources = _list(statement["Action"]), _list(statement["Resource"])
         if any("*" in action for action in actions):
             yield f"{name}: {actions} contains a wildcard"
-        if any(isinstance(each, str) or "*" in json.dumps(each) for each in resources):
+        unnamed = any(isinstance(each, str) or "*" in json.dumps(each) for each in resources)
+        if unnamed and not set(actions) <= WITHOUT_RESOURCES:
             yield f"{name}: {resources} is not a resource of the stack"
     for name, role in _of_functions(stack).items():
         for arn in role["Properties"].get("ManagedPolicyArns", []):
-            if target(arn) not in stack.document["Resources"]:
+            if not set(references(arn)) & stack.document["Resources"].keys():
                 yield f"{name}: {arn} is not a policy of the stack"
 
 
@@ -226,9 +233,25 @@ def functions_have_exactly_the_permissions_they_need(stack: Stack) -> Problems:
         *("logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue"),
         *("sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"),
         *("sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "kms:Decrypt", "kms:GenerateDataKey"),
+        *("dynamodb:GetItem", "dynamodb:PutItem"),
+        *WITHOUT_RESOURCES,
     }
     for action in sorted(allowed ^ wanted):
         yield f"{action}: it is {'not needed' if action in allowed else 'not allowed'}"
+
+
+def active_tracing_is_allowed_before_it_begins(stack: Stack) -> Problems:
+    """Source: Lambda refuses active tracing to a function whose role may not send traces."""
+    for tracing in ("Active", "PassThrough"):
+        template = stack.deployed(Reading.MOST, Tracing=tracing)
+        for name in stack.of_type(FUNCTION):
+            function = template["Resources"][name]["Properties"]
+            role = template["Resources"][target(function["Role"]) or ""]["Properties"]
+            policies = [template["Resources"][target(arn) or ""] for arn in role["ManagedPolicyArns"]]
+            traces = function.get("TracingConfig") == {"Mode": "Active"}
+            allowed = any("xray:PutTraceSegments" in json.dumps(policy) for policy in policies)
+            if (traces, allowed) != (tracing == "Active",) * 2:
+                yield f"{name}: with Tracing={tracing}, active tracing is {traces} and its permission {allowed}"
 
 
 def only_redelivery_receives_messages(stack: Stack) -> Problems:

@@ -287,6 +287,18 @@ SITUATIONS = [
     Situation("ApiKeyRefusedAlarm", "Loops answers 401", True, lambda: {"ApiKeyRefused send_event": [(60, 1)]}),
     Situation("ApiKeyRefusedAlarm", "Loops answers 503", False, lambda: {"Queued send_event": [(60, 1)]}),
     Situation(
+        "LedgerUnavailableAlarm",
+        "DynamoDB is down for ten minutes, and an event comes in every minute",
+        True,
+        lambda: each(MINUTE, "LedgerUnavailable send_event", 1, since=10 * MINUTE, until=20 * MINUTE),
+    ),
+    Situation(
+        "LedgerUnavailableAlarm",
+        "DynamoDB does not answer once",
+        False,
+        lambda: {"LedgerUnavailable send_event": [(60, 1)]},
+    ),
+    Situation(
         "RateLimitedAlarm",
         "others use the whole limit, and an event comes in every minute",
         True,

@@ -114,6 +114,12 @@ MUTATIONS: list[tuple[Rule, Mutation]] = [
     ),
     (rules.functions_have_exactly_the_permissions_they_need, _grant(Action="sqs:PurgeQueue")),
     (rules.functions_have_exactly_the_permissions_they_need, _set(GRANTS, [])),
+    (rules.active_tracing_is_allowed_before_it_begins, _set("Globals/Function/Tracing", ...)),
+    (rules.active_tracing_is_allowed_before_it_begins, _set("Globals/Function/Tracing", "Active")),
+    (
+        rules.active_tracing_is_allowed_before_it_begins,
+        _set("Resources/SendEventRole/Properties/ManagedPolicyArns", [{"Ref": "DeliveryPolicy"}]),
+    ),
     (rules.only_redelivery_receives_messages, _grant(Action=["sqs:SendMessage", "sqs:ReceiveMessage"])),
     (
         rules.each_function_has_its_own_role_and_log,

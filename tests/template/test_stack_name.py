@@ -99,16 +99,17 @@ def test_a_name_that_is_too_long_is_reported_with_its_limit(
     )
 
 
-def test_a_name_that_fits_is_accepted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A name of 64 characters is accepted without a message."""
+def test_a_name_that_fits_is_printed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name of 64 characters is accepted, and printed alone, so that `make deploy` can pass it on."""
     assert main(["--config-env", "fits"], config) == 0
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("s" * MAX_STACK_NAME + "\n", "")
 
 
-def test_a_name_on_the_command_line_takes_precedence(config: Path) -> None:
-    """The name that `sam deploy` would use is checked, wherever it stands among the options."""
+def test_a_name_on_the_command_line_takes_precedence(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The name that `sam deploy` would use is checked and printed, wherever it stands among the options."""
     options = ["--no-confirm-changeset", "--parameter-overrides", "LogLevel=INFO"]
     assert main(["--config-env", "long", *options, "--stack-name", "short"], config) == 0
+    assert capsys.readouterr().out == "short\n"
     assert main(["--config-env", "fits", f"--stack-name={'s' * 65}", *options], config) == 1
 
 
@@ -119,10 +120,35 @@ def test_a_section_without_a_name_is_reported(config: Path, capsys: pytest.Captu
     assert f"names no stack for {section}: add it there, or name one with --stack-name" in capsys.readouterr().err
 
 
+def _deployment(*arguments: str) -> list[str]:
+    """Return the commands of `make deploy` that name the stack."""
+    command = ["make", "--dry-run", "deploy", "CONFIG_ENV=staging", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    named = ("segment_loops.samconfig", "/sam ", "segment-loops doctor")
+    return [line for line in done.stdout.splitlines() if any(name in line for name in named)]
+
+
 def test_a_deployment_checks_the_name_before_it_builds() -> None:
     """`make deploy` first checks the name, with the options that it passes to `sam deploy`."""
-    command = ["make", "--dry-run", "deploy", "CONFIG_ENV=staging", "ARGS=--stack-name other"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  # our own
-    lines = [line for line in done.stdout.splitlines() if "segment_loops.samconfig" in line or "/sam " in line]
-    assert ["segment_loops.samconfig" in line for line in lines] == [True, False, False]
-    assert lines[0].endswith("-m segment_loops.samconfig --config-env staging --stack-name other")
+    check, build, deploy, doctor = _deployment("ARGS=--stack-name other")
+    assert check.endswith("-m segment_loops.samconfig --config-env staging  --stack-name other >/dev/null")
+    assert build.endswith("/sam build --config-env staging")
+    assert deploy.endswith("/sam deploy --config-env staging  --stack-name other")
+    assert "doctor" in doctor
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ([], "segment-loops-staging"),
+        (["STACK=other"], "other"),
+        (["ARGS=--no-confirm-changeset --stack-name other"], "other"),
+    ],
+)
+def test_a_deployment_ends_with_the_doctor_of_the_same_stack(arguments: list[str], name: str) -> None:
+    """`make deploy` checks the stack that it has deployed, whether samconfig.toml, STACK or ARGS names it."""
+    doctor = _deployment(*arguments)[-1]
+    printed = re.search(r'doctor --stack "\$\((.+)\)"$', doctor)
+    assert printed
+    done = subprocess.run(["sh", "-c", printed[1]], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603, S607
+    assert done.stdout.strip() == name

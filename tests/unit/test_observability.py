@@ -1,5 +1,6 @@
 """The log and the metrics."""
 
+import json
 import time
 from datetime import datetime
 from uuid import uuid4
@@ -249,6 +250,17 @@ def test_a_dead_letter_is_logged_with_its_idempotency_key(
     (line,) = lines(output)
     assert (line["message"], line["reason"], line["idempotency_key"]) == ("dead letter", "refused", "key-of-m-1")
     assert "adam" not in output
+
+
+def test_a_dead_letter_is_found_by_its_event(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line of a dead letter names its event and its user as the lines of the delivery do; a body has neither."""
+    telemetry.result(RESULT, IDENTIFY, 1)
+    telemetry.buried(Message("k", NOW, Reason.REFUSED, event=json.dumps(IDENTIFY)))
+    telemetry.buried(Message("k", NOW, Reason.UNREADABLE_MESSAGE, body=b"{"))
+    delivery, letter, body = lines(capsys.readouterr().out)
+    named = {"type", "messageIdHash", "user"}
+    assert {name: delivery[name] for name in named} == {name: letter[name] for name in named}
+    assert not named & body.keys()
 
 
 def test_the_longest_wait_of_an_invocation_is_a_metric(

@@ -19,6 +19,9 @@ NEVER_IN_A_DEAD_LETTER = {
     Reason.UNEXPECTED_ERROR,
     Reason.NO_TIME_LEFT,
     Reason.PAUSED,
+    Reason.CONTACT_BUSY,
+    Reason.DELETION_BEGUN,
+    Reason.LEDGER_UNAVAILABLE,
     Reason.NOT_STORED,
 }
 """The reasons of deliveries that are tried again; in the end their dead letters have `retries-exhausted`."""
@@ -36,6 +39,7 @@ def test_every_reason_of_a_dead_letter_is_explained(reason: Reason) -> None:
     [
         ([], 200),
         ([Outcome.DELIVERED, Outcome.FILTERED], 200),
+        ([Outcome.UNCHANGED, Outcome.SUPERSEDED], 200),
         ([Outcome.DELIVERED, Outcome.QUEUED], 202),
         ([Outcome.REJECTED], 400),
         ([Outcome.REJECTED, Outcome.REJECTED], 400),

@@ -5,6 +5,15 @@ from __future__ import annotations
 from loops_destination.clock import Clock
 from loops_destination.outcomes import Outcome, Reason, Result
 
+_NOT_CALLED_OUTCOMES = {Outcome.UNCHANGED, Outcome.SUPERSEDED}
+_NOT_CALLED_REASONS = {
+    Reason.CONTACT_BUSY,
+    Reason.DELETION_BEGUN,
+    Reason.LEDGER_UNAVAILABLE,
+    Reason.NO_TIME_LEFT,
+    Reason.PAUSED,
+}
+
 
 class Breaker:
     """A breaker for one environment of a web function; while it is open, deliveries are queued without a call.
@@ -31,7 +40,9 @@ class Breaker:
         return self._clock.time() < self._open_until
 
     def record(self, result: Result) -> None:
-        """Take the result of an attempt into account."""
+        """Take the result of an attempt into account, unless Loops was not called."""
+        if result.outcome in _NOT_CALLED_OUTCOMES or (result.reason in _NOT_CALLED_REASONS and result.status is None):
+            return
         failed = result.outcome is Outcome.QUEUED and result.reason is not Reason.UNKNOWN_CONTACT
         self._failures = self._failures + 1 if failed else 0
         at_limit = result.remaining is not None and result.remaining < self.RESERVE

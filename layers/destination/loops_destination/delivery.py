@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from loops_destination.clock import Clock
-from loops_destination.errors import MappingError, PayloadError, SecretError
+from loops_destination.errors import LedgerUnavailable, MappingError, PayloadError, SecretError
 from loops_destination.events import age_on_arrival, first_seen, is_test_event, message_id
+from loops_destination.ledger import Called, Conclusion, Effect, Ledger, Rule, Verdict
 from loops_destination.loops.responses import Meaning, Response
 from loops_destination.loops_request import LoopsRequest
 from loops_destination.outcomes import Outcome, Reason, Result
@@ -23,6 +24,8 @@ UNKNOWN_CONTACT_WAITS_SECONDS = 3600
 """The longest wait for an identify that creates the contact, for a delivery that names it by `userId` only."""
 IDEMPOTENCY_KEY_REMEMBERED_SECONDS = 23 * 3600
 """Loops forgets an idempotency key after 24 hours; an event that is repeated later could mail twice."""
+SHORTEST_WITH_LEDGER_SECONDS = 1.5
+"""With less time left, the ledger could not confirm a call."""
 REFRESH_SECONDS = 2.0
 """The longest that reading both versions of the secret takes; with less time left, a refused API key is not read again."""
 
@@ -112,29 +115,100 @@ def prepare(delivery: Delivery) -> LoopsRequest | Result:
 
 
 class Deliverer:
-    """The only place that calls Loops for deliveries."""
+    """The only place that calls Loops for deliveries. With a `ledger`, it sends only what the ledger lets through."""
 
-    def __init__(self, loops: Loops, api_keys: ApiKeys, clock: Clock) -> None:
+    def __init__(self, loops: Loops, api_keys: ApiKeys, clock: Clock, ledger: Ledger | None = None) -> None:
         self._loops = loops
         self._api_keys = api_keys
         self._clock = clock
+        self._ledger = ledger
 
-    def deliver(
-        self, delivery: Delivery, request: LoopsRequest, *, deadline: float, turn: Callable[[], bool] | None = None
+    def deliver(  # noqa: PLR0913  # the limits of the call, passed by keyword
+        self,
+        delivery: Delivery,
+        request: LoopsRequest,
+        *,
+        deadline: float,
+        turn: Callable[[], bool] | None = None,
+        without_turn: Reason = Reason.NO_TIME_LEFT,
+        patience: float = 0.0,
     ) -> Result:
         """Call Loops once and return the result; raise nothing.
 
         The call ends by `deadline`, in seconds since 1970, and within `LONGEST_CALL_SECONDS`. `turn` waits for the turn
-        to call Loops; if it returns False there is no call, and the delivery is queued as `NO_TIME_LEFT`.
+        to call Loops; if it returns False there is no call, and the delivery is queued for the reason `without_turn`.
+        `patience` is how many seconds to wait for a contact that another delivery writes.
         """
+        if self._ledger is not None:
+            result = self._deliver_by(self._ledger, delivery, request, deadline, turn, patience)
+            return replace(result, reason=without_turn) if result.rule is Rule.NO_TURN else result
         if turn is not None and not turn():
-            return delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
+            return delivery.result(Outcome.QUEUED, without_turn)
         # Checked after the wait for the turn, which may be what the idempotency key did not survive.
         if self._idempotency_key_expired(delivery):
             return delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_EXPIRED)
         began = self._clock.time()
         result = self._attempt(delivery, request, min(deadline, began + LONGEST_CALL_SECONDS))
         return replace(result, seconds=self._clock.time() - began)
+
+    def _deliver_by(  # noqa: PLR0913, PLR0917  # what `deliver` was given
+        self,
+        ledger: Ledger,
+        delivery: Delivery,
+        request: LoopsRequest,
+        deadline: float,
+        turn: Callable[[], bool] | None,
+        patience: float,
+    ) -> Result:
+        """Deliver what the ledger lets through."""
+        if self._time_until(deadline) < SHORTEST_WITH_LEDGER_SECONDS:
+            return delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
+
+        def call(request: LoopsRequest, seconds: float) -> Called[Result]:
+            return self._called(delivery, request, seconds)
+
+        try:
+            facts = ledger.facts(
+                request, delivery.event, delivery.subscription.id, delivery.idempotency_key, delivery.received_at
+            )
+            verdict = ledger.deliver(facts, call, deadline, turn=turn, patience=patience)
+            result = _concluded(delivery, verdict)
+            if result.reason is Reason.IDEMPOTENCY_KEY_EXPIRED:
+                ledger.mark_unknown(delivery.idempotency_key)
+        except LedgerUnavailable:
+            return delivery.result(Outcome.QUEUED, Reason.LEDGER_UNAVAILABLE)
+        except Exception as error:  # noqa: BLE001  # an error of this code must not keep other events from their results
+            return _unexpected(delivery, error)
+        return result
+
+    def _called(self, delivery: Delivery, request: LoopsRequest, seconds: float) -> Called[Result]:
+        """Call Loops for the ledger, and return the effect that the response proves."""
+        if self._idempotency_key_expired(delivery):
+            return Called(Effect.NOT_YET, delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_EXPIRED))
+        began = self._clock.time()
+        try:
+            response = self._call(request, began + seconds)
+            called = Called(self._effect(delivery, response), self._result(delivery, response))
+        except SecretError:
+            called = Called(Effect.NOT_YET, delivery.result(Outcome.QUEUED, Reason.API_KEY_UNAVAILABLE))
+        except Exception as error:  # noqa: BLE001  # an error of this code must not keep other events from their results
+            called = Called(Effect.UNKNOWN, _unexpected(delivery, error))
+        return called._replace(response=replace(called.response, seconds=self._clock.time() - began))
+
+    def _effect(self, delivery: Delivery, response: Response) -> Effect:
+        match response.meaning:
+            case Meaning.DONE:
+                return Effect.APPLIED
+            case Meaning.ALREADY_DONE:
+                return Effect.REFUSED if delivery.may_have_used_idempotency_key else Effect.ALREADY_APPLIED
+            case Meaning.TRY_AGAIN:
+                return Effect.TOO_FAST if response.reason is Reason.RATE_LIMITED else Effect.UNKNOWN
+            case Meaning.API_KEY_REFUSED:
+                return Effect.NOT_YET
+            case Meaning.CONTACT_UNKNOWN if self._contact_may_come(delivery):
+                return Effect.NOT_YET
+            case Meaning.CONTACT_UNKNOWN | Meaning.REFUSED:
+                return Effect.REFUSED
 
     def _attempt(self, delivery: Delivery, request: LoopsRequest, deadline: float) -> Result:
         try:
@@ -174,6 +248,39 @@ class Deliverer:
 
     def _time_until(self, deadline: float) -> float:
         return deadline - self._clock.time()
+
+
+def _concluded(delivery: Delivery, verdict: Verdict[Result]) -> Result:
+    """Return the result to which the ledger's verdict leads; a call's response shows in it, whatever the verdict."""
+    called = verdict.response
+    match verdict.conclusion:
+        case Conclusion.DELIVERED | Conclusion.NOT_APPLIED if called is not None:
+            result = called
+        case Conclusion.DELIVERED | Conclusion.NOT_APPLIED:
+            result = delivery.result(Outcome.DELIVERED)  # an earlier delivery of the same event
+        case Conclusion.UNCHANGED:
+            result = delivery.result(Outcome.UNCHANGED)
+        case Conclusion.SUPERSEDED:
+            result = delivery.result(Outcome.SUPERSEDED)
+        case Conclusion.EVENT_UNKNOWN:
+            result = delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_EXPIRED)
+        case Conclusion.NO_TURN:
+            result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
+        case Conclusion.CONTACT_BUSY | Conclusion.DELETION_BEGUN | Conclusion.LEDGER_UNAVAILABLE:
+            result = replace(
+                called or delivery.result(Outcome.QUEUED),
+                outcome=Outcome.QUEUED,
+                reason=_QUEUED_BY_LEDGER[verdict.conclusion],
+                detail=None,
+            )
+    return replace(result, rule=verdict.rule, retry_after=verdict.retry_after)
+
+
+_QUEUED_BY_LEDGER = {
+    Conclusion.CONTACT_BUSY: Reason.CONTACT_BUSY,
+    Conclusion.DELETION_BEGUN: Reason.DELETION_BEGUN,
+    Conclusion.LEDGER_UNAVAILABLE: Reason.LEDGER_UNAVAILABLE,
+}
 
 
 def _unexpected(delivery: Delivery, error: Exception) -> Result:

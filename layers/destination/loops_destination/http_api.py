@@ -12,6 +12,7 @@ from typing import Any
 MAX_BODY_CHARACTERS = 2_500_000  # Lambda takes a response of 6 MB, in which every quote of the body is escaped
 MAX_RESULTS = 3000  # in a response that would otherwise be too long
 
+_GOOD = {"delivered", "filtered", "unchanged", "superseded"}
 _ascii_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -65,7 +66,7 @@ def encode_reply(reply: Reply) -> dict[str, Any]:
 
 def _shortened(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Return as many results as fit, without details, those that need attention first. Segment reads only the status."""
-    sorted_results = sorted(results, key=lambda result: result["outcome"] in {"delivered", "filtered"})[:MAX_RESULTS]
+    sorted_results = sorted(results, key=lambda result: result["outcome"] in _GOOD)[:MAX_RESULTS]
     kept = [{name: value for name, value in result.items() if name != "detail"} for result in sorted_results]
     return {"results": kept, "omitted": len(results) - len(kept)}
 

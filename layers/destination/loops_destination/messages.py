@@ -105,10 +105,11 @@ class QueueName(StrEnum):
 
 
 class RoutedMessage(NamedTuple):
-    """A message and the queue that it goes to."""
+    """A message and the queue that it goes to; on the RetryQueue it stays hidden for `delay_seconds` at least."""
 
     queue: QueueName
     message: Message
+    delay_seconds: int = 0
 
     @property
     def attributes(self) -> Mapping[str, str]:

@@ -23,6 +23,8 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pydantic_core import to_json
 
+from loops_destination.errors import NotAnEvent
+from loops_destination.events import parse_object
 from loops_destination.messages import Message
 from loops_destination.outcomes import Denial, Outcome, Reason, Result
 from loops_destination.settings import METRICS_NAMESPACE, Level
@@ -53,12 +55,16 @@ class Metric(Enum):
 
     DELIVERED = "Delivered", MetricUnit.Count
     FILTERED = "Filtered", MetricUnit.Count
+    UNCHANGED = "Unchanged", MetricUnit.Count
+    SUPERSEDED = "Superseded", MetricUnit.Count
     QUEUED = "Queued", MetricUnit.Count
     REJECTED = "Rejected", MetricUnit.Count
     NOT_STORED = "NotStored", MetricUnit.Count
     DEAD_LETTERS = "DeadLetters", MetricUnit.Count
     RATE_LIMITED = "RateLimited", MetricUnit.Count
     API_KEY_REFUSED = "ApiKeyRefused", MetricUnit.Count
+    CONTACT_BUSY = "ContactBusy", MetricUnit.Count
+    LEDGER_UNAVAILABLE = "LedgerUnavailable", MetricUnit.Count
     BAD_SIGNATURE = "BadSignature", MetricUnit.Count
     UNSIGNED_BATCH_ITEMS = "UnsignedBatchItems", MetricUnit.Count
     TOO_LARGE = "TooLarge", MetricUnit.Count
@@ -75,11 +81,18 @@ class Metric(Enum):
 _METRIC_OF_OUTCOME = {
     Outcome.DELIVERED: Metric.DELIVERED,
     Outcome.FILTERED: Metric.FILTERED,
+    Outcome.UNCHANGED: Metric.UNCHANGED,
+    Outcome.SUPERSEDED: Metric.SUPERSEDED,
     Outcome.QUEUED: Metric.QUEUED,
     Outcome.REJECTED: Metric.REJECTED,
     None: Metric.NOT_STORED,
 }
-_METRIC_OF_REASON = {Reason.RATE_LIMITED: Metric.RATE_LIMITED, Reason.API_KEY_REFUSED: Metric.API_KEY_REFUSED}
+_METRIC_OF_REASON = {
+    Reason.RATE_LIMITED: Metric.RATE_LIMITED,
+    Reason.API_KEY_REFUSED: Metric.API_KEY_REFUSED,
+    Reason.CONTACT_BUSY: Metric.CONTACT_BUSY,
+    Reason.LEDGER_UNAVAILABLE: Metric.LEDGER_UNAVAILABLE,
+}
 _METRIC_OF_DENIAL = {
     Denial.BAD_SIGNATURE: Metric.BAD_SIGNATURE,
     Denial.UNSIGNED_BATCH_ITEMS: Metric.UNSIGNED_BATCH_ITEMS,
@@ -87,22 +100,29 @@ _METRIC_OF_DENIAL = {
     Denial.SECRET_NOT_SET_UP: Metric.SECRET_NOT_SET_UP,
     Denial.SECRET_UNAVAILABLE: Metric.SECRET_UNAVAILABLE,
 }
-_USUAL = {Outcome.DELIVERED, Outcome.FILTERED}
+_USUAL = {Outcome.DELIVERED, Outcome.FILTERED, Outcome.UNCHANGED, Outcome.SUPERSEDED}
 
 
 class Telemetry:
     """The log and the metrics of one function.
 
     `hash_key` returns the key for hashing users and messageIds; while it is empty, neither appears in the log.
-    `namespace` is the CloudWatch namespace of the metrics. Lines below `level` are not written.
+    `namespace` is the CloudWatch namespace of the metrics. Lines below `level` are not written. `on_result` is called
+    with every result that is logged.
     """
 
     def __init__(
-        self, service: str, hash_key: Callable[[], str], namespace: str = METRICS_NAMESPACE, level: Level = "INFO"
+        self,
+        service: str,
+        hash_key: Callable[[], str],
+        namespace: str = METRICS_NAMESPACE,
+        level: Level = "INFO",
+        on_result: Callable[[Result], None] | None = None,
     ) -> None:
         self._logger = Logger(service=service, level=level, logger_handler=_Stdout(), logger_formatter=_JsonLines())
         self._metrics = EphemeralMetrics(namespace=namespace, service=service)
         self._hash_key = hash_key
+        self._on_result = on_result
         self._counts: Counter[Metric] = Counter()
         self._latencies: list[float] = []
         self._longest_wait: float | None = None
@@ -117,6 +137,7 @@ class Telemetry:
         fields = {
             "outcome": result.outcome,
             "reason": result.reason,
+            "rule": result.rule,
             "status": result.status,
             "action": result.action,
             "subscription": result.subscription,
@@ -126,6 +147,8 @@ class Telemetry:
         }
         log = self._logger.info if result.outcome in _USUAL else self._logger.warning
         log("delivery", extra={_JsonLines.FIELDS: fields})
+        if self._on_result is not None:
+            self._on_result(result)
 
     def buried(self, letter: Message) -> None:
         """Log and count a dead letter that was stored."""
@@ -135,6 +158,7 @@ class Telemetry:
             "status": letter.status,
             "action": letter.action,
             "subscription": letter.subscription,
+            **self._event_fields(_event(letter)),
             "idempotency_key": letter.idempotency_key,
             "attempt": letter.attempts,
         }
@@ -169,25 +193,30 @@ class Telemetry:
     def _event_fields(self, event: dict[str, Any] | None) -> dict[str, str | None]:
         if event is None:
             return {}
-        kind = event.get("type")
+        kind, key = event.get("type"), self._hash_key()
         return {
             "type": kind if isinstance(kind, str) and kind in _TYPES else "other",
-            **self._message_id(event.get("messageId")),
-            "user": self._hash(event.get("userId")),
+            **message_id_fields(event.get("messageId"), key),
+            "user": log_hash(event.get("userId"), key),
         }
 
-    def _message_id(self, value: Any) -> dict[str, str | None]:
-        """Return a messageId that Segment generated as it is, and the hash of any other, which may name a person."""
-        if isinstance(value, str) and _SEGMENT_ID.fullmatch(value):
-            return {"messageId": value}
-        return {"messageIdHash": self._hash(value)}
 
-    def _hash(self, value: Any) -> str | None:
-        key = self._hash_key()
-        if value is None or value == "" or not key:
-            return None
-        digest = hashlib.blake2b(str(value).encode("utf-8", "surrogatepass"), key=_derived(key), digest_size=8)
-        return digest.hexdigest()
+def message_id_fields(value: Any, key: str) -> dict[str, str | None]:
+    """Return the field for a messageId: one that Segment generated as it is, any other as a hash, for it may name a person."""
+    if isinstance(value, str) and _SEGMENT_ID.fullmatch(value):
+        return {"messageId": value}
+    return {"messageIdHash": log_hash(value, key)}
+
+
+def log_hash(value: Any, key: str) -> str | None:
+    """Return the keyed hash of a userId or messageId as the log holds it; None without a value or a key.
+
+    `key` is the shared secret.
+    """
+    if value is None or value == "" or not key:
+        return None
+    digest = hashlib.blake2b(str(value).encode("utf-8", "surrogatepass"), key=_derived(key), digest_size=8)
+    return digest.hexdigest()
 
 
 class _JsonLines(LambdaPowertoolsFormatter):
@@ -221,6 +250,13 @@ class _Stdout(logging.StreamHandler[TextIO]):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stdout
+
+
+def _event(letter: Message) -> dict[str, Any] | None:
+    try:
+        return parse_object(letter.event)
+    except NotAnEvent:
+        return None
 
 
 def _trace_id() -> str | None:

@@ -13,6 +13,8 @@ class Outcome(StrEnum):
 
     DELIVERED = "delivered"
     FILTERED = "filtered"
+    UNCHANGED = "unchanged"  # Loops already has these values, by the contact ledger
+    SUPERSEDED = "superseded"  # Loops was sent something newer, by the contact ledger
     QUEUED = "queued"
     REJECTED = "rejected"
 
@@ -32,6 +34,9 @@ class Reason(StrEnum):
     UNKNOWN_CONTACT = "unknown-contact"  # 400 or 404 for a contact named by its userId only
     NO_TIME_LEFT = "no-time-left"
     PAUSED = "paused"  # the breaker is open
+    CONTACT_BUSY = "contact-busy"  # the contact ledger lets no call for this contact begin now
+    DELETION_BEGUN = "deletion-begun"  # the first of two steps: once calls under way have ended, Loops is called
+    LEDGER_UNAVAILABLE = "ledger-unavailable"  # DynamoDB does not answer, so nobody knows what Loops was sent
 
     # Rejected: a person decides.
     NOT_AN_EVENT = "not-an-event"
@@ -78,7 +83,8 @@ class Result:
     `outcome` is None for a delivery that could not be stored anywhere. `detail` is a field's path or Loops' own message;
     it may quote the event, so it goes into answers and dead letters, never into a log. `status` is that of Loops'
     response, `remaining` the number of calls that Loops has left for the team in this second, `seconds` the duration of
-    the call: 0 without one.
+    the call: 0 without one. `rule` is the contact ledger's rule that decided; `retry_after` is the fewest seconds until
+    the next attempt, None if the delivery's age alone decides.
     """
 
     outcome: Outcome | None
@@ -90,6 +96,8 @@ class Result:
     message_id: str | None = None
     subscription: str | None = None
     action: str | None = None
+    rule: str | None = None
+    retry_after: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as the webhook's answer shows it."""

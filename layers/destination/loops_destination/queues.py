@@ -38,6 +38,7 @@ class _Entry(NamedTuple):
     queue: QueueName
     body: str
     attributes: Mapping[str, str]
+    delay_seconds: int
 
     @property
     def size(self) -> int:
@@ -150,7 +151,7 @@ def _calls(messages: Sequence[RoutedMessage]) -> Iterator[list[_Entry]]:
         for number, routed in enumerate(messages):
             if routed.queue is not queue:
                 continue
-            entry = _Entry(number, queue, routed.message.to_json(), routed.attributes)
+            entry = _Entry(number, queue, routed.message.to_json(), routed.attributes, routed.delay_seconds)
             if call and (len(call) == MESSAGES_A_CALL or size + entry.size > MAX_MESSAGE_BYTES):
                 yield call
                 call, size = [], 0
@@ -164,7 +165,7 @@ def _request(entry: _Entry) -> SendMessageBatchRequestEntryTypeDef:
     attributes: dict[str, MessageAttributeValueTypeDef] = {
         name: {"DataType": "String", "StringValue": value} for name, value in entry.attributes.items()
     }
-    delay = FIRST_RETRY_SECONDS if entry.queue is QueueName.RETRY else 0
+    delay = max(FIRST_RETRY_SECONDS, entry.delay_seconds) if entry.queue is QueueName.RETRY else 0
     return {
         "Id": str(entry.number),
         "MessageBody": entry.body,

@@ -32,6 +32,9 @@ class Settings(BaseModel):
     retry_for_hours: float = Field(default=72, gt=0, le=13 * 24)  # SQS keeps a message for 14 days
     max_event_age_hours: float = Field(default=72, gt=0)
     trust_unsigned_batch_items: bool = False
+    contact_ledger_table: str = ""  # without one, there is no contact ledger
+    stack_id: str = ""  # salts the contact ledger's hashes
+    resend_unchanged_after_hours: float = Field(default=168, gt=0)
     powertools_log_level: Level = "INFO"
     metrics_namespace: str = METRICS_NAMESPACE  # one for each stack, because an account may have several
     aws_sam_local: bool = False

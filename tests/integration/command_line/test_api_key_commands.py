@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import boto3
 import pytest
@@ -48,6 +49,19 @@ def test_a_placeholder_in_the_secret_is_an_error(cli: CommandLine, stack: str) -
     run = cli("test-api-key", "--stack", stack)
     assert run.status == 1
     assert "the secret has no apiKey yet" in run.err
+
+
+def test_without_a_region_the_variable_that_sets_it_is_named(
+    cli: CommandLine, stack: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a region, the error names an option and a variable, and with either the stack is found."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    run = cli("test-api-key", "--stack", stack)
+    assert (run.status, "Pass --region, or set AWS_DEFAULT_REGION." in run.err) == (2, True)
+    assert cli("test-api-key", "--stack", stack, "--region", "us-east-1").status == 0
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert cli("test-api-key", "--stack", stack).status == 0
 
 
 def test_without_an_api_key_the_variable_is_named(cli: CommandLine) -> None:

@@ -25,5 +25,5 @@ def table(aws: str) -> str:  # noqa: ARG001  # the client talks to it
 
 @pytest.fixture
 def make_store(table: str) -> Callable[[Clock], DynamoStore]:
-    client = dynamodb_client()
-    return lambda clock: DynamoStore(table, clock, lambda: client)
+    client = dynamodb_client(1)
+    return lambda clock: DynamoStore(table, clock, client)

@@ -106,7 +106,7 @@ def hanging_url() -> Iterator[str]:
 
 def client_of(url: str, seconds: float) -> DynamoStore:
     config = Config(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
-    return DynamoStore("t", ManualClock(), lambda: boto3.client("dynamodb", endpoint_url=url, config=config))
+    return DynamoStore("t", ManualClock(), boto3.client("dynamodb", endpoint_url=url, config=config))
 
 
 @pytest.mark.usefixtures("aws")
@@ -146,5 +146,5 @@ def test_only_what_fails_at_once_is_asked_again(seconds: float, calls: int) -> N
     clock = ManualClock()
     client = Failing(clock, seconds)
     with pytest.raises(LedgerUnavailable):
-        DynamoStore("t", clock, lambda: client).read("k")  # type: ignore[arg-type,return-value]
+        DynamoStore("t", clock, client).read("k")  # type: ignore[arg-type]
     assert client.calls == calls

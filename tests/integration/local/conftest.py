@@ -109,11 +109,11 @@ HANDLER = """
 class Handler:
     shared = None
 
-    def __init__(self, environ=None, clock=None):
-        self.environ, self.clock, self.calls = environ, clock, 0
+    def __init__(self, environ=None, clock=None, on_result=None):
+        self.environ, self.clock, self.on_result, self.calls = environ, clock, on_result, 0
 
-    def in_environment(self, environ, clock):
-        return Handler(environ, clock)
+    def in_environment(self, environ, clock, on_result):
+        return Handler(environ, clock, on_result)
 
     def __call__(self, event, context):
         self.calls += 1
@@ -127,7 +127,7 @@ handler = Handler()
 def make_function(tmp_path: Path, clock: Clock) -> Callable[..., LambdaFunction]:
     """Makes a function whose handler has the given body.
 
-    The body can use `self.environ`, `self.clock`, `self.calls`, `event`, `context`, and the test's own `self.shared`.
+    The body can use `self.environ`, `self.clock`, `self.on_result`, `self.calls`, `event`, `context`, and the test's own `self.shared`.
     """
 
     def make(body: str, timeout: int = 10, shared: object = None, **options: Any) -> LambdaFunction:

@@ -63,7 +63,7 @@ def test_a_deletion_has_two_steps(bench: Bench) -> None:
     """A deletion marks the contact first, and calls Loops when no call that takes no lease can be under way."""
     bench.deliver(update(1))
     first = bench.deliver(deletion(2))
-    assert (first.conclusion, first.rule, first.retry_after) == (Conclusion.CONTACT_BUSY, Rule.DELETION_WAITS, 30)
+    assert (first.conclusion, first.rule, first.retry_after) == (Conclusion.DELETION_BEGUN, Rule.DELETION_WAITS, 30)
     bench.clock.sleep(10)
     assert bench.deliver(deletion(2)).retry_after == 20
     assert len(bench.calls) == 1

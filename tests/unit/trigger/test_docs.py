@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from loops_destination.errors import TriggerError
-from loops_destination.trigger import Finding, Trigger
+from loops_destination.trigger import Trigger
 from loops_destination.trigger.conditions import COMPARISONS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "triggers.md").read_text("utf-8")
-BEFORE_PROBLEMS, _, AFTER = PAGE.partition("## Problems")
-PROBLEMS, _, EXPLANATION = AFTER.partition("## Which condition decided")
+BEFORE_PROBLEMS, _, PROBLEMS = PAGE.partition("## Problems")
 EXAMPLES = re.findall(r"^\| `(.+)` \| `(.+)` \| (yes|no) \|$", BEFORE_PROBLEMS, re.MULTILINE)
 REFUSED = re.findall(r"^\| `(.+?)` \| (?!message)(.+) \|$", PROBLEMS, re.MULTILINE)
 
@@ -33,7 +32,7 @@ def test_examples_are_complete() -> None:
 def test_rows_are_examples() -> None:
     """Every row of the page's tables is run by a test of this file."""
     rows = re.findall(r"^\| .*`.*$", PAGE, re.MULTILINE)
-    assert len(rows) == len(EXAMPLES) + len(REFUSED) + len(explained())
+    assert len(rows) == len(EXAMPLES) + len(REFUSED)
 
 
 @pytest.mark.parametrize(("expression", "message"), REFUSED)
@@ -49,15 +48,3 @@ def test_message() -> None:
     with pytest.raises(TriggerError) as error:
         Trigger(message.splitlines()[1].strip())
     assert str(error.value) == message
-
-
-def explained() -> list[Finding]:
-    rows = re.findall(r"^\| `(.+)` \| (yes|no) \| (yes|no) \|$", EXPLANATION, re.MULTILINE)
-    return [Finding(condition, held == "yes", decided == "yes") for condition, held, decided in rows]
-
-
-def test_explanation() -> None:
-    """The explanation on the page is that of its trigger and event."""
-    expression = re.findall(r"^    (.+)$", EXPLANATION, re.MULTILINE)[0]
-    event = json.loads(re.findall(r"^over `(.+)` it returns:$", EXPLANATION, re.MULTILINE)[0])
-    assert Trigger(expression).explain(event) == tuple(explained())

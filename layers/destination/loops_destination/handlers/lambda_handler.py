@@ -10,6 +10,7 @@ from typing import Any
 
 from loops_destination.clock import Clock, SystemClock
 from loops_destination.handlers.parts import Parts
+from loops_destination.outcomes import Result
 
 IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"  # a variable that Lambda sets
 
@@ -31,18 +32,25 @@ class LambdaHandler:
         build: Callable[[Parts], Invoke],
         environ: Mapping[str, str] = os.environ,
         clock: Clock | None = None,
+        on_result: Callable[[Result], None] | None = None,
     ) -> None:
         self._service = service
         self._build = build
         self._environ = environ
         self._clock = clock or SystemClock()
+        self._on_result = on_result
         if IN_LAMBDA in environ:
             with suppress(Exception):
                 _ = self._invoke
 
-    def in_environment(self, environ: Mapping[str, str], clock: Clock) -> LambdaHandler:
-        """Return the same handler for a new environment, as after a cold start; it shares nothing with this one."""
-        return LambdaHandler(self._service, self._build, environ, clock)
+    def in_environment(
+        self, environ: Mapping[str, str], clock: Clock, on_result: Callable[[Result], None] | None = None
+    ) -> LambdaHandler:
+        """Return the same handler for a new environment, as after a cold start; it shares nothing with this one.
+
+        `on_result` is called with every result that the handler logs.
+        """
+        return LambdaHandler(self._service, self._build, environ, clock, on_result)
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer an invocation, and write its metrics."""
@@ -52,7 +60,7 @@ class LambdaHandler:
 
     @cached_property
     def _parts(self) -> Parts:
-        return Parts(self._service, self._environ, self._clock)
+        return Parts(self._service, self._environ, self._clock, self._on_result)
 
     @cached_property
     def _invoke(self) -> Invoke:

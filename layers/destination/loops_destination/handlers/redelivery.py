@@ -1,9 +1,9 @@
 """Redelivery: from a batch of messages of the RetryQueue to those that stay on it.
 
-A message is deleted when Loops has taken its event, or when its dead letter is stored. Every other message stays, and
-is hidden for a while. SQS counts each receive, with an attempt or without, and moves a message to the DeadLetterQueue by
-itself after the template's `maxReceiveCount`. So the pauses grow: a message can wait for all of `RetryForHours` and
-stays well below that count.
+A message is deleted when Loops has taken its event or need not be sent it any more, or when its dead letter is stored.
+Every other message stays, and is hidden for a while. SQS counts each receive, with an attempt or without, and moves a
+message to the DeadLetterQueue by itself after the template's `maxReceiveCount`. So the pauses grow: a message can wait
+for all of `RetryForHours` and stays well below that count.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from math import ceil
 from threading import Event as Flag
 from typing import Any, Protocol
 
@@ -30,6 +31,8 @@ from loops_destination.subscriptions import Subscription
 MIN_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 3600
 BACKOFF_SECONDS_PER_RECEIVE = 10  # without a turn; 312 hours, the most of `RetryForHours`, take about 500 receives
+
+_DONE = {Outcome.DELIVERED, Outcome.UNCHANGED, Outcome.SUPERSEDED}
 
 # The end of an invocation: no mapping or call begins in it. The last ones may take as long as a call, then messages are
 # stored, then others are hidden.
@@ -86,12 +89,13 @@ class _Disposition:
     """The decision about one received message: it is deleted, or it stays and is hidden.
 
     With `to_store` it is deleted once that message is stored. `waits_for_turn`: it stays because of Loops' rate limit or
-    for lack of time, not because of trouble with its own delivery.
+    for lack of time, not because of trouble with its own delivery. It is hidden for `retry_after` seconds at least.
     """
 
     received: ReceivedMessage
     delete: bool = False
     waits_for_turn: bool = False
+    retry_after: float = 0.0
     to_store: RoutedMessage | None = None
 
 
@@ -185,7 +189,7 @@ class Redelivery:
             turn=lambda: self._wait_for_turn(received, invocation),
         )
         if result.reason is Reason.NO_TIME_LEFT:
-            return _Disposition(received, waits_for_turn=True)
+            return _Disposition(received, waits_for_turn=True, retry_after=result.retry_after or 0.0)
         if result.reason is Reason.IDEMPOTENCY_KEY_EXPIRED:
             return _bury(received, message.with_reason(Reason.IDEMPOTENCY_KEY_EXPIRED))
         if result.reason is Reason.RATE_LIMITED:
@@ -215,13 +219,17 @@ class Redelivery:
         if result.outcome is Outcome.QUEUED and self._has_waited_for_long(received):
             return _bury(received, latest.with_reason(Reason.RETRIES_EXHAUSTED, f"last: {result.reason}"))
         self._telemetry.result(result, delivery.event, message.attempts, result.seconds)
-        if result.outcome is Outcome.DELIVERED:
+        if result.outcome in _DONE:
             return _Disposition(received, delete=True)
         if result.reason is Reason.UNKNOWN_CONTACT and not message.may_have_used_idempotency_key:
             # SQS cannot change a message, so another one takes its place, which says that Loops refused an attempt:
             # from now on a 409 does not prove that Loops took the event.
             return _Disposition(received, to_store=RoutedMessage(QueueName.RETRY, latest))
-        return _Disposition(received, waits_for_turn=result.reason is Reason.RATE_LIMITED)
+        return _Disposition(
+            received,
+            waits_for_turn=result.reason is Reason.RATE_LIMITED,
+            retry_after=result.retry_after or 0.0,
+        )
 
     def _store_all(self, dispositions: Sequence[_Disposition], deadline: float) -> None:
         """Store the messages of the dispositions; a received message whose successor is not stored stays."""
@@ -244,7 +252,7 @@ class Redelivery:
         else:
             seconds = (self._clock.time() - received.sent_at) / 2
         seconds *= random.uniform(0.75, 1.25)  # noqa: S311  # not used for security
-        return round(min(max(seconds, MIN_BACKOFF_SECONDS), MAX_BACKOFF_SECONDS))
+        return ceil(min(max(seconds, disposition.retry_after, MIN_BACKOFF_SECONDS), MAX_BACKOFF_SECONDS))
 
 
 def _received(record: Mapping[str, Any]) -> ReceivedMessage:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from loops_destination.breaker import Breaker
 from loops_destination.clock import Clock
@@ -34,6 +35,7 @@ STORING_SECONDS = 1.5  # reserved for SQS, the answer included
 STORING_SECONDS_PER_DELIVERY = 0.0005  # for SQS at 50 ms a call, and 2 ms of processor time
 MAX_DELIVERIES = 10_000  # of one request; more could not be stored in time
 SHORTEST_ATTEMPT_SECONDS = 0.3  # with less time left, a delivery is queued without an attempt
+PATIENCE_SECONDS = 0.3  # for a contact that another delivery is writing
 STALE_SECONDS = 30.0  # API Gateway ends every request earlier, so an older one is a sample
 
 _QUEUES = {Outcome.QUEUED: QueueName.RETRY, Outcome.REJECTED: QueueName.DEAD_LETTER}
@@ -203,17 +205,23 @@ class Webhook:
             result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
         elif isinstance(prepared := prepare(delivery), Result):
             result = prepared
-        elif self.breaker.is_open:
-            result = delivery.result(Outcome.QUEUED, Reason.PAUSED)
         elif not self._has_time(try_until):
             result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
         else:
-            attempts = 1
-            result = self.deliverer.deliver(delivery, prepared, deadline=try_until)
+            result = self.deliverer.deliver(
+                delivery,
+                prepared,
+                deadline=try_until,
+                turn=lambda: not self.breaker.is_open,
+                without_turn=Reason.PAUSED,
+                patience=PATIENCE_SECONDS,
+            )
+            attempts = 0 if result.reason is Reason.PAUSED else 1
             self.breaker.record(result)
         pending = _PendingResult(result, arrival)
         if result.outcome in _QUEUES:
-            pending.to_store = RoutedMessage(_QUEUES[result.outcome], _message(delivery, arrival, result, attempts))
+            message = _message(delivery, arrival, result, attempts)
+            pending.to_store = RoutedMessage(_QUEUES[result.outcome], message, ceil(result.retry_after or 0))
         return pending
 
     def _has_time(self, try_until: float) -> bool:

@@ -23,6 +23,7 @@ class Verb(Enum):
     UNCHANGED = auto()
     SUPERSEDED = auto()
     BUSY = auto()
+    DELETION_BEGUN = auto()
 
 
 class Rule(StrEnum):
@@ -42,10 +43,12 @@ class Rule(StrEnum):
     DELETED_LATER = "deleted-later"
     NEWER_VALUES = "newer-values"
 
+    # The deletion has begun: its contact is marked.
+    DELETION_WAITS = "deletion-waits"
+
     # Busy.
     CONTACT_LEASED = "contact-leased"
     CONTACT_DELETING = "contact-deleting"
-    DELETION_WAITS = "deletion-waits"
     NEWER_WAITS = "newer-waits"
     OWNER_BUSY = "owner-busy"  # the email's previous owner is leased or being deleted
     CHANGED_MEANWHILE = "changed-meanwhile"  # another delivery wrote the item, each time
@@ -109,10 +112,10 @@ def _decide_deletion(contact: Contact, facts: Facts, now: int, lease: Lease, per
         if facts.clock == contact.deleted_at:
             return Decision(Verb.UNCHANGED, Rule.DELETED_ALREADY)
         marked = transitions.mark_deleting(contact, facts, now)
-        return Decision(Verb.BUSY, Rule.DELETION_WAITS, marked, retry_after=DELETION_WAITS_MS / 1000)
+        return Decision(Verb.DELETION_BEGUN, Rule.DELETION_WAITS, marked, retry_after=DELETION_WAITS_MS / 1000)
     left = contact.deleting.since + DELETION_WAITS_MS - now
     if left > 0:
-        return Decision(Verb.BUSY, Rule.DELETION_WAITS, retry_after=left / 1000)
+        return Decision(Verb.DELETION_BEGUN, Rule.DELETION_WAITS, retry_after=left / 1000)
     if _is_leased(contact, now):
         return Decision(Verb.BUSY, Rule.CONTACT_LEASED)
     leased = transitions.take_lease(contact, tuple(contact.properties), lease)

@@ -34,7 +34,7 @@ class EventClock:
         must not win against everything that comes after it. Without a credible `receivedAt`, the arrival bounds it.
         The idempotency key replaces a missing messageId.
         """
-        arrived = round(arrived_at * 1_000_000)
+        arrived = _arrival(arrived_at)
         received = _microseconds(event.get("receivedAt"))
         if received is not None and received > arrived + CLOCK_SKEW_SECONDS * 1_000_000:
             received = None
@@ -52,6 +52,12 @@ class EventClock:
     def from_text(cls, text: str) -> Self:
         """Read what `to_text` wrote."""
         return cls(*json.loads(text))
+
+
+def _arrival(seconds: float) -> int:
+    """Return whole milliseconds, in microseconds: a message on the RetryQueue has no more, and must have this clock."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return (moment.replace(microsecond=moment.microsecond // 1000 * 1000) - _EPOCH) // _MICROSECOND
 
 
 def _microseconds(value: Any) -> int | None:

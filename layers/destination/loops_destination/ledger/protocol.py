@@ -87,6 +87,7 @@ class Conclusion(StrEnum):
     SUPERSEDED = "superseded"
     NOT_APPLIED = "not-applied"  # the response says why, and what to do next
     CONTACT_BUSY = "contact-busy"
+    DELETION_BEGUN = "deletion-begun"
     NO_TURN = "no-turn"
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     EVENT_UNKNOWN = "event-unknown"
@@ -314,10 +315,13 @@ class _Attempt(Generic[R]):
         return Verdict(Conclusion.CONTACT_BUSY, Rule.TOO_LATE)
 
     def _not_applied(self, hold: _Hold, called: Called[R]) -> Verdict[R]:
-        if called.effect is not Effect.UNKNOWN:  # otherwise Loops may apply it until the lease ends, so the lease stays
+        retry_after: float | None = None
+        if called.effect is not Effect.UNKNOWN:
             self._give_back(hold, called.effect)
-        waits = called.effect is Effect.TOO_FAST and self.facts.kind is Kind.UPDATE
-        retry_after = BACKLOG_WAITS_SECONDS if waits else None
+        elif hold.lease is not None:  # Loops may apply the call until the lease ends, so the lease stays
+            retry_after = max(hold.until - self.clock.time(), 0)
+        if called.effect is Effect.TOO_FAST and self.facts.kind is Kind.UPDATE:
+            retry_after = BACKLOG_WAITS_SECONDS
         return Verdict(Conclusion.NOT_APPLIED, hold.decision.rule, called.response, retry_after)
 
     def _call_in_time(self, request: LoopsRequest, hold: _Hold) -> Called[R] | None:
@@ -401,6 +405,7 @@ _CONCLUSIONS = {
     Verb.UNCHANGED: Conclusion.UNCHANGED,
     Verb.SUPERSEDED: Conclusion.SUPERSEDED,
     Verb.BUSY: Conclusion.CONTACT_BUSY,
+    Verb.DELETION_BEGUN: Conclusion.DELETION_BEGUN,
 }
 
 

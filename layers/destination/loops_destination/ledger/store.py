@@ -1,10 +1,9 @@
-"""The ledger's table in DynamoDB. The client is made when the first item is read."""
+"""The ledger's table in DynamoDB."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -35,14 +34,10 @@ _LOST = {"ConditionalCheckFailed", "TransactionConflict"}
 class DynamoStore:
     """The items in one table, whose partition key is `key`."""
 
-    def __init__(self, table: str, clock: Clock, client: Callable[[], DynamoDBClient] | None = None) -> None:
+    def __init__(self, table: str, clock: Clock, client: DynamoDBClient) -> None:
         self._table = table
         self._clock = clock
-        self._make_client = client or dynamodb_client
-
-    @cached_property
-    def _client(self) -> DynamoDBClient:
-        return self._make_client()
+        self._client = client
 
     def read(self, key: str, *, consistent: bool = False) -> Item | None:
         """Return an item; one that has expired is absent, for DynamoDB can take days to remove it."""
@@ -124,10 +119,18 @@ def _is_lost(error: ClientError) -> bool:
     return bool(codes) and codes <= _LOST
 
 
-def dynamodb_client() -> DynamoDBClient:
-    """Make a client that gives up in time for the webhook to answer; its region comes from the environment."""
+def dynamodb_client(calls_at_once: int) -> DynamoDBClient:
+    """Make a client that gives up in time for the webhook to answer; its region comes from the environment.
+
+    It keeps a connection for each of the calls that are made at once.
+    """
     # With a second attempt, a call takes `CALL_SECONDS` at most.
-    config = Config(connect_timeout=0.4, read_timeout=0.5, retries={"total_max_attempts": 1, "mode": "standard"})
+    config = Config(
+        connect_timeout=0.4,
+        read_timeout=0.5,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=calls_at_once,
+    )
     return boto3.client("dynamodb", config=config)
 
 

@@ -100,6 +100,15 @@ def disown(previous: Contact) -> Contact:
     return replace(previous, properties=erased, lease=None)
 
 
+def forget(contact: Contact, *, consent: bool) -> Contact:
+    """Forget the properties, so that the next update sends all of its values; the consent entries only with `consent`.
+
+    Deletions are still known, so deleted stays deleted. A lease that has run out ends, as in `disown`.
+    """
+    kept = {name: known for name, known in contact.properties.items() if is_consent(name) and not consent}
+    return replace(contact, properties=kept, lease=None, untracked=False)
+
+
 def live(contact: Contact, facts: Facts) -> list[str]:
     """Return the properties without a clock, or with one not newer than the delivery's."""
     return [

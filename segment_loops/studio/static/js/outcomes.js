@@ -24,6 +24,7 @@ export const REASONS = {
   "no-time-left": { meaning: "There was no time left for a request to Loops." },
   "paused": { meaning: "Requests to Loops pause after many failures." },
   "contact-busy": { meaning: "Another delivery is updating this contact." },
+  "deletion-begun": { meaning: "The contact is deleted in Loops once the calls under way have ended." },
   "ledger-unavailable": { meaning: "The contact ledger did not answer." },
   "not-an-event": { meaning: "The body is not a Segment event." },
   "too-large": { meaning: "The event is larger than Segment sends." },

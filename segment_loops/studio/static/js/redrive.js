@@ -44,12 +44,12 @@ export function redriveResult(each) {
   return h("span", { class: `redrive ${kind}` }, sentence(capital(words), each.reason ?? "", each.detail ?? ""));
 }
 
-/* What became of several redrives, in one line; it is a success only if all were redriven. */
+/* A line about several redrives. It says nothing of success: the attempts follow. */
 export function redriveSummary(redrives) {
   if (redrives.length === 0) return ["bad", "The dead letters are gone already."];
   const failed = redrives.filter((each) => each.result !== "redriven");
   const parts = Object.entries(counted(redrives)).map(([result, number]) => `${number} ${REDRIVES[result] ?? result}`);
-  return [failed.length === 0 ? "good" : failed.length === redrives.length ? "bad" : "wait", sentence(parts.join(", "))];
+  return [failed.length === 0 ? "plain" : failed.length === redrives.length ? "bad" : "wait", sentence(parts.join(", "))];
 }
 
 function counted(redrives) {

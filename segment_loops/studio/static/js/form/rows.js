@@ -1,6 +1,6 @@
 /* The rows of a mapping: each field of the action with its source, and its value for the sample event. */
 
-import { h } from "../dom.js";
+import { byId, h } from "../dom.js";
 import { text } from "../format.js";
 import { message } from "../parts.js";
 import { work } from "../mapping/work.js";
@@ -60,7 +60,7 @@ function members(current, result, index, at) {
 function addRow(current, index, at) {
   const source = current.name === "mailingLists" ? { kind: "literal", type: "boolean", text: "true" } : { kind: "path", path: "" };
   addMember(index, { name: "", original: null, source });
-  document.getElementById(`${at.id}-${current.source.rows.length}-key`)?.focus();
+  byId(`${at.id}-${current.source.rows.length}-key`)?.focus();
 }
 
 const MAX_VALUE = 80;

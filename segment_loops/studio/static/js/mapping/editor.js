@@ -1,6 +1,6 @@
 /* The list of subscriptions, and the form of the selected one. */
 
-import { h } from "../dom.js";
+import { byId, h } from "../dom.js";
 import { completion, suggest } from "../form/combobox.js";
 import { currentForm, forgetForms } from "../form/model.js";
 import { formRows } from "../form/rows.js";
@@ -34,7 +34,7 @@ async function undo() {
 async function deleteOne() {
   remove();
   await check();
-  document.getElementById("undo-delete")?.focus();
+  byId("undo-delete")?.focus();
 }
 
 function state(index) {
@@ -51,8 +51,8 @@ function state(index) {
 async function addOne() {
   add();
   await check();
-  document.getElementById("name").focus();
-  document.getElementById("name").select();
+  byId("name")?.focus();
+  byId("name")?.select();
 }
 
 export function editor() {

@@ -1,6 +1,6 @@
 /* Tabs; the chosen one is remembered in this browser. */
 
-import { h } from "../dom.js";
+import { byId, h } from "../dom.js";
 import { redraw } from "../screen.js";
 
 /* Return { chosen, choose, list } of tabs. `choices` are [value, label]; the panel of a tab has the id `${name}-panel`. */
@@ -19,7 +19,7 @@ export function tabs(name, label, choices) {
     const at = choices.findIndex(([value]) => value === chosen);
     const [value] = choices[(at + step + choices.length) % choices.length];
     choose(value);
-    document.getElementById(`${name}-tab-${value}`)?.focus();
+    byId(`${name}-tab-${value}`)?.focus();
   };
   const list = h("div", { class: "tabs", role: "tablist", "aria-label": label }, choices.map(([value, words]) => h("button", {
     type: "button", role: "tab", id: `${name}-tab-${value}`, "aria-selected": String(value === chosen), "aria-controls": `${name}-panel`,

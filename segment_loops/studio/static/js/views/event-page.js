@@ -117,9 +117,11 @@ function attempts(each) {
 function deadLetter(event, each) {
   const record = event.deliveries.findLast((one) => one.subscription === each.subscription);
   return step("Dead letter", each.buriedAt, [
-    h("p", {}, tag(each.reason, "bad")),
-    meaningOf(each.reason) ? h("p", { class: "soft" }, meaningOf(each.reason)) : null,
-    each.detail ? h("p", { class: "detail" }, sentence(each.status ? `Loops answered ${each.status}: ${each.detail}` : each.detail)) : null,
+    record?.reason === each.reason ? null : [ // else the delivery says it
+      h("p", {}, tag(each.reason, "bad")),
+      meaningOf(each.reason) ? h("p", { class: "soft" }, meaningOf(each.reason)) : null,
+      each.detail ? h("p", { class: "detail" }, sentence(each.status ? `Loops answered ${each.status}: ${each.detail}` : each.detail)) : null,
+    ],
     h("div", { class: "actions start" },
       each.canBeRedriven && REASONS[each.reason]?.fix ? h("a", { class: "button primary small", href: fixAddress({ ...each, delivery: record?.id, letter: each.id }) }, "Fix, save, redrive") : null,
       each.canBeRedriven ? h("button", { type: "button", class: "small", onclick: () => attempt(() => redrive([each])) }, "Redrive") : null,

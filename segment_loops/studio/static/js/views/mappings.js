@@ -5,7 +5,7 @@
 
 import { get } from "../api.js";
 import { announce } from "../dialog.js";
-import { h } from "../dom.js";
+import { byId, h } from "../dom.js";
 import { sentence } from "../format.js";
 import { currentForm } from "../form/model.js";
 import { reviewChanges } from "../mapping/changes.js";
@@ -74,7 +74,7 @@ function fixing(timeline, id) {
 /* The way from a dead letter to its delivery: correct the mapping, save, redrive, and see the result. */
 function fixNotice() {
   const { letter, redrive: done, error } = work.fixing;
-  const preview = work.previews[work.selected];
+  const preview = work.previews[work.drafts.findIndex((each) => each.id === letter?.subscription)];
   if (done) {
     return message("plain", h("p", {}, redriveResult(done)),
       done.delivery ? h("p", {}, h("a", { href: href("delivery", done.delivery) }, "Open delivery")) : null);
@@ -98,11 +98,11 @@ async function saveAndRedrive() {
 
 function showField(field) {
   const place = currentForm()?.form?.rows.findIndex((row) => row.name === field) ?? -1;
-  const row = document.getElementById(`row-${place}-kind`);
+  const row = byId(`row-${place}-kind`);
   if (row) {
     row.focus();
     row.scrollIntoView({ block: "center" });
-  } else if (document.getElementById("mapping")) {
+  } else if (byId("mapping")) {
     const lines = (draft()?.mapping ?? "").split("\n");
     const index = lines.findIndex((each) => each.trimStart().startsWith(`"${field}"`));
     goToLine("mapping", Math.max(index, 0) + 1);

@@ -104,7 +104,9 @@ function waiting(list) {
 async function redriveThese(letters, chosen) {
   await show(async () => {
     const redrives = await redrive(letters, chosen);
-    return redrives && redriveSummary(redrives);
+    if (redrives === null) return null;
+    const [kind, words] = redriveSummary(redrives);
+    return [kind, kind === "bad" ? words : `${words} The results appear under Latest redrives.`];
   });
 }
 

@@ -1,0 +1,116 @@
+"""The contact ledger of a deployed stack: what it knows of one contact, and how to make it forget that.
+
+The table holds hashes and times. A contact is found by its userId; nobody can list the people in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from loops_destination.clock import Clock, SystemClock
+from loops_destination.errors import LedgerUnavailable
+from loops_destination.ledger import transitions
+from loops_destination.ledger.contract import LedgerStore, Write
+from loops_destination.ledger.event_clock import EventClock
+from loops_destination.ledger.facts import is_consent
+from loops_destination.ledger.hashes import Hasher
+from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, Contact, Mark
+from loops_destination.ledger.store import DynamoStore
+from segment_loops.command_errors import CommandError
+from segment_loops.deployed_stack import DeployedStack, aws_errors
+from segment_loops.timestamps import timestamp
+
+TABLE = "ContactLedgerTable"
+"""The logical id of the table in template.yaml."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactLedger:
+    """The ledger of a stack."""
+
+    store: LedgerStore
+    hasher: Hasher
+    clock: Clock
+    table: str
+
+    @classmethod
+    def of(cls, stack: DeployedStack, clock: Clock | None = None) -> ContactLedger:
+        """Return the ledger of a stack; raise `CommandError` if the stack keeps none."""
+        table = stack.resources("AWS::DynamoDB::Table").get(TABLE)
+        if table is None:
+            raise CommandError(f"The stack {stack.name} keeps no contact ledger: its parameter ContactLedger is false.")
+        with aws_errors("DynamoDB"):
+            client = stack.account.dynamodb()
+        clock = clock or SystemClock()
+        return cls(DynamoStore(table, clock, lambda: client), Hasher(stack.id), clock, table)
+
+    def contact(self, user_id: str) -> Contact | None:
+        """Return what is known of a contact; None if nothing is."""
+        with _ledger_errors(self.table):
+            item = self.store.read(self.hasher.contact_key(user_id), consistent=True)
+        return None if item is None else Contact.from_item(item)
+
+    def forget(self, user_id: str, contact: Contact, *, consent: bool) -> None:
+        """Forget the contact's properties; raise `CommandError` if its item has changed since it was read."""
+        now = self.clock.time() * 1000
+        if contact.lease is not None and contact.lease.until > now:
+            seconds = round((contact.lease.until - now) / 1000) + 1
+            raise CommandError(f"A call about this contact is under way. Run the command again in {seconds} s.")
+        item = transitions.forget(contact, consent=consent).to_item()
+        write = Write(self.hasher.contact_key(user_id), item, contact.version, CONTACT_KEPT_SECONDS)
+        with _ledger_errors(self.table):
+            written = self.store.write(write)
+        if not written:
+            raise CommandError("The contact's item has changed since it was read. Run the command again.")
+
+
+def contact_as_json(contact: Contact) -> dict[str, Any]:
+    """Return the names and times that are known of a contact; the table holds no values."""
+    return {
+        "properties": [
+            {
+                "name": name,
+                "since": _event_time(known.clock),
+                "confirmedAt": timestamp(known.confirmed_at / 1000) if known.hash is not None else None,
+                "isConsent": is_consent(name),
+                "subscription": known.clock.subscription,
+                "messageId": known.clock.message_id,
+            }
+            for name, known in sorted(contact.properties.items())
+        ],
+        "deletedAt": None if contact.deleted_at is None else _event_time(contact.deleted_at),
+        "deletionSince": _since(contact.deleting),
+        "updateWaitsSince": _since(contact.waiting),
+        "leasedUntil": None if contact.lease is None else timestamp(contact.lease.until / 1000),
+        "isTracked": not contact.untracked,
+    }
+
+
+def forgotten(contact: Contact, *, consent: bool) -> list[str]:
+    """Return the names of the properties that `forget` would forget."""
+    return sorted(contact.properties.keys() - transitions.forget(contact, consent=consent).properties.keys())
+
+
+@contextmanager
+def _ledger_errors(table: str) -> Iterator[None]:
+    """Turn what DynamoDB answered into a `CommandError`."""
+    try:
+        yield
+    except LedgerUnavailable as error:
+        if isinstance(error.__context__, ClientError):
+            with aws_errors(f"The table {table}"):
+                raise error.__context__ from None
+        raise CommandError(f"The table {table}: {error}.") from None
+
+
+def _event_time(clock: EventClock) -> str:
+    return timestamp(clock.time / 1_000_000)
+
+
+def _since(mark: Mark | None) -> str | None:
+    return None if mark is None else timestamp(mark.since / 1000)
