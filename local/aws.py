@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
     from mypy_boto3_sqs.client import SQSClient
 
@@ -135,14 +136,7 @@ class LocalAws(Running):
 
     def create_tables(self, tables: Iterable[Table]) -> None:
         """Create the tables."""
-        client = boto3.client("dynamodb")
-        for table in tables:
-            client.create_table(
-                TableName=table.name,
-                AttributeDefinitions=[{"AttributeName": table.key, "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": table.key, "KeyType": "HASH"}],
-                BillingMode="PAY_PER_REQUEST",
-            )
+        create_tables(boto3.client("dynamodb"), tables)
 
     def create_secret(self, name: str, values: Mapping[str, str]) -> str:
         """Create a secret and return its ARN."""
@@ -235,6 +229,17 @@ def create_queues(client: SQSClient, queues: Iterable[Queue]) -> None:
     """Create the queues; those without a redrive policy first, because others may name them in theirs."""
     for queue in sorted(queues, key=lambda each: "RedrivePolicy" in each.attributes):
         client.create_queue(QueueName=queue.name, Attributes=dict(queue.attributes))  # type: ignore[arg-type]  # the stubs list the names
+
+
+def create_tables(client: DynamoDBClient, tables: Iterable[Table]) -> None:
+    """Create the tables."""
+    for table in tables:
+        client.create_table(
+            TableName=table.name,
+            AttributeDefinitions=[{"AttributeName": table.key, "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": table.key, "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
 
 
 def moto_app() -> WSGIApplication:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 WIDTHS = {"Sample": 10, "Request": 14, "Answer": 6, "Result": 44}
 """The columns and their widths in characters: 80 with the gaps between them."""
 
+QUEUE = "(RetryQueue)"
+"""The request of a row about messages on the RetryQueue."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallSummary:
@@ -104,10 +107,11 @@ def result_lines(body: bytes) -> list[str]:
     except ValueError:
         return [body.decode(errors="replace")]
     results = content.get("results") or [{"outcome": content.get("reason") or content.get("message")}]
-    return [line for result in results for line in _lines(result)]
+    return [line for result in results for line in result_words(result)]
 
 
-def _lines(result: dict[str, Any]) -> list[str]:
+def result_words(result: dict[str, Any]) -> list[str]:
+    """Return the lines for one delivery's result: its action and outcome, and its reason."""
     line = " ".join(word for word in (result.get("action"), result.get("outcome") or "stored nowhere") if word)
     return [line, f"  {result['reason']}"] if result.get("reason") else [line]
 

@@ -1,6 +1,7 @@
 """The samples in events/, sent through the stack, and the expected result of each.
 
 The dates in the files are fixed, so that their events would soon be too old; they are replaced by the current time.
+Two variations of the first sample show what the contact ledger does: it is repeated, and an older one arrives late.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from local.reports import NewCalls, Report, result_lines
+from local.reports import QUEUE, NewCalls, Report, result_lines
+from local.stack import RETRY_QUEUE, LocalStack
 from loops_destination.signature import sign
 from segment_loops.event_files import SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from local.stack import LocalStack
+    from collections.abc import Callable, Iterator, Sequence
 
 DATES = ("originalTimestamp", "receivedAt", "sentAt", "timestamp")
 """The members of an event, or of a message on the queues, that hold a time."""
@@ -28,6 +28,11 @@ MESSAGE_SECONDS = 10.0
 """The longest time to wait for a message to leave the RetryQueue."""
 
 POLL_SECONDS = 0.02
+
+SAMPLES_SECONDS = 30.0
+"""The longest time that the samples take: that between a deletion's two steps."""
+
+AN_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +62,44 @@ EXPECTED = {
         ["PUT /contacts/update", "POST /events/send"],
     ),
     "test-event": Expected("200", ["createOrUpdateContact delivered"], ["PUT /contacts/update"]),
-    "delete": Expected("200", ["deleteContact delivered"], ["POST /contacts/delete"]),
+    "delete": Expected("202", ["deleteContact queued", "  deletion-begun"], []),
     "sqs-retry": Expected("", ["createOrUpdateContact delivered"], ["PUT /contacts/update"]),
 }
 """The samples by file name, in the order in which they are sent: the deletion needs the batch's contact."""
 
+REPEATED = Expected("200", ["createOrUpdateContact unchanged"], [])
+OLDER = Expected("200", ["createOrUpdateContact superseded"], [])
+DELETED = Expected("", ["deleteContact delivered"], ["POST /contacts/delete"])
+"""The expected report of the deletion's second step."""
 
-def send_samples(stack: LocalStack, calls: NewCalls) -> Iterator[Report]:
-    """Send each sample and yield its report; the stack must be polling, for samples that arrive on the RetryQueue."""
-    for name in EXPECTED:
+
+def send_samples(
+    stack: LocalStack, calls: NewCalls, leap: Callable[[float], object]
+) -> Iterator[tuple[Report, Expected]]:
+    """Send each sample, and yield its report and the expected one; a deletion has two, because it has two steps.
+
+    The stack must be polling, for samples that arrive on the RetryQueue. `leap` lets seconds pass.
+    """
+    for name, expected in EXPECTED.items():
         sample = json.loads((SAMPLES / f"{name}.json").read_bytes())
-        yield _message(stack, calls, name, sample) if "Records" in sample else _request(stack, calls, name, sample)
+        if "Records" in sample:
+            yield _message(stack, calls, name, sample), expected
+            continue
+        yield _request(stack, calls, name, sample), expected
+        if name == "identify":
+            yield _request(stack, calls, "repeated", sample, messageId="repeated"), REPEATED
+            older = {"messageId": "older", "traits": {"email": "older@example.com"}}
+            yield _request(stack, calls, "older", sample, age=AN_HOUR, **older), OLDER
+    yield _deletion(stack, calls, leap), DELETED
 
 
-def _request(stack: LocalStack, calls: NewCalls, name: str, sample: dict[str, Any]) -> Report:
+def _request(
+    stack: LocalStack, calls: NewCalls, name: str, sample: dict[str, Any], *, age: float = 0.0, **changes: Any
+) -> Report:
+    """Post a sample's event, with some members changed, as it happened `age` seconds ago."""
     method, path = sample["requestContext"]["http"]["method"], sample["rawPath"]
-    body = _compact(_dated(json.loads(sample["body"]), stack.clock.time())).encode()
+    event = json.loads(sample["body"])
+    body = _compact(_dated(event | changes if changes else event, stack.clock.time() - age)).encode()
     headers = sample["headers"] | {"x-signature": sign(body, stack.shared_secret)}
     response = urllib3.request(method, stack.gateway.root + path, body=body, headers=headers, retries=False)
     return Report(name, f"{method} {path}", str(response.status), result_lines(response.data), calls.take())
@@ -82,10 +109,24 @@ def _message(stack: LocalStack, calls: NewCalls, name: str, sample: dict[str, An
     message = _dated(json.loads(sample["Records"][0]["body"]), stack.clock.time())
     body = _compact(message | {"event": _dated(message["event"], stack.clock.time())})
     stack.sqs.send_message(QueueUrl=stack.outputs["RetryQueueUrl"], MessageBody=body)
+    return _attempt(stack, calls, name, body)
+
+
+def _deletion(stack: LocalStack, calls: NewCalls, leap: Callable[[float], object]) -> Report:
+    """Let the time pass until the deletion's second step, and return its report."""
+    waiting = [each for each in stack.aws.queued(RETRY_QUEUE) if json.loads(each.body)["action"] == "deleteContact"]
+    if not waiting:
+        return Report("delete", QUEUE, "", [], calls.take())
+    leap(max(waiting[0].next_at - stack.clock.time(), 0))
+    return _attempt(stack, calls, "delete", waiting[0].body)
+
+
+def _attempt(stack: LocalStack, calls: NewCalls, name: str, body: str) -> Report:
+    """Wait until a message has left the RetryQueue, and return its report."""
     end = stack.clock.time() + MESSAGE_SECONDS
     while body in stack.waiting() and stack.clock.time() < end:
         stack.clock.sleep(POLL_SECONDS)
-    return Report(name, "(RetryQueue)", "", [_outcome(stack, body)], calls.take())
+    return Report(name, QUEUE, "", [_outcome(stack, body)], calls.take())
 
 
 def _dated(value: Any, now: float) -> Any:

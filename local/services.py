@@ -1,4 +1,4 @@
-"""The services that functions in `sam local` call: the sandbox, SQS and Secrets Manager, and a template that names them.
+"""The services that functions in `sam local` call: the sandbox and the local AWS, and a template that names them.
 
 Run it with `python -m local.services`. Only this machine can reach it, unless `--host` says otherwise.
 """
@@ -20,7 +20,7 @@ import click
 import yaml
 from moto.core.base_backend import BackendDict
 
-from local.aws import create_queues, moto_app, queue_values
+from local.aws import create_queues, create_tables, moto_app, queue_values
 from local.http_server import LOOPBACK, HttpServer, PortInUse
 from local.package import CACHE
 from local.package.build import Architecture
@@ -65,9 +65,9 @@ _EXAMPLES = """  sam local invoke ContactUpsertFunction --event events/identify.
     help="The template to write.  [default: .cache/sam-local.yaml]",
 )
 @click.option("--loops-port", type=int, default=LOOPS_PORT, show_default=True, help="The sandbox's port.")
-@click.option("--aws-port", type=int, default=AWS_PORT, show_default=True, help="The port of SQS and Secrets Manager.")
+@click.option("--aws-port", type=int, default=AWS_PORT, show_default=True, help="The port of the local AWS.")
 def services(*, build: Path | None, **options: Any) -> int:
-    """Serve a sandbox, SQS and Secrets Manager for `sam local`, until Ctrl-C."""
+    """Serve a sandbox and a local AWS for `sam local`, until Ctrl-C."""
     build = build or build_for_this_machine()
     if not (build / "template.yaml").is_file():
         raise CommandError(f"There are no artifacts for this machine in {build}. Run `make package` first.")
@@ -120,7 +120,7 @@ def _name_in_containers(host: str) -> str:
 
 
 def _provisioned(build: Path, aws_url: str, endpoint: str, loops_url: str) -> Application:
-    """Create the template's queues and secret; return the resolved template, with the names that containers use."""
+    """Create the template's queues, tables and secret; return the resolved template, with the names that containers use."""
     client = _clients(aws_url)
     template = SamTemplate.read(build / "template.yaml", {"LoopsBaseUrl": loops_url})
     values = {name: queue_values(endpoint, name) for name in template.logical_ids("AWS::SQS::Queue")}
@@ -129,6 +129,7 @@ def _provisioned(build: Path, aws_url: str, endpoint: str, loops_url: str) -> Ap
         values[name] = {"Ref": client("secretsmanager").create_secret(Name=name, SecretString=text)["ARN"]}
     application = template.resolve({**values, **{name: {"Ref": name} for name in ("Api", "Dashboard")}})
     create_queues(client("sqs"), application.queues.values())
+    create_tables(client("dynamodb"), application.tables.values())
     return application
 
 

@@ -63,9 +63,9 @@ class LocalBackend:
     def reload_mappings(self) -> None:
         self._stack.freeze()
 
-    def post(self, body: bytes) -> WebhookAnswer:
+    def post(self, body: bytes, path: str = "") -> WebhookAnswer:
         headers = {"Content-Type": "application/json", "X-Signature": sign(body, self._stack.shared_secret)}
-        url = self._stack.outputs["SegmentUrl"]
+        url = self._stack.gateway.root + path if path else self._stack.outputs["SegmentUrl"]
         response = urllib3.request("POST", url, body=body, headers=headers, retries=False, timeout=ANSWER_SECONDS)
         return WebhookAnswer(response.status, response.json())
 

@@ -47,7 +47,7 @@ class ContactLedger:
         with aws_errors("DynamoDB"):
             client = stack.account.dynamodb()
         clock = clock or SystemClock()
-        return cls(DynamoStore(table, clock, lambda: client), Hasher(stack.id), clock, table)
+        return cls(DynamoStore(table, clock, client), Hasher(stack.id), clock, table)
 
     def contact(self, user_id: str) -> Contact | None:
         """Return what is known of a contact; None if nothing is."""

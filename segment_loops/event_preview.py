@@ -51,8 +51,8 @@ class Preview:
     @property
     def fails(self) -> bool:
         """True if the event matches but cannot be sent, or was sent and not delivered."""
-        not_delivered = self.result is not None and self.result.outcome is not Outcome.DELIVERED
-        return self.rejection is not None or not_delivered
+        failed = self.result is not None and self.result.outcome in {Outcome.QUEUED, Outcome.REJECTED, None}
+        return self.rejection is not None or failed
 
     def as_json(self) -> dict[str, Any]:
         """Return every step that the event reached."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from local.aws import LocalAws
 from local.package.emulator import EmulatedFunction, FunctionFailed
-from local.reports import NewCalls, Report, result_lines
+from local.reports import QUEUE, NewCalls, Report, result_lines
 from local.running import Running
 from local.sam_template import Function, SamTemplate
 from local.samples import EXPECTED, Expected
 from local.sandbox import Fault, Sandbox, SandboxServer
 from local.stack import RETRY_QUEUE, SHARED_SECRET
 from loops_destination.clock import SystemClock
+from loops_destination.signature import sign
 from segment_loops.event_files import SAMPLES
 
 if TYPE_CHECKING:
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from local.package.emulator import Runtime
     from local.sam_template import Application
 
-OUTAGE = Expected("202", ["createOrUpdateContact queued", "  loops-error"], ["PUT /contacts/update"])
-"""The report of a contact while Loops fails, which makes the function use SQS; its call is not successful."""
+OUTAGE = Expected("202", ["createOrUpdateContact queued", "  rate-limited"], ["PUT /contacts/update"])
+"""The report of a contact while Loops answers 429, which makes the function use SQS; its call is not successful."""
 
 RECOVERY = Expected("", ["createOrUpdateContact delivered"], ["PUT /contacts/update"])
 """The report of the message that it left, once Loops works again."""
 
-_QUEUE = "(RetryQueue)"
+_SOMEBODY_ELSE = "outage"
+"""A userId that no sample has: what the contact ledger knows already is not sent again."""
 
 
 class Trial(Running):
@@ -63,6 +65,7 @@ class Trial(Running):
             starting.enter_context(self._aws)
             application = self._application()
             self._aws.create_queues(application.queues.values())
+            self._aws.create_tables(application.tables.values())
             self._routes = _routes(application.functions)
             self._merge(application)
             for name, function in application.functions.items():
@@ -82,11 +85,12 @@ class Trial(Running):
         """
         for name, expected in EXPECTED.items():
             yield self._report(name, _sample(name), expected)
-        self._sandbox.faults.add(Fault(kind="status", status=503))
-        yield self._report("outage", _sample("identify"), OUTAGE)
-        waiting = self._aws.messages(RETRY_QUEUE)
+        before = self._aws.messages(RETRY_QUEUE)  # the deletion waits for its second step
+        self._sandbox.faults.add(Fault(kind="status", status=429))
+        yield self._report("outage", _signed(_sample("identify"), userId=_SOMEBODY_ELSE), OUTAGE)
+        waiting = [each for each in self._aws.messages(RETRY_QUEUE) if each not in before]
         if len(waiting) != 1:
-            raise FunctionFailed(f"the RetryQueue has {len(waiting)} messages after the outage instead of one")
+            raise FunctionFailed(f"the RetryQueue has {len(waiting)} new messages after the outage instead of one")
         message = _sample("sqs-retry")
         message["Records"][0]["body"] = waiting[0]
         yield self._report("recovery", message, RECOVERY)
@@ -118,9 +122,9 @@ class Trial(Running):
             shutil.copytree(layer, self.opt, dirs_exist_ok=True)
 
     def _report(self, name: str, event: dict[str, Any], expected: Expected) -> tuple[Report, str]:
-        way = _QUEUE if "Records" in event else event["routeKey"]
+        way = QUEUE if "Records" in event else event["routeKey"]
         payload = self.functions[self._routes[way]].invoke(event)
-        answer, lines = ("", _outcomes(event, payload)) if way == _QUEUE else _answer(payload)
+        answer, lines = ("", _outcomes(event, payload)) if way == QUEUE else _answer(payload)
         report = Report(name, way, answer, lines, self._calls.take())
         is_met = expected.is_met_by(report, calls_are_seen=name != "outage")
         return report, "" if is_met else str(expected)
@@ -131,14 +135,20 @@ def _sample(name: str) -> dict[str, Any]:
     return sample
 
 
+def _signed(sample: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return the sample with some members of its event changed."""
+    body = json.dumps(json.loads(sample["body"]) | changes)
+    return sample | {"body": body, "headers": sample["headers"] | {"x-signature": sign(body.encode(), SHARED_SECRET)}}
+
+
 def _routes(functions: Mapping[str, Function]) -> dict[str, str]:
-    """Return the functions' names by route, or by `(RetryQueue)` for the one that the queue invokes."""
+    """Return the functions' names by route, or by `QUEUE` for the one that the queue invokes."""
     return {
         way: name
         for name, function in functions.items()
         for way in [
             *(f"{route.method} {route.path}" for route in function.routes),
-            *[_QUEUE] * len(function.queue_sources),
+            *[QUEUE] * len(function.queue_sources),
         ]
     }
 

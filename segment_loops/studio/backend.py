@@ -125,7 +125,10 @@ class WebhookAnswer:
 
 
 class Backend(Protocol):
-    """A stack that the studio can show. Its methods are called from several threads."""
+    """A stack that the studio can show. Its methods are called from several threads.
+
+    A method that cannot do or show something raises `ApiError`, whose message the page shows.
+    """
 
     @property
     def mappings(self) -> Path:
@@ -155,8 +158,8 @@ class Backend(Protocol):
     def reload_mappings(self) -> None:
         """Make the functions read the mappings file again."""
 
-    def post(self, body: bytes) -> WebhookAnswer:
-        """Sign the body and post it to the webhook that runs all actions."""
+    def post(self, body: bytes, path: str = "") -> WebhookAnswer:
+        """Sign the body and post it to a path of the webhook, by default to the one that runs all actions."""
 
     @property
     def kept_deliveries(self) -> int:

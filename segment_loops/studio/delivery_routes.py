@@ -82,7 +82,8 @@ def _timeline_of_message(message_id: str) -> ResponseReturnValue:
 def _send_again(number: int) -> ResponseReturnValue:
     """Post the same event once more, as a retry of Segment does: Loops processes it once."""
     require_confirmation(body(ConfirmableBody))
-    return posted(find_delivery(number).event.encode())
+    record = find_delivery(number)
+    return posted(record.event.encode(), _path(record))
 
 
 @delivery_api.post("/deliveries/retry")
@@ -96,8 +97,8 @@ def _retry() -> ResponseReturnValue:
     results = redrive_dead_letters(letters) if letters else []
     others = [each for each in records if each.idempotency_key not in keys and each.event]
     if backend().capabilities.send:
-        for text in dict.fromkeys(each.event for each in others):
-            backend().post(text.encode())
+        for text, path in dict.fromkeys((each.event, _path(each)) for each in others):
+            backend().post(text.encode(), path)
     return {
         "redrives": results,
         "sent": len(others) if backend().capabilities.send else 0,
@@ -148,6 +149,11 @@ def find_delivery(number: int) -> DeliveryRecord:
     return record
 
 
+def _path(record: DeliveryRecord) -> str:
+    """Return the path of the webhook at which the event arrived, so that a repeat runs the same actions."""
+    return record.path if record.path.startswith("/") else ""
+
+
 def one_event(text: str) -> tuple[Arrival, str | None]:
     """Return the one event in the text, and what is wrong if there is none."""
     try:
@@ -159,11 +165,11 @@ def one_event(text: str) -> tuple[Arrival, str | None]:
     return arrivals[0], arrivals[0].problem or None
 
 
-def posted(event: bytes) -> dict[str, Any]:
-    """Post the event; return the webhook's answer and the deliveries that resulted."""
+def posted(event: bytes, path: str = "") -> dict[str, Any]:
+    """Post the event to a path of the webhook; return the answer and the deliveries that resulted."""
     stack = backend()
     known = {record.id for record in stack.deliveries()}
-    answer = stack.post(event)
+    answer = stack.post(event, path)
     message_id = one_event(event.decode())[0].message_id
     made = [each for each in stack.deliveries() if each.id not in known and each.message_id == message_id]
     return {

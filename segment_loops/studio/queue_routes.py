@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from flask import Blueprint, request
 from pydantic import Field
 
 from loops_destination.events import is_test_event
-from segment_loops.dead_letter_queue import by_delivery
+from segment_loops.dead_letter_queue import DeadLetter, DeadLetterQueue, SqsFailed, by_delivery
+from segment_loops.json_app import ApiError
 from segment_loops.studio.current import (
     ConfirmableBody,
     StrictBody,
@@ -90,7 +93,7 @@ def redrive_dead_letters(
     """Redrive the deliveries of these dead letters, and return each redrive as JSON."""
     stack = backend()
     made = []
-    with stack.dead_letter_queue() as queue, queue.opened() as found:
+    with _opened() as (queue, found):
         for delivery in by_delivery(found):
             if any(dead_letter.id in ids for dead_letter in delivery):
                 time = stack.time()
@@ -102,7 +105,7 @@ def redrive_dead_letters(
 
 def drop_dead_letters(ids: Collection[str]) -> int:
     """Delete these dead letters; return the number of those that were there."""
-    with backend().dead_letter_queue() as queue, queue.opened() as found:
+    with _opened() as (queue, found):
         selected = [dead_letter for dead_letter in found if dead_letter.id in ids]
         queue.drop(selected)
     return len(selected)
@@ -117,6 +120,16 @@ def drop_test_event(message_id: str) -> int:
         if each.event is not None and is_test_event(each.event) and each.event["messageId"] == message_id
     }
     return drop_dead_letters(ids) if ids else 0
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[DeadLetterQueue, list[DeadLetter]]]:
+    """Yield the DeadLetterQueue and its dead letters; raise `ApiError` (502) if SQS fails."""
+    try:
+        with backend().dead_letter_queue() as queue, queue.opened() as found:
+            yield queue, found
+    except (SqsFailed, BotoCoreError, ClientError) as error:
+        raise ApiError(502, f"SQS failed, so some dead letters are where they were: {error}") from None
 
 
 def _ids(ids: Sequence[str], reason: str | None) -> set[str]:

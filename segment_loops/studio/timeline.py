@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from loops_destination.events import message_id as message_id_of
 from segment_loops.event_facts import email_of, event_name, text_at, user_id_of
@@ -14,6 +14,8 @@ from segment_loops.studio.queue_rows import dead_letter_row, waiting_row
 
 if TYPE_CHECKING:
     from segment_loops.studio.backend import DeliveryRecord
+
+_Item = TypeVar("_Item")
 
 
 def timeline_of_delivery(record: DeliveryRecord) -> dict[str, Any]:
@@ -33,8 +35,10 @@ def timeline_of_message(message_id: str) -> dict[str, Any]:
 def _timeline(records: Sequence[DeliveryRecord], is_of_event: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     stack = backend()
     now = stack.time()
-    waiting = [row for each in stack.waiting() if is_of_event(row := waiting_row(each))]
-    letters = [row for each in stack.dead_letters() if is_of_event(row := dead_letter_row(each, now))]
+    missing: list[str] = []
+    on_retry_queue, buried = _read(stack.waiting, missing), _read(stack.dead_letters, missing)
+    waiting = [row for each in on_retry_queue if is_of_event(row := waiting_row(each))]
+    letters = [row for each in buried if is_of_event(row := dead_letter_row(each, now))]
     started = [each.as_json(stack.deliveries()) for each in redrives().all()]
     own = {each.message_id for each in records} - {None}
     ids = {row["id"] for row in letters}
@@ -45,6 +49,7 @@ def _timeline(records: Sequence[DeliveryRecord], is_of_event: Callable[[dict[str
     return {
         **_facts(records, event),
         "event": pretty_json(text) if text else None,
+        "missing": missing,
         "deliveries": with_names([each.as_json() for each in records]),
         "waiting": with_names(waiting),
         "deadLetters": with_names(letters),
@@ -53,6 +58,15 @@ def _timeline(records: Sequence[DeliveryRecord], is_of_event: Callable[[dict[str
         ),
         **_in_loops(records, email_of(event), user_id_of(event)),
     }
+
+
+def _read(read: Callable[[], list[_Item]], missing: list[str]) -> list[_Item]:
+    """Return what the stack shows; add to `missing` why it shows nothing."""
+    try:
+        return read()
+    except ApiError as error:
+        missing.append(error.message)
+        return []
 
 
 def _facts(records: Sequence[DeliveryRecord], event: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from local.sandbox import Sandbox
     from local.stack import LocalStack
-    from tests.browser.conftest import Segment
+    from tests.browser.conftest import MovableClock, Segment
     from tests.browser.studio_page import StudioPage
 
 ADA = {"type": "identify", "userId": "u-101", "traits": {"email": "ada@example.com", "firstName": "Ada"}}
@@ -95,6 +95,33 @@ def test_a_save_conflict_keeps_the_edits(studio: StudioPage, page: Page, mapping
     assert names == ["People", "Everything", "Delete a contact"]
 
 
+def test_edits_are_merged_with_a_changed_file(studio: StudioPage, page: Page) -> None:
+    """Kept edits replace only what was edited: the file's other changes, additions and deletions stand."""
+    studio.open()
+    merged = page.evaluate(
+        """async () => {
+          const { merge } = await import('/studio/js/mapping/merge.js');
+          const draft = (id, name, origin) => ({ id, name, origin });
+          const base = [draft('a', 'A', 0), draft('b', 'B', 1), draft('c', 'C', 2), draft('d', 'D', 3), draft('e', 'E', 4)];
+          const mine = [draft('a', 'A mine', 0), draft('b', 'B', 1), draft('c', 'C mine', 2), draft('e', 'E mine', 4), draft(null, 'New', null)];
+          const theirs = [draft('f', 'F', 0), draft('a', 'A theirs', 1), draft('b', 'B theirs', 2), draft('d', 'D', 3)];
+          const { drafts, both } = merge(base, mine, theirs);
+          return [drafts.map((each) => [each.id, each.name, each.origin]), both];
+        }"""
+    )
+    assert merged == [
+        [
+            ["f", "F", 0],  # added to the file
+            ["a", "A mine", 1],  # edited in both
+            ["b", "B theirs", 2],  # changed in the file alone
+            [None, "C mine", None],  # edited here, deleted from the file
+            [None, "E mine", None],
+            [None, "New", None],
+        ],  # d was deleted here
+        ["A mine"],
+    ]
+
+
 def test_edits_can_be_given_up_for_the_changed_file(studio: StudioPage, page: Page, mappings: Path) -> None:
     """When another program has changed the file, the edits can be discarded for it; without edits it is shown at once."""
     studio.open()
@@ -134,16 +161,19 @@ def test_no_word_in_a_table_is_cut(studio: StudioPage, page: Page, busy: LocalSt
             assert page.evaluate(BROKEN_WORDS) == [], (width, view)
 
 
-def test_an_idle_page_asks_for_little(studio: StudioPage, page: Page, busy: LocalStack) -> None:
+def test_an_idle_page_asks_for_little(studio: StudioPage, page: Page, busy: LocalStack, clock: MovableClock) -> None:
     """A page on which nothing changes asks for under 2 KB in each poll, headers included, whatever it shows."""
     busy.sandbox.faults.clear()
+    clock.advance(60)
+    studio.open("Queues")
+    expect(page.locator("#waiting")).to_contain_text("Queue is empty.")
     requests: list[Request] = []
     page.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108  # playwright takes functions only
     for view in VIEWS:
         studio.open(view)
-        page.wait_for_timeout(1200)
+        page.wait_for_timeout(300)
         requests.clear()
-        page.wait_for_timeout(3200)
+        page.wait_for_timeout(2300)
         polls = [each for each in requests if each.url.endswith("/status")]
         assert len(requests) == len(polls), (view, [each.url for each in requests])
         assert max(_bytes(each) for each in polls) < MAX_IDLE_BYTES_PER_POLL

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from local.http_server import HttpServer
+from segment_loops.json_app import ApiError
 from segment_loops.studio import Studio
 from segment_loops.studio.backend import Capabilities, DeliveryRecord, WebhookAnswer
 from tests.browser.studio_page import StudioPage
@@ -42,8 +43,8 @@ class BareStack:
 
     def reload_mappings(self) -> None: ...
 
-    def post(self, body: bytes) -> WebhookAnswer:
-        raise AssertionError(body)
+    def post(self, body: bytes, path: str = "") -> WebhookAnswer:
+        raise AssertionError(body, path)
 
     def deliveries(self) -> list[DeliveryRecord]:
         sent = DeliveryRecord(2, time.time(), "", outcome="delivered", type="identify", message_id="m-2", attempts=1)
@@ -58,7 +59,7 @@ class BareStack:
         raise AssertionError
 
     def waiting(self) -> list[WaitingMessage]:
-        return []
+        raise ApiError(403, "sqs:ReceiveMessage is not allowed")
 
     def dead_letters(self) -> list[DeadLetter]:
         return []
@@ -92,7 +93,7 @@ def bare(browser: Browser, mappings: Path) -> Iterator[Page]:
 def test_every_view_works_without_events(bare: Page) -> None:
     """Every view shows what the stack knows, offers nothing that it cannot do, and lists outcomes that it does not know."""
     studio = StudioPage(bare)
-    for view in ["Mappings", "Queues", "Contacts", "Loops events", "Deliveries"]:
+    for view in ["Mappings", "Contacts", "Loops events", "Deliveries"]:
         studio.open(view)
     expect(studio.rows()).to_have_count(2)
     expect(studio.rows().nth(1)).to_contain_text("superseded")
@@ -101,7 +102,17 @@ def test_every_view_works_without_events(bare: Page) -> None:
     expect(bare.get_by_text("Simulate a failure")).to_have_count(0)
     studio.open_delivery("identify")
     expect(bare.locator("main")).to_contain_text("This stack does not hold the text of events.")
+    expect(bare.locator("main .message").first).to_have_text("Not shown: sqs:ReceiveMessage is not allowed.")
     expect(bare.get_by_role("button", name="Send again")).to_have_count(0)
     studio.open("Mappings")
     expect(bare.locator("#result")).to_contain_text("Matches")
     expect(bare.get_by_role("button", name="Send test event")).to_have_count(0)
+
+
+def test_a_view_that_cannot_be_shown_says_why(bare: Page) -> None:
+    """A view whose data the stack refuses shows the stack's message, and the other views work."""
+    studio = StudioPage(bare)
+    studio.open("Queues")
+    expect(bare.locator("main .message")).to_have_text("sqs:ReceiveMessage is not allowed.")
+    studio.open("Deliveries")
+    expect(studio.rows()).to_have_count(2)

@@ -49,6 +49,38 @@ def test_a_redrive_that_fails_does_not_look_successful(studio: StudioPage, page:
     expect(page.locator("#letters tbody tr")).to_have_count(1)
 
 
+def test_a_redrive_during_an_outage_says_so(
+    studio: StudioPage, page: Page, stack: LocalStack, segment: Segment
+) -> None:
+    """A redrive that SQS does not accept shows an error, and the dead letter stays."""
+    segment(**WRONG)
+    studio.open("Queues")
+    stack.aws.outage("sqs")
+    page.get_by_role("button", name="Redrive").click()
+    expect(page.locator("main > .message.bad")).to_contain_text("SQS failed")
+    expect(page.locator("#redrives")).to_have_count(0)
+    stack.aws.recover()
+    assert len(stack.dead_letters()) == 1
+
+
+def test_an_event_that_may_have_been_sent_is_redriven_after_a_question(
+    studio: StudioPage, page: Page, segment: Segment, sandbox: Sandbox, clock: MovableClock
+) -> None:
+    """A dead letter whose idempotency key Loops may have forgotten is redriven only once a person agrees."""
+    segment(**GRACE)
+    sandbox.faults.add(Fault(kind="status", status=422))
+    segment(type="track", userId="u-102", event="Signed Up", properties={})
+    clock.advance(24 * 3600)
+    studio.open("Queues")
+    page.get_by_role("button", name="Redrive").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#letters tbody tr")).to_have_count(1)
+    page.get_by_role("button", name="Redrive").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Contacts may get the same email again")
+    page.get_by_role("dialog").get_by_role("button", name="Redrive").click()
+    expect(page.locator("#redrives")).to_contain_text("Delivered.")
+
+
 def test_a_dead_letter_without_an_event_is_not_redriven(studio: StudioPage, page: Page, segment: Segment) -> None:
     """A dead letter that holds no event offers no redrive."""
     segment(json=5)

@@ -139,15 +139,19 @@ def test_without_secrets_manager_segment_keeps_everything(stack: LocalStack) -> 
 
 def test_without_loops_and_sqs_segment_keeps_everything(stack: LocalStack) -> None:
     """With Loops down an event is answered 202, with SQS down too 503, and with only SQS down 200."""
+
+    def of_somebody_else(message_id: str) -> bytes:
+        return event(message_id, userId=f"u-{message_id}", traits={"email": f"{message_id}@loops.so"})
+
     stack.sandbox.faults.add(Fault(kind="status", status=503, times=None))
-    assert post(stack, event("queued"))[0] == 202
+    assert post(stack, of_somebody_else("queued"))[0] == 202
     stack.aws.outage("sqs")
     stack.freeze()
-    status, answer = post(stack, event("nowhere"))
+    status, answer = post(stack, of_somebody_else("nowhere"))
     assert (status, answer["results"][0]["outcome"]) == (503, None)
     stack.sandbox.faults.clear()
     stack.freeze()
-    assert post(stack, event("delivered"))[0] == 200
+    assert post(stack, of_somebody_else("delivered"))[0] == 200
 
 
 @pytest.mark.parametrize("count", [1, 51])

@@ -95,8 +95,15 @@ def test_once_shows_the_samples_and_succeeds(tmp_path: Path) -> None:
     """With --once every sample is shown with its result, the logs go to the file, and the status is 0."""
     ended = _run(tmp_path, "--once")
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert re.search(r"^identify +POST /contacts +200 +createOrUpdateContact delivered", ended.stdout, re.MULTILINE)
-    assert "6 of 6 samples have the expected result." in ended.stdout
+    for row in (
+        r"identify +POST /contacts +200 +createOrUpdateContact delivered",
+        r"repeated +POST /contacts +200 +createOrUpdateContact unchanged",
+        r"older +POST /contacts +200 +createOrUpdateContact superseded",
+        r"delete +POST /segment +202 +deleteContact queued *\n +deletion-begun",
+        r"delete +\(RetryQueue\) +deleteContact delivered",
+    ):
+        assert re.search(f"^{row}", ended.stdout, re.MULTILINE), row
+    assert "8 of 8 samples have the expected result." in ended.stdout
     assert max(map(len, ended.stdout.partition("Logs")[0].splitlines())) <= 80
     assert '"message":"delivery"' in (tmp_path / "functions.log").read_text()
     assert '"message":"delivery"' not in ended.stdout
@@ -117,7 +124,7 @@ def test_once_fails_when_a_sample_does(failed: subprocess.CompletedProcess[str])
     assert re.search(
         r"^identify .*filtered *\n +UNEXPECTED, should be: 200, createOrUpdate", failed.stdout, re.MULTILINE
     )
-    assert "1 of 6 samples have the expected result." in failed.stdout
+    assert "1 of 8 samples have the expected result." in failed.stdout
 
 
 def test_verbose_shows_the_logs(failed: subprocess.CompletedProcess[str]) -> None:
@@ -150,7 +157,7 @@ def test_an_api_key_alone_changes_nothing(tmp_path: Path, real: SandboxServer) -
         first == "LOOPS_API_KEY is not used: events are delivered to the sandbox. For the real Loops: make run REAL=1"
     )
     assert "LOOPS_API_KEY" not in "".join(rest)
-    assert "6 of 6 samples have the expected result." in ended.stdout
+    assert "8 of 8 samples have the expected result." in ended.stdout
     assert _asked(real) == []
     assert KEY not in ended.stdout + (tmp_path / "functions.log").read_text()
 

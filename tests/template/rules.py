@@ -51,7 +51,7 @@ REACH_THE_FUNCTIONS = {
     "RetryForHours": "24",
     "MaxEventAgeHours": "24",
     "TrustUnsignedBatchItems": "true",
-    "ContactLedger": "true",
+    "ContactLedger": "false",
     "ResendUnchangedAfterHours": "24",
     "ExistingSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:sample-AbCdEf",
     "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/sample",

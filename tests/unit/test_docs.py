@@ -62,6 +62,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert anchor in {_anchor(line) for line in lines if line.startswith("#")}, target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_dead_letter_has_its_full_name(page: Path) -> None:
+    """No page says `letter` alone."""
+    assert not re.findall(r"(?<!dead )(?<!dead-)(?<!dead\n)\bletters?\b", page.read_text("utf-8"), re.IGNORECASE)
+
+
 @pytest.mark.parametrize("words", _commands("segment-loops"), ids=" ".join)
 def test_every_command_of_segment_loops_exists(words: list[str]) -> None:
     """Each `segment-loops` command on the pages exists and has the options that are shown."""
@@ -139,6 +145,21 @@ def test_the_fixed_cost_is_that_of_the_template() -> None:
     assert round(sum(low for low, _ in fixed), 2) == at_rest[0]
     total = tuple(round(at_rest[0] + metrics[end] + queries[end], 2) for end in (0, 1))
     assert total == steady
+
+
+def test_the_readme_gives_the_same_costs() -> None:
+    """The README rounds the monthly costs, and repeats the costs per million events, of the page on production."""
+    bold = r"\*\*\$([\d.]+)"
+    found = re.search(
+        rf"at rest\*\* \| {bold}.*{bold} to \$([\d.]+).*together\*\* \| {bold}\*\* \| {bold}", PRODUCTION, re.DOTALL
+    )
+    assert found
+    at_rest, low, high, at_once, queued = found.groups()
+    shown = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    monthly = (
+        f"about ${float(at_rest):.0f} a month at rest, ${float(low):.0f} to ${float(high):.0f} with steady traffic"
+    )
+    assert f"{monthly}, plus ${at_once} per million events, or ${queued} if queued" in shown
 
 
 def test_the_pipeline_is_one_that_ci_would_accept() -> None:

@@ -160,7 +160,26 @@ class Deliverer:
         turn: Callable[[], bool] | None,
         patience: float,
     ) -> Result:
-        """Deliver what the ledger lets through."""
+        """Deliver what the ledger lets through, and once more if the API key was refused and there is another by now.
+
+        A web function has no time to read the secret again between the lease and the confirmation.
+        """
+        result = self._attempt_by(ledger, delivery, request, deadline, turn, patience)
+        if result.reason is not Reason.API_KEY_REFUSED or self._time_until(deadline) < REFRESH_SECONDS:
+            return result
+        if not self._api_keys.refresh() or self._time_until(deadline) < SHORTEST_WITH_LEDGER_SECONDS:
+            return result
+        return self._attempt_by(ledger, delivery, request, deadline, turn, patience)
+
+    def _attempt_by(  # noqa: PLR0913, PLR0917  # what `deliver` was given
+        self,
+        ledger: Ledger,
+        delivery: Delivery,
+        request: LoopsRequest,
+        deadline: float,
+        turn: Callable[[], bool] | None,
+        patience: float,
+    ) -> Result:
         if self._time_until(deadline) < SHORTEST_WITH_LEDGER_SECONDS:
             return delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
 

@@ -100,4 +100,4 @@ def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_bearer_token_can_be_given(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """With --bearer-token the stack starts, and its samples have the expected results."""
     assert main([*options, "--bearer-token", "a-token"]) == 0
-    assert "6 of 6 samples have the expected result." in capsys.readouterr().out
+    assert "8 of 8 samples have the expected result." in capsys.readouterr().out

@@ -48,10 +48,11 @@ def test_an_identify_creates_a_contact(stack: LocalStack, segment: Segment) -> N
     ids=["by userId", "by email"],
 )
 def test_a_second_identify_updates_the_same_contact(
-    stack: LocalStack, segment: Segment, second: dict[str, Any]
+    stack: LocalStack, segment: Segment, clock: Clock, second: dict[str, Any]
 ) -> None:
-    """An identify with a known email or userId updates that contact."""
+    """A later identify with a known email or userId updates that contact."""
     segment.identify(**ADAM)
+    clock.sleep(1)
     assert segment.identify(messageId="m-2", **second).status == 200
     (contact,) = _contacts(stack)
     assert contact["email"] == "adam@loops.so"
@@ -78,7 +79,7 @@ def test_every_route_of_the_template_is_served(stack: LocalStack, segment: Segme
 
 
 def test_an_event_waits_while_loops_is_down(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """While Loops is down an event is answered 202 and waits on the RetryQueue; afterwards it is delivered."""
+    """While Loops is down an event is answered 202 and waits on the RetryQueue for half a minute; then it is delivered."""
     stack.loops.stop()
     answer = segment.identify(**ADAM)
     assert (answer.status, answer.outcomes) == (202, ["queued"])
@@ -86,7 +87,7 @@ def test_an_event_waits_while_loops_is_down(stack: LocalStack, segment: Segment,
     assert message["event"]["userId"] == "test-user-a5h7xb"
     assert stack.redeliver() == 0
     stack.loops.start()
-    clock.sleep(6)
+    clock.sleep(31)
     assert stack.redeliver() == 1
     assert [contact["email"] for contact in _contacts(stack)] == ["adam@loops.so"]
     assert stack.waiting() == stack.dead_letters() == []
@@ -96,7 +97,7 @@ def test_a_delivery_that_fails_again_stays(stack: LocalStack, segment: Segment, 
     """A delivery that fails again stays on the RetryQueue, hidden for a while."""
     stack.loops.stop()
     segment.identify(**ADAM)
-    clock.sleep(6)
+    clock.sleep(31)
     assert (stack.redeliver(), stack.redeliver(), len(stack.waiting())) == (1, 0, 1)
 
 

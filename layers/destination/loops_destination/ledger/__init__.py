@@ -1,7 +1,4 @@
-"""The contact ledger: what Loops was last sent about each contact, so that contacts never go backwards.
-
-The handlers do not use it yet: no stack has its table, and nothing here is imported at a cold start.
-"""
+"""The contact ledger: what Loops was last sent about each contact, so that contacts never go backwards."""
 
 from __future__ import annotations
 

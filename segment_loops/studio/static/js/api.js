@@ -5,6 +5,9 @@ const API = "/studio/api";
 /* The studio does not answer. The banner says so, so that nobody else has to. */
 export class Lost extends Error {}
 
+/* The studio answers that it cannot do or show this; the message says why. */
+export class Failed extends Error {}
+
 const listeners = new Set();
 export const onConnection = (listener) => listeners.add(listener);
 const connected = (isConnected) => listeners.forEach((listener) => listener(isConnected));
@@ -27,7 +30,11 @@ export async function call(method, path, body) {
   return result;
 }
 
-export const get = async (path) => (await call("GET", path)).answer;
+export async function get(path) {
+  const { ok, answer } = await call("GET", path);
+  if (!ok) throw new Failed(answer.message);
+  return answer;
+}
 
 /* Return the path with the parts of a query that have a value. */
 export function withQuery(path, query) {

@@ -1,6 +1,6 @@
 /* The start of the page: its views, its address, and the question every second what has changed. */
 
-import { Lost } from "./api.js";
+import { Failed, Lost } from "./api.js";
 import { byId } from "./dom.js";
 import { onStopFaults } from "./frame.js";
 import { start } from "./router.js";
@@ -21,7 +21,7 @@ async function pollAgain() {
   try {
     if (!document.hidden) await poll();
   } catch (error) {
-    if (!(error instanceof Lost)) throw error;
+    if (!(error instanceof Lost || error instanceof Failed)) throw error;
   } finally {
     setTimeout(pollAgain, POLL);
   }

@@ -4,9 +4,9 @@
    `uses(route)`: the names of the versions after whose change it is loaded again. `enter(route)` runs when somebody goes to it.
    With `isOnePage`, another id in the address shows another part of the same page. */
 
-import { get } from "./api.js";
-import { byId, patch } from "./dom.js";
-import { setTime, tick } from "./format.js";
+import { Failed, get } from "./api.js";
+import { byId, h, patch } from "./dom.js";
+import { sentence, setTime, tick } from "./format.js";
 import { drawFrame } from "./frame.js";
 import { parse, restoreScroll } from "./router.js";
 
@@ -44,7 +44,7 @@ export async function reload() {
   byId("main").setAttribute("aria-busy", "true");
   if (!screen.status) await fetchStatus();
   const versions = seenBy(view);
-  const data = view.load ? await view.load(route) : null;
+  const data = await loaded(view, route);
   if (number !== loading) return;
   seen = versions;
   screen.data = data;
@@ -52,16 +52,31 @@ export async function reload() {
   byId("main").setAttribute("aria-busy", "false");
 }
 
+/* Return the data of the view, or the error that the studio answered instead. */
+async function loaded(view, route) {
+  try {
+    return view.load ? await view.load(route) : {};
+  } catch (error) {
+    if (error instanceof Failed) return error;
+    throw error;
+  }
+}
+
 /* Render the view with the data that it has. */
 export function redraw() {
   const { view, data, route, status } = screen;
   if (!view || !status) return;
   drawFrame(status, view, route);
-  const title = view.title(route, data);
-  document.title = `${title} · Studio`;
-  if (data !== null || !view.load) patch(byId("main"), view.render(data, route));
+  document.title = `${view.title(route, data)} · Studio`;
+  if (data instanceof Failed) patch(byId("main"), failure(view.title(route, null), data.message));
+  else if (data !== null) patch(byId("main"), view.render(data, route));
   tick();
 }
+
+const failure = (title, words) => [
+  h("div", { class: "head" }, h("h1", {}, title)),
+  h("div", { class: "message bad" }, h("p", {}, sentence(words))),
+];
 
 /* Ask what has changed, and load the view again if it shows any of that. */
 export async function poll() {

@@ -37,6 +37,7 @@ export const eventPage = {
         event.event && screen.status.can.send ? h("a", { class: "button", href: href("mappings", latest?.subscription ?? "", latest ? { event: latest.id } : { message: event.messageId }) }, "Use in Mappings") : null,
         latest && event.event && screen.status.can.send ? h("button", { type: "button", class: "primary", onclick: () => sendAgain(latest.id) }, "Send again") : null),
       notice ? message(notice[0], notice[1]) : null,
+      event.missing.length ? message("wait", event.missing.map((each) => h("p", {}, sentence("Not shown", each)))) : null,
       h("div", { class: "columns event" },
         h("section", { class: "column", "aria-labelledby": "timeline-title" }, h("h2", { id: "timeline-title" }, "Timeline"), timeline(event, opened)),
         h("section", { class: "column", "aria-labelledby": "data-title" }, h("h2", { id: "data-title" }, "Data"), data(event, latest))),

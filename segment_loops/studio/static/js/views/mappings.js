@@ -3,7 +3,7 @@
    The address may name a subscription, the event of a delivery (`event`) or of a message (`message`), the `field` to show,
    and the dead letter (`letter`) that somebody came to fix. */
 
-import { get } from "../api.js";
+import { call } from "../api.js";
 import { announce } from "../dialog.js";
 import { byId, h } from "../dom.js";
 import { sentence } from "../format.js";
@@ -64,7 +64,12 @@ export const mappings = {
   },
 };
 
-const timelineOf = (event, messageId) => get(event ? `/timeline/delivery/${encodeURIComponent(event)}` : `/timeline/message/${encodeURIComponent(messageId)}`);
+/* Return the timeline of an event, or null if nothing is remembered about it. */
+async function timelineOf(event, messageId) {
+  const path = event ? `/timeline/delivery/${encodeURIComponent(event)}` : `/timeline/message/${encodeURIComponent(messageId)}`;
+  const { ok, answer } = await call("GET", path);
+  return ok ? answer : null;
+}
 
 function fixing(timeline, id) {
   const redrives = (timeline?.redrives ?? []).filter((each) => each.deadLetter === id);
