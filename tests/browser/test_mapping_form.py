@@ -13,7 +13,7 @@ from tests.browser.studio_page import StudioPage
 
 if TYPE_CHECKING:
     from local.sandbox import Sandbox
-    from tests.browser.conftest import Segment
+    from tests.browser.conftest import MovableClock, Segment
 
 MAX_TABS = 150
 CONTACT = "Create or update a contact"
@@ -42,6 +42,12 @@ class FormPage(StudioPage):
     def saved(self) -> None:
         """Waits until the file is saved."""
         expect(self.page.locator("#save-note")).to_contain_text("Saved")
+
+    def deleted(self, clock: MovableClock) -> None:
+        """Waits for the second step of a deletion, which follows once no other call can be under way."""
+        clock.advance(60)
+        self.open("Deliveries")
+        expect(self.rows().first).to_contain_text("delivered")
 
     def tab_to(self, target: Locator) -> None:
         """Goes to an element with the Tab key alone."""
@@ -82,7 +88,9 @@ def subscriptions(path: Path) -> list[Any]:
     return found
 
 
-def test_three_subscriptions_are_made_by_mouse(form: FormPage, page: Page, empty: Path, sandbox: Sandbox) -> None:
+def test_three_subscriptions_are_made_by_mouse(
+    form: FormPage, page: Page, empty: Path, sandbox: Sandbox, clock: MovableClock
+) -> None:
     """From an empty file, clicks alone make, save and test a mapping for identify, track and delete."""
     form.open()
     expect(page.get_by_text("There is no subscription, so every event is filtered.")).to_be_visible()
@@ -123,11 +131,14 @@ def test_three_subscriptions_are_made_by_mouse(form: FormPage, page: Page, empty
     page.get_by_label("Enabled").check()
     page.get_by_role("button", name="Map User ID to $.userId").click()
     page.get_by_role("button", name="Save and send test event").click()
-    expect(page.locator("#answer")).to_contain_text("Delivered by")
+    expect(page.locator("#answer")).to_contain_text("Queued by “Delete a contact”: deletion-begun")
+    form.deleted(clock)
     assert [each["action"] for each in subscriptions(empty)] == ["createOrUpdateContact", "sendEvent", "deleteContact"]
 
 
-def test_three_subscriptions_are_made_by_keyboard(form: FormPage, page: Page, empty: Path, sandbox: Sandbox) -> None:
+def test_three_subscriptions_are_made_by_keyboard(
+    form: FormPage, page: Page, empty: Path, sandbox: Sandbox, clock: MovableClock
+) -> None:
     """From an empty file, the keyboard alone makes, saves and tests a mapping for identify, track and delete."""
     page.goto("/")
     form.ready("Mappings")
@@ -151,8 +162,9 @@ def test_three_subscriptions_are_made_by_keyboard(form: FormPage, page: Page, em
             expect(form.field("User group")).to_have_value("$.traits.favoriteColor")
         form.pick(source, f"events/{event}")
         form.press(page.get_by_role("button", name="Save and send test event"), "Enter")
-        expect(page.locator("#answer")).to_contain_text("Delivered by")
-        expect(page.locator("#answer")).to_contain_text(f"By keyboard {number}")
+        outcome = "Queued" if event == "delete" else "Delivered"
+        expect(page.locator("#answer")).to_contain_text(f"{outcome} by “By keyboard {number}”")
+    form.deleted(clock)
     saved = subscriptions(empty)
     assert [each["action"] for each in saved] == ["createOrUpdateContact", "sendEvent", "deleteContact"]
     assert saved[0]["mapping"]["userGroup"] == {"@path": "$.traits.favoriteColor"}
@@ -264,6 +276,15 @@ def test_paths_are_suggested_as_one_types(form: FormPage, page: Page) -> None:
     options.filter(has_text="traits.firstName").click()
     expect(page.get_by_label("Last name: template")).to_have_value("Dear {{traits.firstName}}")
     expect(form.row("Last name")).to_contain_text("Sample: Dear Adam")
+
+
+def test_suggestions_fit_a_phone(form: FormPage, page: Page) -> None:
+    """At a width of 375 pixels, suggestions need no scrolling sideways."""
+    page.set_viewport_size({"width": 375, "height": 800})
+    form.open()
+    form.field("First name").fill("$.traits.fav")
+    expect(page.get_by_role("listbox", name="Suggestions")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
 def test_the_json_is_completed_too(form: FormPage, page: Page) -> None:

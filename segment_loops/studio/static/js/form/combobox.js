@@ -4,6 +4,7 @@ import { byId, h } from "../dom.js";
 import { redraw } from "../screen.js";
 
 const MAX_SHOWN = 50;
+const MAX_IN_EDITOR = 13; // the number of directives: this list does not scroll
 
 let open = null; // { id, items, active, start, end }
 
@@ -11,7 +12,7 @@ let open = null; // { id, items, active, start, end }
 
    `find(text, caret)` returns { items, start, end }: the suggestions, and the part of the text that one replaces. An item is
    { label, detail, insert }. `onpick(text)` gets the whole new text. */
-export function completion(id, { find, onpick, isEditor = false }) {
+export function completion(id, { find, onpick, isInEditor = false }) {
   const isOpen = open?.id === id && open.items.length > 0;
   const listId = `${id}-suggestions`;
   const attributes = {
@@ -22,7 +23,7 @@ export function completion(id, { find, onpick, isEditor = false }) {
     onkeydown: (event) => press(event, id, find, onpick),
     onblur: () => { if (open?.id === id) { open = null; redraw(); } },
     onclick: (event) => { if (!event.target.value) suggest(event.target, find); },
-    ...(isEditor ? {} : { role: "combobox", "aria-expanded": String(isOpen) }),
+    ...(isInEditor ? {} : { role: "combobox", "aria-expanded": String(isOpen) }),
   };
   const list = isOpen ? h("ul", { class: "suggestions", id: listId, role: "listbox", "aria-label": "Suggestions", "data-key": listId },
     open.items.map((item, index) => h("li", {
@@ -35,15 +36,17 @@ export function completion(id, { find, onpick, isEditor = false }) {
 /* Show the suggestions for the text before the caret. */
 export function suggest(field, find) {
   const found = find(field.value, field.selectionStart ?? field.value.length);
-  open = found && found.items.length ? { id: field.id, ...found, items: found.items.slice(0, MAX_SHOWN), active: -1 } : null;
+  open = found && found.items.length ? { id: field.id, ...found, items: found.items.slice(0, isEditor(field) ? MAX_IN_EDITOR : MAX_SHOWN), active: -1 } : null;
   redraw();
   place(field);
 }
 
+const isEditor = (field) => field.nodeName === "TEXTAREA";
+
 /* The list of an editor belongs below the line of the caret. */
 function place(field) {
   const list = byId(`${field.id}-suggestions`);
-  if (!list || field.nodeName !== "TEXTAREA") return;
+  if (!list || !isEditor(field)) return;
   const line = field.value.slice(0, field.selectionStart).split("\n").length;
   const height = Number.parseFloat(getComputedStyle(field).lineHeight);
   const below = Math.min(Math.max(line * height - field.scrollTop + 10, 0), field.clientHeight);
@@ -54,7 +57,7 @@ function press(event, id, find, onpick) {
   const isOpen = open?.id === id;
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     if (!isOpen) {
-      if (event.target.nodeName === "TEXTAREA") return; // moves the caret
+      if (isEditor(event.target)) return; // moves the caret
       event.preventDefault();
       suggest(event.target, find);
       if (open) move(1, event.target);

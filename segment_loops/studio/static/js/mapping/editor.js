@@ -10,7 +10,7 @@ import { conditions, empty, message, tag } from "../parts.js";
 import { codeEditor, problemList } from "./code-editor.js";
 import { openImport } from "./import.js";
 import { tabs } from "./tabs.js";
-import { action, add, check, draft, duplicate, edited, mine, move, remove, select, undoRemove, work } from "./work.js";
+import { action, add, check, draft, duplicate, edited, freeName, mine, move, remove, select, undoRemove, work } from "./work.js";
 
 export function subscriptions() {
   return h("section", { class: "card", "aria-labelledby": "subscriptions-title" },
@@ -103,20 +103,21 @@ function json(current) {
     current.mapping = text;
     edited();
   };
-  const { attributes, list } = completion("mapping", { find: findInJson, onpick: write, isEditor: true });
+  const { attributes, list } = completion("mapping", { find: findInJson, onpick: write, isInEditor: true });
   return codeEditor({
     id: "mapping", label: "Mapping", hidden: true, value: current.mapping, problems: mine("mapping"), warnings: mine("mapping", work.warnings), attributes, list,
     oninput: (event) => { write(event.target.value); suggest(event.target, findInJson); },
   });
 }
 
-/* A trigger and a mapping that are the action's defaults become those of the new action. */
+/* A name, a trigger and a mapping that are the action's defaults become those of the new action. */
 function changeAction(current) {
   return (event) => {
     const before = action(current.action);
     const after = action(event.target.value);
     if (current.trigger === before?.trigger) current.trigger = after.trigger;
     if (current.mapping === before?.mapping) current.mapping = after.mapping;
+    if (current.origin === null && current.name.replace(/ \d+$/, "") === before?.title) current.name = freeName(after.title);
     current.action = after.slug;
     forgetForms(); // its rows are those of another action
     edited();

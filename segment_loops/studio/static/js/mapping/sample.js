@@ -1,6 +1,6 @@
 /* The sample event, and what happens to it when it is sent. */
 
-import { get } from "../api.js";
+import { call, get } from "../api.js";
 import { mayReachLoops } from "../dialog.js";
 import { h } from "../dom.js";
 import { values } from "../form/values.js";
@@ -37,9 +37,9 @@ export function sample() {
 
 /* Fetch the latest deliveries, each of whose events can be the sample. */
 export async function readReceived() {
-  const { deliveries } = await get("/deliveries");
+  const { ok, answer } = await call("GET", "/deliveries");
   const seen = new Set();
-  work.received = deliveries.filter((each) => each.messageId && !seen.has(each.messageId) && seen.add(each.messageId)).map((each) => ({
+  work.received = (ok ? answer.deliveries : []).filter((each) => each.messageId && each.type && !seen.has(each.messageId) && seen.add(each.messageId)).map((each) => ({
     id: each.id, source: `Delivery ${each.id}`, label: [eventTitle(each), who(each), clockTime(each.time)].filter(Boolean).join(", "),
   }));
 }

@@ -167,7 +167,7 @@ function insert(parts, index) {
   select(index);
 }
 
-function freeName(wanted) {
+export function freeName(wanted) {
   const names = new Set(work.drafts.map((each) => each.name));
   let name = wanted;
   for (let number = 2; names.has(name); number += 1) name = `${wanted} ${number}`;
