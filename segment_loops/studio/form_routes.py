@@ -83,6 +83,9 @@ def _form_of(given: _FormBody) -> dict[str, Any]:
         mapping = mapping_of(given.form)
     except InvalidRows as error:
         result = results_of(given.form)
+        event = one_event(given.event)[0].event
+        if event is not None and given.form.whole is None:
+            add_values(result, given.form, error.others, action, event)
         add_row_problems(result, error.problems)
         return _as_json(given.form, action, result, None)
     return _answer(

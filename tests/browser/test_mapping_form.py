@@ -336,6 +336,15 @@ def test_any_received_event_can_be_the_sample(form: FormPage, page: Page, segmen
     expect(form.row("User ID")).to_contain_text("Sample: u-7")
 
 
+def test_fix_mapping_leads_to_the_row(form: FormPage, page: Page, segment: Segment) -> None:
+    """ "Fix mapping" of a rejected delivery opens the row of the field, which says why the event is rejected."""
+    segment(type="identify", userId="u-104", traits={"email": "no address"})
+    form.open_delivery("no address")
+    page.get_by_role("link", name="Fix mapping").first.click()
+    expect(form.source("Email")).to_be_focused()
+    expect(form.row("Email")).to_contain_text("Email must be an email address: this event is rejected.")
+
+
 def test_subscriptions_are_duplicated_moved_and_deleted_with_undo(form: FormPage, page: Page, mappings: Path) -> None:
     """A duplicate is disabled and has an id of its own; the order is saved; a deletion can be undone."""
     before = subscriptions(mappings)

@@ -81,10 +81,11 @@ class RowProblem:
 
 
 class InvalidRows(Exception):
-    """The rows make no mapping until their `problems` are corrected."""
+    """The rows make no mapping until their `problems` are corrected; `others` are the definitions of the other rows."""
 
-    def __init__(self, problems: Sequence[RowProblem]) -> None:
+    def __init__(self, problems: Sequence[RowProblem], others: dict[str, Any] | None = None) -> None:
         self.problems = tuple(problems)
+        self.others = others or {}
         super().__init__("; ".join(each.message for each in problems))
 
 
@@ -117,7 +118,7 @@ def mapping_of(form: Form) -> Any:
         if definition is not UNDEFINED:
             definitions[row.name] = definition
     if problems:
-        raise InvalidRows(problems)
+        raise InvalidRows(problems, definitions)
     return definitions
 
 

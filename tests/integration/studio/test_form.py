@@ -67,6 +67,7 @@ def test_a_row_without_a_definition_makes_no_mapping(client: Client) -> None:
     after = form(client, draft, answer["form"])
     assert after["mapping"] is None
     assert after["result"]["rows"][index]["problems"] == ["Enter a number, such as 5 or 0.5."]
+    assert after["result"]["rows"][rows(answer)["email"]]["value"] == "adam@loops.so"
 
 
 def test_json_with_an_error_has_no_form(client: Client) -> None:

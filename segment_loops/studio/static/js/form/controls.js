@@ -65,10 +65,10 @@ function constant(source, at, change) {
   const type = h("select", {
     id: `${at.id}-type`, class: "type", "aria-label": `${at.label}: type of the value`, value: source.type, onfocus: () => focus(at),
     onchange: (event) => change({ ...source, type: event.target.value, text: { boolean: "true", null: "" }[event.target.value] ?? source.text }),
-  }, [["text", "Text"], ["number", "Number"], ["boolean", "True or false"], ["null", "null"]].map(([value, label]) => h("option", { value }, label)));
+  }, [["text", "Text"], ["number", "Number"], ["boolean", "Boolean"], ["null", "null"]].map(([value, label]) => h("option", { value }, label)));
   if (source.type === "null") return type;
   if (source.type === "boolean") {
-    return [type, h("select", { id: `${at.id}-boolean`, "aria-label": `${at.label}: value`, value: source.text, onfocus: () => focus(at), onchange: (event) => change({ ...source, text: event.target.value }) },
+    return [at.type === "boolean" ? null : type, h("select", { id: `${at.id}-boolean`, "aria-label": `${at.label}: value`, value: source.text, onfocus: () => focus(at), onchange: (event) => change({ ...source, text: event.target.value }) },
       h("option", { value: "true" }, "true"), h("option", { value: "false" }, "false"))];
   }
   return [type, h("input", {

@@ -4,8 +4,7 @@ import { call } from "../api.js";
 import { announce } from "../dialog.js";
 import { byId, h } from "../dom.js";
 import { count } from "../format.js";
-import { outcome } from "../parts.js";
-import { message } from "../parts.js";
+import { message, outcome } from "../parts.js";
 import { closeSheet, openSheet, redrawSheet } from "../sheet.js";
 import { screen } from "../screen.js";
 import { useImported, work } from "./work.js";
@@ -33,7 +32,7 @@ function content() {
       h("label", { for: "export" }, "Paste the answer of Segment's Public API to GET /destinations/{id}/subscriptions, or drop its file here"),
       h("textarea", { id: "export", class: "code", rows: 6, spellcheck: "false", value: given.text, oninput: (event) => { Object.assign(given, { text: event.target.value, answer: null, refusal: null }); redrawSheet(); } })),
     h("div", { class: "actions start" },
-      h("button", { type: "button", class: given.answer ? "" : "primary", disabled: !given.text.trim(), onclick: () => read({ rewrite: false }) }, "Check"),
+      h("button", { type: "button", class: given.answer || given.refusal ? "" : "primary", disabled: !given.text.trim(), onclick: () => read({ rewrite: false }) }, "Check"),
       h("label", { class: "button" }, "Choose a file", h("input", { type: "file", class: "unseen", accept: ".json,application/json", onchange: async (event) => take(event.target.files[0]) }))),
     given.refusal ? refused(given.refusal) : null,
     given.answer ? accepted(given.answer) : null,
