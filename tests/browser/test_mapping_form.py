@@ -93,7 +93,7 @@ def test_three_subscriptions_are_made_by_mouse(
 ) -> None:
     """From an empty file, clicks alone make, save and test a mapping for identify, track and delete."""
     form.open()
-    expect(page.get_by_text("There is no subscription, so every event is filtered.")).to_be_visible()
+    expect(page.get_by_text("No subscriptions.")).to_be_visible()
 
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_label("Action").select_option(label=CONTACT)
