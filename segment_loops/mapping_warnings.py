@@ -22,10 +22,10 @@ from loops_destination.paths import getter, keys_of, split
 from loops_destination.subscriptions import Entry
 from loops_destination.subscriptions.definition import quoted
 from segment_loops.event_files import sample_events
+from segment_loops.event_paths import Keys, values_in, written
 from segment_loops.mappings_file import mapping_definition, mapping_place
 
 Event = dict[str, Any]
-Keys = tuple[str, ...]
 
 SEND_EVENT = ACTIONS["sendEvent"]
 
@@ -39,7 +39,6 @@ _BARE_PATH = re.compile(r"""\$(?:\.[A-Za-z_][\w-]*|\[\w+\]|\['[^']*'\]|\["[^"]*"
 _TAG = re.compile(r"\{\{[^{}]*[\w\]][^{}]*\}\}")
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _UNCLOSED = re.compile(r"\[[^\[\]]*(?:\[|\Z)")
-_PLAIN_KEY = re.compile(r"[\w-]+")
 
 
 class Kind(StrEnum):
@@ -220,9 +219,9 @@ class _Walk:
             return
         if not reads_event or not self._events or keys in self._in_default_mapping or self._is_in_events(keys):
             return
-        nearest = _nearest(keys, list(islice(chain.from_iterable(map(_paths_of, self._events)), _MAX_KNOWN_PATHS)))
+        nearest = _nearest(keys, list(islice(_paths_in(self._events), _MAX_KNOWN_PATHS)))
         advice = (
-            f"Did you mean {_written(nearest, is_in_template=place.endswith('@template'))}?"
+            f"Did you mean {written(nearest, is_in_template=place.endswith('@template'))}?"
             if nearest
             else "Correct it, or add an event that has it to events/."
         )
@@ -244,13 +243,17 @@ def _default_paths(definition: Any) -> Iterator[Keys]:
             yield from _default_paths(item)
 
 
+def looks_like_directive(text: str) -> str | None:
+    """Return the directive that a constant text was probably meant for, None for plain text."""
+    if _BARE_PATH.fullmatch(text):
+        return "@path"
+    return "@template" if _TAG.search(text) else None
+
+
 def _literal_path(text: str, place: str) -> Iterator[MappingWarning]:
     """Yield a warning if a constant text looks like a path or a template."""
-    if _BARE_PATH.fullmatch(text):
-        directive = "@path"
-    elif _TAG.search(text):
-        directive = "@template"
-    else:
+    directive = looks_like_directive(text)
+    if directive is None:
         return
     message = (
         f"is sent as the text {quoted(text)}. To send what the event has there, write "
@@ -259,13 +262,8 @@ def _literal_path(text: str, place: str) -> Iterator[MappingWarning]:
     yield MappingWarning(place, message, Kind.LITERAL_PATH)
 
 
-def _paths_of(value: Any, keys: Keys = ()) -> Iterator[Keys]:
-    """Yield the path of everything in a value."""
-    if keys:
-        yield keys
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in members:
-        yield from _paths_of(item, (*keys, str(key)))
+def _paths_in(events: Sequence[Event]) -> Iterator[Keys]:
+    return (keys for event in events for keys, _ in values_in(event))
 
 
 def _nearest(keys: Keys, known: Sequence[Keys]) -> Keys | None:
@@ -284,12 +282,6 @@ def _are_alike(key: str, other: str) -> bool:
 
 def _normal(key: str) -> str:
     return re.sub(r"[\W_]", "", key).lower()
-
-
-def _written(keys: Keys, *, is_in_template: bool) -> str:
-    parts = [f".{key}" if _PLAIN_KEY.fullmatch(key) else f"['{key}']" for key in keys]
-    path = "".join(parts)
-    return path.removeprefix(".") if is_in_template else f"${path}"
 
 
 def _advice(word: str, known: Sequence[str] | dict[str, Any]) -> str:

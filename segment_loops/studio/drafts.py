@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,15 @@ class Draft(BaseModel):
     """A subscription as it is on the page.
 
     `origin` is its index in the file and `id` the subscription's id; both are None for a new one. The page shows the id
-    and cannot change it. `mapping` is JSON text, valid or not.
+    and cannot change it; `imported_id` is the one that an imported subscription brings. `mapping` is JSON text, valid or
+    not.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     origin: int | None = None
     id: str | None = None
+    imported_id: str | None = None
     name: str
     action: str
     enabled: bool
@@ -44,12 +47,14 @@ class DraftProblem:
     """A problem of a draft, or of all drafts together.
 
     `draft` is the draft's index, None for all. `part` is the field, and `line` the line in it if the problem has one.
+    `in_mapping` is the problem with its place in the draft's mapping, None for a problem of another part.
     """
 
     message: str
     draft: int | None = None
     part: str = ""
     line: int | None = None
+    in_mapping: Problem | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {"message": self.message, "draft": self.draft, "part": self.part, "line": self.line}
@@ -143,9 +148,22 @@ class MappingsFile:
                 raise ChangedMeanwhile
             checked = self.check(drafts)
             if not checked.problems:
-                document = _with_definitions(json.loads(self._text()), list(checked.definitions.values()))
-                _replace(self.path, f"{json_layout.laid_out(document)}\n".encode())
+                _replace(self.path, self._saved_text(checked).encode())
             return checked.problems
+
+    def difference(self, drafts: Sequence[Draft]) -> list[str]:
+        """Return the lines of a unified diff from the file to what saving the valid drafts would write.
+
+        Both sides have the studio's layout, so that a file that was laid out otherwise shows what changes and no more.
+        """
+        before = f"{json_layout.laid_out(json.loads(self._text()))}\n"
+        after = self._saved_text(self.check(drafts))
+        lines = unified_diff(before.splitlines(), after.splitlines(), "saved", "edited", lineterm="")
+        return list(lines)
+
+    def _saved_text(self, checked: Checked) -> str:
+        document = _with_definitions(json.loads(self._text()), list(checked.definitions.values()))
+        return f"{json_layout.laid_out(document)}\n"
 
     def _text(self) -> str:
         return self.path.read_bytes().decode("utf-8-sig")
@@ -174,7 +192,7 @@ def _check_alone(
         is_json = False
         yield DraftProblem(error.message, index, "mapping", error.line)
     original = originals[draft.origin] if draft.origin is not None and draft.origin < len(originals) else {}
-    definition = _with_id(_definition(draft, mapping, original), original, taken)
+    definition = _with_id(_definition(draft, mapping, original), original, taken, draft.imported_id)
     try:
         subscription = Subscription.from_json(definition)
     except SubscriptionsError as error:
@@ -213,15 +231,17 @@ def _definition(draft: Draft, mapping: Any, original: dict[str, Any]) -> dict[st
     return definition
 
 
-def _with_id(definition: dict[str, Any], original: dict[str, Any], taken: set[str]) -> dict[str, Any]:
+def _with_id(
+    definition: dict[str, Any], original: dict[str, Any], taken: set[str], imported: str | None
+) -> dict[str, Any]:
     """Return the definition with an id that a new name does not change.
 
-    A subscription that has no id in the file gets what has identified it so far: its name or its action. A new one gets an
-    id that is not in `taken`. The id is added to `taken`.
+    A subscription that has no id in the file gets what has identified it so far: its name or its action. One that is
+    imported keeps its id there. A new one gets an id that is not in `taken`. The id is added to `taken`.
     """
     if original.get("id"):
         return definition
-    made = identity(original) if original else new_id(definition, taken)
+    made = identity(original) if original else imported or new_id(definition, taken)
     taken.add(made)
     return {**definition, "id": made} if "id" in definition else {"id": made, **definition}
 
@@ -233,7 +253,8 @@ def _problem(index: int, draft: Draft, problem: Problem) -> DraftProblem:
     if part != "mapping":
         return DraftProblem(problem.message, index, part)
     place = f"{inside}: " if inside else ""
-    return DraftProblem(f"{place}{problem.message}", index, part, json_layout.line_of(draft.mapping, slash + inside))
+    line = json_layout.line_of(draft.mapping, slash + inside)
+    return DraftProblem(f"{place}{problem.message}", index, part, line, Problem(slash + inside, problem.message))
 
 
 def _check_together(definitions: list[dict[str, Any]]) -> Iterator[DraftProblem]:

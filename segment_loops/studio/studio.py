@@ -9,6 +9,7 @@ from flask import Response
 from segment_loops.json_app import json_app, only_from_this_machine
 from segment_loops.studio.delivery_routes import delivery_api
 from segment_loops.studio.drafts import MappingsFile
+from segment_loops.studio.form_routes import form_api
 from segment_loops.studio.pages import HEADERS, pages
 from segment_loops.studio.queue_routes import queue_api
 from segment_loops.studio.redrives import Redrives
@@ -33,7 +34,7 @@ class Studio:
         only_from_this_machine(app)
         app.after_request(_add_headers)
         app.register_blueprint(pages)
-        for blueprint in (api, delivery_api, queue_api):
+        for blueprint in (api, form_api, delivery_api, queue_api):
             app.register_blueprint(blueprint)
         self._app: WSGIApplication = app
 

@@ -184,4 +184,6 @@ def page(browser: Browser, stack: LocalStack) -> Iterator[Page]:
 
 @pytest.fixture
 def studio(page: Page) -> StudioPage:
+    """The studio of somebody who writes mappings and events as JSON."""
+    page.add_init_script("localStorage['studio.mapping'] = localStorage['studio.sample'] = 'json'")
     return StudioPage(page)

@@ -45,6 +45,15 @@ class StudioPage:
         """Pastes an event."""
         self.page.get_by_role("textbox", name="Event").fill(json.dumps(event, indent=2))
 
+    def show_json(self) -> None:
+        """Shows the mapping and the sample event as JSON."""
+        self.show("mapping", "JSON")
+        self.show("event", "JSON")
+
+    def show(self, name: str, tab: str) -> None:
+        """Shows the mapping or the event in this tab."""
+        self.page.get_by_role("tablist", name=f"Show the {name} as").get_by_role("tab", name=tab).click()
+
     def mapping(self) -> Any:
         """Return the text in the editor."""
         return json.loads(self.page.get_by_label("Mapping", exact=True).input_value())

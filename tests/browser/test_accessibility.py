@@ -67,6 +67,8 @@ def test_no_view_has_a_violation(audited: Page) -> None:
     assert _violations(audited) == []
     audited.get_by_role("button", name="Cancel").click()
     studio.open("Mappings")
+    studio.show_json()
+    assert _violations(audited) == []
     audited.get_by_label("Mapping", exact=True).fill('{\n  "userId": "$.userId",\n  "email": { "@nope": 1 }\n}')
     expect(audited.locator("#problems-mapping")).to_contain_text("@nope")
     assert _violations(audited) == []
@@ -77,6 +79,42 @@ def test_no_view_has_a_violation(audited: Page) -> None:
         audited.goto(f"/{address}")
         expect(audited.locator(".empty")).to_be_visible()
         assert _violations(audited) == [], address
+
+
+def test_the_form_has_no_violation(audited: Page) -> None:
+    """Axe finds no violation in a form with suggestions, named rows and errors, in the review of changes, and in an import."""
+    studio = StudioPage(audited)
+    studio.open("Mappings")
+    audited.get_by_role("combobox", name="Custom attributes: source").select_option(label="Named rows")
+    audited.get_by_role("button", name="Add row").click()
+    audited.get_by_role("combobox", name="Last name: source").select_option(label="JSON")
+    audited.get_by_label("Last name: JSON").fill('{"@path": "$.traits.lastname"}')
+    expect(audited.get_by_text("Enter a name.")).to_be_visible()
+    assert _violations(audited) == []
+    audited.get_by_label("Custom attributes: name 1").fill("color")
+    expect(audited.get_by_text("Warning: reads $.traits.lastname")).to_be_visible()
+    audited.get_by_role("combobox", name="First name: event field").fill("$.traits")
+    audited.keyboard.press("ArrowDown")
+    expect(audited.get_by_role("listbox", name="Suggestions")).to_be_visible()
+    assert _violations(audited) == []
+    studio.show_json()
+    editor = audited.get_by_label("Mapping", exact=True)
+    before = editor.input_value()
+    editor.fill('{\n  "userId": ')
+    audited.keyboard.type("@")
+    expect(audited.get_by_role("listbox", name="Suggestions")).to_be_visible()
+    assert _violations(audited) == []
+    editor.fill(before)
+    expect(audited.locator("#problems-mapping li:not(.warning)")).to_have_count(0)
+    audited.get_by_role("button", name="Review changes").click()
+    expect(audited.locator(".difference")).to_be_visible()
+    assert _violations(audited) == []
+    audited.get_by_role("button", name="Close").click()
+    audited.get_by_role("button", name="Import").click()
+    audited.get_by_label("Paste the answer").fill('[{"actionSlug": "sendEvent", "trigger": "type = \'track\'"}]')
+    audited.get_by_role("button", name="Check").click()
+    expect(audited.get_by_text("Nothing is saved yet.")).to_be_visible()
+    assert _violations(audited) == []
 
 
 def test_borders_of_controls_stand_out(audited: Page) -> None:
@@ -105,7 +143,7 @@ FAINT_BORDERS = """() => {
   const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
   const faint = [];
   for (const element of document.querySelectorAll('main :is(input, select, textarea, button)')) {
-    if (!element.checkVisibility() || element.matches(':disabled, [type="checkbox"], .quiet, .picks button')) continue;
+    if (!element.checkVisibility() || element.matches(':disabled, [type="checkbox"], [role="tab"], .quiet, .picks button')) continue;
     const bordered = element.closest('.lined') ?? element;
     const style = getComputedStyle(bordered);
     const behind = [];

@@ -88,6 +88,7 @@ def test_an_error_has_its_picture(pictured: Page, scheme: str, pictures: Path) -
     """An error in a mapping is shown at its line."""
     studio = StudioPage(pictured)
     studio.open()
+    studio.show_json()
     editor = pictured.get_by_label("Mapping", exact=True)
     editor.fill(editor.input_value().replace('"firstName": { "@path"', '"firstName": { "@pth"'))
     expect(pictured.locator("#problems-mapping")).to_contain_text("@pth")

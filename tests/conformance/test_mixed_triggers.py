@@ -8,7 +8,7 @@ import pytest
 
 from loops_destination.errors import TriggerError
 from loops_destination.trigger import Trigger
-from segment_loops.commands.mixed_operators import as_segment_reads
+from segment_loops.mixed_operators import as_segment_reads
 
 VECTORS = [
     json.loads(line) for line in Path(__file__).with_name("mixed-triggers.jsonl").read_text("utf-8").strip().split("\n")

@@ -109,11 +109,11 @@ function find(words) {
   finding = setTimeout(() => go(here({ q: words.trim(), page: "" }), { replace: true }), 200);
 }
 
-/* The conditions of a trigger, each with its result and, where it failed, what the event has instead. */
+/* The conditions of a trigger, each with its result and what the event has there. */
 export function conditions(list) {
   return h("ul", { class: "conditions" }, list.map((each) => h("li", { class: each.held ? "held" : "failed" },
     h("span", { class: "mark" }, each.held ? "yes" : "no"), code(each.condition),
-    !each.held ? soft(found(each)) : null,
+    soft(found(each)),
     each.decided && list.length > 1 ? h("span", { class: "decides" }, "decides") : null)));
 }
 

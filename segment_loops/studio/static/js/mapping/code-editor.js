@@ -3,18 +3,19 @@
 import { byId, h } from "../dom.js";
 
 /* `problems` and `warnings` have a message and may have a line. */
-export function codeEditor({ id, label, value, oninput, problems = [], warnings = [], rows = [6, 24], hidden = false }) {
+export function codeEditor({ id, label, value, oninput, problems = [], warnings = [], rows = [6, 24], hidden = false, attributes = {}, list = null }) {
   const lines = value.split("\n").length;
   const faulty = new Set(problems.map((each) => each.line));
   return [
-    h("div", { class: "lined" },
+    h("div", { class: "combo" }, h("div", { class: "lined" },
       h("div", { class: "gutter", "aria-hidden": "true" }, Array.from({ length: lines }, (_, index) =>
         h("div", { class: faulty.has(index + 1) ? "faulty" : null }, String(index + 1)))),
       h("textarea", {
         id, class: "code", spellcheck: "false", wrap: "off", rows: Math.min(Math.max(lines + 1, rows[0]), rows[1]), value,
         "aria-label": hidden ? label : null, "aria-describedby": `problems-${id}`, "aria-invalid": String(problems.length > 0), oninput,
         onscroll: (event) => { event.target.previousElementSibling.scrollTop = event.target.scrollTop; },
-      })),
+        ...attributes,
+      })), list),
     problemList(id, problems, warnings),
   ];
 }

@@ -1,20 +1,40 @@
 /* The list of subscriptions, and the form of the selected one. */
 
-import { ask } from "../dialog.js";
 import { byId, h } from "../dom.js";
+import { completion, suggest } from "../form/combobox.js";
+import { currentForm, forgetForms } from "../form/model.js";
+import { formRows } from "../form/rows.js";
+import { findInJson } from "../form/suggestions.js";
 import { count } from "../format.js";
-import { empty, tag } from "../parts.js";
+import { conditions, empty, message, tag } from "../parts.js";
 import { codeEditor, problemList } from "./code-editor.js";
-import { action, add, check, draft, edited, mine, remove, select, work } from "./work.js";
+import { openImport } from "./import.js";
+import { tabs } from "./tabs.js";
+import { action, add, check, draft, duplicate, edited, freeName, mine, move, remove, select, undoRemove, work } from "./work.js";
 
 export function subscriptions() {
   return h("section", { class: "card", "aria-labelledby": "subscriptions-title" },
     h("div", { class: "card-head" }, h("h2", { id: "subscriptions-title" }, "Subscriptions"),
-      h("button", { type: "button", class: "small", onclick: addOne }, "Add")),
-    work.drafts.length ? null : empty("No subscriptions.", "Every event is filtered. Add one to begin."),
+      h("div", { class: "actions" },
+        h("button", { type: "button", class: "small", onclick: () => openImport() }, "Import"),
+        h("button", { type: "button", class: "small", onclick: addOne }, "Add"))),
+    work.drafts.length ? null : empty("No subscriptions.", "Every event is filtered. Add one, or import Segment's export."),
     h("ul", { class: "picks", id: "picks" }, work.drafts.map((each, index) =>
       h("li", { "data-key": each.key }, h("button", { type: "button", "aria-current": index === work.selected ? "true" : null, onclick: () => { select(index); } },
-        h("span", {}, each.name || each.action), state(index))))));
+        h("span", {}, each.name || each.action), state(index))))),
+    work.removed ? message("plain", h("p", {}, `“${work.removed.name}” is deleted. Its deliveries on the RetryQueue become dead letters once you save.`),
+      h("div", { class: "actions start" }, h("button", { type: "button", class: "small", id: "undo-delete", onclick: undo }, "Undo"))) : null);
+}
+
+async function undo() {
+  await undoRemove();
+  document.querySelector("#picks [aria-current]")?.focus();
+}
+
+async function deleteOne() {
+  remove();
+  await check();
+  byId("undo-delete")?.focus();
 }
 
 function state(index) {
@@ -54,27 +74,52 @@ export function editor() {
     problemList("name", others(work.problems), others(work.warnings)),
     h("div", { class: "field" }, h("label", { for: "trigger" }, "Trigger"),
       h("textarea", { id: "trigger", class: "code", rows: 2, spellcheck: "false", "aria-describedby": "problems-trigger", "aria-invalid": String(mine("trigger").length > 0), value: current.trigger, oninput: change("trigger") }),
-      problemList("trigger", mine("trigger").map((each) => ({ ...each, line: null })), mine("trigger", work.warnings))),
-    h("div", { class: "field" }, h("label", { for: "mapping" }, "Mapping"),
-      codeEditor({ id: "mapping", label: "Mapping", value: current.mapping, oninput: change("mapping"), problems: mine("mapping"), warnings: mine("mapping", work.warnings) })),
-    h("div", { class: "actions start" }, h("button", { type: "button", class: "danger", onclick: removeAfterQuestion }, "Delete subscription")));
+      problemList("trigger", mine("trigger").map((each) => ({ ...each, line: null })), mine("trigger", work.warnings)),
+      explained()),
+    mapping(current),
+    h("div", { class: "actions start" },
+      h("button", { type: "button", onclick: duplicate }, "Duplicate"),
+      h("button", { type: "button", disabled: work.selected === 0, onclick: () => move(-1) }, "Move up"),
+      h("button", { type: "button", disabled: work.selected === work.drafts.length - 1, onclick: () => move(1) }, "Move down"),
+      h("button", { type: "button", class: "danger", onclick: deleteOne }, "Delete")));
 }
 
-/* A trigger and a mapping that are the action's defaults become those of the new action. */
+/* The trigger's conditions with their values in the sample event, while the trigger is valid. */
+function explained() {
+  const trigger = currentForm()?.trigger;
+  return trigger && !mine("trigger").length ? conditions(trigger) : null;
+}
+
+/* The form and the JSON of the same mapping. */
+function mapping(current) {
+  const { chosen, choose, list, panel } = tabs("mapping", "Show the mapping as", [["form", "Form"], ["json", "JSON"]]);
+  return h("div", { class: "field mapping-field" },
+    h("div", { class: "mapping-head" }, h("h2", {}, "Mapping"), list),
+    h("div", { ...panel, "data-key": `panel-${chosen}` }, chosen === "form" ? formRows({ showJson: () => choose("json") }) : json(current)));
+}
+
+function json(current) {
+  const write = (text) => {
+    current.mapping = text;
+    edited();
+  };
+  const { attributes, list } = completion("mapping", { find: findInJson, onpick: write, isInEditor: true });
+  return codeEditor({
+    id: "mapping", label: "Mapping", hidden: true, value: current.mapping, problems: mine("mapping"), warnings: mine("mapping", work.warnings), attributes, list,
+    oninput: (event) => { write(event.target.value); suggest(event.target, findInJson); },
+  });
+}
+
+/* A name, a trigger and a mapping that are the action's defaults become those of the new action. */
 function changeAction(current) {
   return (event) => {
     const before = action(current.action);
     const after = action(event.target.value);
     if (current.trigger === before?.trigger) current.trigger = after.trigger;
     if (current.mapping === before?.mapping) current.mapping = after.mapping;
+    if (current.origin === null && current.name.replace(/ \d+$/, "") === before?.title) current.name = freeName(after.title);
     current.action = after.slug;
+    forgetForms(); // its rows are those of another action
     edited();
   };
-}
-
-async function removeAfterQuestion() {
-  const name = draft().name || draft().action;
-  if (!(await ask("Delete this subscription?", `Deliveries of "${name}" on the RetryQueue become dead letters once you save.`, "Delete", { danger: true }))) return;
-  remove();
-  await check();
 }

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { sentence } from "../format.js";
-import { conditions, jsonBlock, message, requestBlock, soft, tag } from "../parts.js";
+import { jsonBlock, message, requestBlock, soft, tag } from "../parts.js";
 import { meaningOf } from "../outcomes.js";
 import { draft, work } from "./work.js";
 
@@ -19,7 +19,6 @@ function content() {
   const [words, kind] = preview.matches ? ["Matches", "good"] : preview.enabled ? ["No match", "plain"] : ["Disabled", "plain"];
   return [
     h("p", { class: "verdict" }, tag(words, kind), preview.enabled ? null : soft("Nothing is sent until you enable the subscription.")),
-    conditions(preview.conditions),
     preview.matches && preview.mapped !== null ? jsonBlock("Mapped payload", preview.mapped, { open: !preview.request }) : null,
     preview.reason ? message("bad", h("p", {}, sentence("Rejected", [preview.reason, preview.detail].filter(Boolean).join(", "))), h("p", {}, meaningOf(preview.reason))) : null,
     preview.request ? requestBlock(preview.request) : null,

@@ -1,32 +1,47 @@
 /* The sample event, and what happens to it when it is sent. */
 
-import { get } from "../api.js";
+import { call, get } from "../api.js";
 import { mayReachLoops } from "../dialog.js";
 import { h } from "../dom.js";
-import { pretty, sentence, text } from "../format.js";
-import { block, message, soft } from "../parts.js";
+import { values } from "../form/values.js";
+import { clockTime, pretty, sentence, text } from "../format.js";
+import { block, eventTitle, message, soft, who } from "../parts.js";
 import { kindOf, meaningOf } from "../outcomes.js";
 import { href } from "../router.js";
 import { screen } from "../screen.js";
 import { codeEditor } from "./code-editor.js";
-import { check, edited, isDirty, send, useEvent, useSample, work } from "./work.js";
+import { tabs } from "./tabs.js";
+import { check, edited, hasErrors, isDirty, send, useEvent, useSample, work } from "./work.js";
 
 export function sample() {
   const problem = work.eventProblem ? [{ message: work.eventProblem, line: lineOf(work.eventProblem) }] : [];
   const names = work.samples.map((each) => `events/${each.name}`);
   const { source } = work.sample;
+  const isListed = names.includes(source) || source === "latest" || work.received.some((each) => each.source === source);
+  const { chosen, list, panel } = tabs("sample", "Show the event as", [["values", "Values"], ["json", "JSON"]]);
   return h("section", { class: "card", "aria-labelledby": "sample-title" },
-    h("div", { class: "card-head" }, h("h2", { id: "sample-title" }, "Sample event"),
+    h("div", { class: "card-head" }, h("h2", { id: "sample-title" }, "Sample event"), list,
       h("select", { id: "sample", "aria-label": "Sample event source", value: source, onchange: choose },
-        names.map((each) => h("option", { value: each }, each)),
-        h("option", { value: "latest" }, "Latest received event"),
-        names.includes(source) || source === "latest" ? null : h("option", { value: source }, source === "custom" ? "Custom" : source))),
-    codeEditor({ id: "event", label: "Event", hidden: true, value: work.sample.text, rows: [6, 12], problems: problem, oninput: (event) => { useEvent(event.target.value, "custom"); edited(); } }),
+        h("optgroup", { label: "Samples" }, names.map((each) => h("option", { value: each }, each))),
+        h("optgroup", { label: "Received" },
+          h("option", { value: "latest" }, "Latest received event"),
+          work.received.map((each) => h("option", { value: each.source, "data-key": each.source }, each.label))),
+        isListed ? null : h("option", { value: source }, source === "custom" ? "Custom" : source))),
+    h("div", { ...panel, "data-key": `panel-${chosen}` }, chosen === "values" && !problem.length ? values() : codeEditor({ id: "event", label: "Event", hidden: true, value: work.sample.text, rows: [6, 12], problems: problem, oninput: (event) => { useEvent(event.target.value, "custom"); edited(); } })),
     screen.status.can.send ? h("div", { class: "actions start" },
-      h("button", { type: "button", class: isDirty() ? "" : "primary", id: "send", disabled: work.problems.length > 0 || Boolean(work.eventProblem) || work.sending, onclick: () => send(() => mayReachLoops("Send this event to the real Loops?")) },
+      h("button", { type: "button", class: isDirty() ? "" : "primary", id: "send", disabled: hasErrors() || Boolean(work.eventProblem) || work.sending, onclick: () => send(() => mayReachLoops("Send this event to the real Loops?")) },
         isDirty() ? "Save and send test event" : "Send test event"),
       soft(screen.status.sandboxed ? "Delivers to the sandbox." : "Delivers to the real Loops.")) : null,
     h("div", { id: "answer" }, work.sending ? h("p", { class: "soft" }, "Sending…") : work.sent ? answer(work.sent) : null));
+}
+
+/* Fetch the latest deliveries, each of whose events can be the sample. */
+export async function readReceived() {
+  const { ok, answer } = await call("GET", "/deliveries");
+  const seen = new Set();
+  work.received = (ok ? answer.deliveries : []).filter((each) => each.messageId && each.type && !seen.has(each.messageId) && seen.add(each.messageId)).map((each) => ({
+    id: each.id, source: `Delivery ${each.id}`, label: [eventTitle(each), who(each), clockTime(each.time)].filter(Boolean).join(", "),
+  }));
 }
 
 async function choose(event) {
@@ -34,7 +49,8 @@ async function choose(event) {
   if (chosen === "latest") {
     const { deliveries } = await get("/deliveries");
     useEvent(deliveries.length ? (await get(`/deliveries/${deliveries[0].id}`)).event : "", "latest");
-  } else if (chosen !== "custom") useSample(work.samples.find((each) => `events/${each.name}` === chosen));
+  } else if (chosen.startsWith("Delivery ")) useEvent((await get(`/deliveries/${chosen.slice("Delivery ".length)}`)).event, chosen);
+  else if (chosen !== "custom") useSample(work.samples.find((each) => `events/${each.name}` === chosen));
   await check();
 }
 

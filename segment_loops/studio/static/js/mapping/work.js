@@ -2,6 +2,8 @@
 
 import { call, get } from "../api.js";
 import { announce } from "../dialog.js";
+import { forgetForms, hasUnsavedRows, invalidForms, syncForm, syncForms } from "../form/model.js";
+import { readSuggestions } from "../form/suggestions.js";
 import { count } from "../format.js";
 import { href, go } from "../router.js";
 import { redraw, screen } from "../screen.js";
@@ -10,7 +12,8 @@ import { merge } from "./merge.js";
 const TYPING = 250; // milliseconds without a key until the drafts are checked
 
 /* `drafts` have a `key` beside the API's members: their id, or a name that this page gave a new one. `fixing` is the dead
-   letter that somebody came to fix. `conflict`: the file has changed while there are edits. */
+   letter that somebody came to fix. `conflict`: the file has changed while there are edits. `removed`: the drafts before
+   one was deleted. `received`: the latest deliveries, whose events can be samples. */
 export const work = {
   ready: false,
   file: "", problem: null, revision: "", version: "",
@@ -20,13 +23,14 @@ export const work = {
   sample: { source: "", text: "" },
   saving: "", conflict: false,
   sent: null, sending: false,
-  fixing: null,
+  fixing: null, removed: null, received: [],
 };
 
-const forApi = ({ key, ...draft }) => draft;
+export const forApi = ({ key, ...draft }) => draft;
 const asText = (drafts) => JSON.stringify(drafts.map(forApi));
 
-export const isDirty = () => asText(work.drafts) !== asText(work.base);
+export const isDirty = () => asText(work.drafts) !== asText(work.base) || hasUnsavedRows();
+export const hasErrors = () => work.problems.length > 0 || invalidForms() > 0;
 export const draft = () => work.drafts[work.selected];
 export const action = (slug) => work.actions.find((each) => each.slug === slug);
 
@@ -44,7 +48,7 @@ export async function readFile() {
 function take(mappings) {
   const selected = draft()?.key;
   Object.assign(work, {
-    ready: true, conflict: false,
+    ready: true, conflict: false, removed: null,
     file: mappings.file, problem: mappings.problem, revision: mappings.revision, version: mappings.version,
     drafts: mappings.drafts.map((each) => ({ ...each, key: each.id })), base: mappings.drafts,
     actions: mappings.actions, samples: mappings.samples,
@@ -68,6 +72,8 @@ export async function keepEdits() {
 }
 
 export async function discardEdits() {
+  forgetForms();
+  work.removed = null;
   work.drafts = work.base.map((each) => ({ ...each, key: each.id }));
   if (work.conflict) take(await get("/mappings"));
   work.selected = Math.min(work.selected, Math.max(work.drafts.length - 1, 0));
@@ -91,6 +97,8 @@ let asked = 0;
 export async function check() {
   clearTimeout(typing);
   const number = ++asked;
+  await Promise.all([draft() ? syncForm(draft()) : true, readSuggestions(work.sample.text)]);
+  if (number !== asked) return;
   const { ok, answer } = await call("POST", "/preview", { drafts: work.drafts.map(forApi), event: work.sample.text });
   if (number !== asked) return; // a later one is on its way
   if (ok) Object.assign(work, { problems: answer.problems, warnings: answer.warnings, previews: answer.previews, eventProblem: answer.event });
@@ -99,6 +107,10 @@ export async function check() {
 }
 
 export async function save() {
+  if (!(await syncForms())) {
+    redraw();
+    return false;
+  }
   const { ok, status, answer } = await call("PUT", "/mappings", { drafts: work.drafts.map(forApi), revision: work.revision });
   if (ok) {
     const index = work.selected;
@@ -121,6 +133,8 @@ export async function save() {
 export const mine = (part, list = work.problems) => list.filter((each) => each.draft === work.selected && each.part === part);
 
 export function select(index) {
+  const left = draft();
+  if (left && hasUnsavedRows()) syncForm(left);
   work.selected = index;
   showSelected();
 }
@@ -132,19 +146,77 @@ function showSelected(options) {
 
 export function add() {
   const chosen = action("sendEvent") ?? work.actions[0];
+  insert({ name: freeName(chosen.title), action: chosen.slug, trigger: chosen.trigger, mapping: chosen.mapping }, work.drafts.length);
+}
+
+/* Add a disabled copy of the selected subscription below it. */
+export async function duplicate() {
+  await syncForms();
+  const { name, action: slug, trigger, mapping } = draft();
+  insert({ name: freeName(`${name || slug} copy`), action: slug, trigger, mapping }, work.selected + 1);
+  await check();
+}
+
+let made = 0;
+
+export const newKey = () => `new-${++made}`;
+
+function insert(parts, index) {
+  work.drafts.splice(index, 0, { key: newKey(), origin: null, id: null, enabled: false, ...parts });
+  forgetResults();
+  select(index);
+}
+
+export function freeName(wanted) {
   const names = new Set(work.drafts.map((each) => each.name));
-  let name = chosen.title;
-  for (let number = 2; names.has(name); number += 1) name = `${chosen.title} ${number}`;
-  work.drafts.push({ key: `new-${Date.now()}`, origin: null, id: null, name, action: chosen.slug, enabled: false, trigger: chosen.trigger, mapping: chosen.mapping });
-  work.previews.push(null);
-  select(work.drafts.length - 1);
+  let name = wanted;
+  for (let number = 2; names.has(name); number += 1) name = `${wanted} ${number}`;
+  return name;
+}
+
+/* The results are known by the index of a draft, so they no longer fit once drafts have moved. */
+const forgetResults = () => Object.assign(work, { problems: [], warnings: [], previews: work.drafts.map(() => null) });
+
+/* Move the selected subscription up (-1) or down (1). */
+export async function move(step) {
+  const index = work.selected + step;
+  const [moved] = work.drafts.splice(work.selected, 1);
+  work.drafts.splice(index, 0, moved);
+  work.selected = index;
+  announce(`${moved.name || moved.action} is now ${index + 1} of ${work.drafts.length}.`);
+  forgetResults();
+  await check();
 }
 
 export function remove() {
+  work.removed = { drafts: [...work.drafts], name: draft().name || draft().action, selected: work.selected };
   work.drafts.splice(work.selected, 1);
-  Object.assign(work, { problems: [], warnings: [] });
-  work.previews.splice(work.selected, 1);
-  select(Math.max(0, work.selected - 1));
+  forgetResults();
+  announce(`${work.removed.name} is deleted. Undo brings it back.`);
+  work.selected = Math.max(0, work.selected - 1);
+  select(work.selected);
+}
+
+export async function undoRemove() {
+  const { drafts, selected, name } = work.removed;
+  const gone = drafts.find((each) => !work.drafts.includes(each));
+  if (gone) work.drafts.splice(Math.min(selected, work.drafts.length), 0, gone);
+  work.removed = null;
+  forgetResults();
+  select(Math.max(work.drafts.indexOf(gone), 0));
+  announce(`${name} is back.`);
+  await check();
+}
+
+/* Use the drafts of an import in place of the present ones, or after them. */
+export async function useImported(drafts, { replace }) {
+  const imported = drafts.map((each) => ({ ...each, key: newKey() }));
+  const start = replace ? 0 : work.drafts.length;
+  work.drafts = replace ? imported : [...work.drafts, ...imported];
+  work.removed = null;
+  forgetResults();
+  select(start);
+  await check();
 }
 
 export function useSample(sample) {
@@ -171,7 +243,8 @@ export async function send(question) {
 
 /* What keeps the drafts from being saved, or what is to be known about them before. */
 export function saveNote() {
-  if (work.problems.length) return count(work.problems.length, "error");
+  const errors = work.problems.length + invalidForms();
+  if (errors) return count(errors, "error");
   if (!isDirty()) return work.saving;
   const warnings = work.warnings.length ? `, ${count(work.warnings.length, "warning")}` : "";
   return work.saving || `Unsaved changes${warnings}`;

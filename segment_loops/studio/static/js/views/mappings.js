@@ -4,17 +4,20 @@
    and the dead letter (`letter`) that somebody came to fix. */
 
 import { call } from "../api.js";
+import { announce } from "../dialog.js";
 import { byId, h } from "../dom.js";
 import { sentence } from "../format.js";
+import { currentForm } from "../form/model.js";
+import { reviewChanges } from "../mapping/changes.js";
 import { editor, subscriptions } from "../mapping/editor.js";
 import { goToLine } from "../mapping/code-editor.js";
 import { result } from "../mapping/result.js";
-import { sample } from "../mapping/sample.js";
-import { check, discardEdits, draft, isDirty, keepEdits, readFile, save, saveNote, useEvent, work } from "../mapping/work.js";
+import { readReceived, sample } from "../mapping/sample.js";
+import { check, discardEdits, draft, hasErrors, isDirty, keepEdits, readFile, save, saveNote, useEvent, work } from "../mapping/work.js";
 import { header, message } from "../parts.js";
 import { redrive, redriveResult } from "../redrive.js";
 import { href } from "../router.js";
-import { reload } from "../screen.js";
+import { reload, screen } from "../screen.js";
 
 let taken = ""; // the address whose event and field are shown
 
@@ -27,7 +30,7 @@ export const mappings = {
   enter: () => { taken = ""; },
 
   async load(route) {
-    await readFile();
+    await Promise.all([readFile(), readReceived()]);
     const index = work.drafts.findIndex((each) => each.key === route.id);
     if (index >= 0) work.selected = index;
     const { event, message: messageId, field, letter } = route.query;
@@ -48,7 +51,8 @@ export const mappings = {
       header("Mappings", work.file,
         h("span", { class: "note", id: "save-note" }, saveNote()),
         h("button", { type: "button", disabled: !dirty, onclick: discardEdits }, "Discard changes"),
-        h("button", { type: "button", class: "primary", id: "save", disabled: !dirty || work.problems.length > 0 || work.conflict, onclick: save }, "Save")),
+        h("button", { type: "button", disabled: !dirty, onclick: reviewChanges }, "Review changes"),
+        h("button", { type: "button", class: "primary", id: "save", title: "Ctrl+S or ⌘S", disabled: !dirty || hasErrors() || work.conflict, onclick: save }, "Save")),
       work.conflict ? message("wait",
         h("p", {}, "Another program has changed the file since you opened it."),
         h("div", { class: "actions start" },
@@ -100,8 +104,23 @@ async function saveAndRedrive() {
 }
 
 function showField(field) {
-  if (!byId("mapping")) return; // somebody has gone on to another view
-  const lines = (draft()?.mapping ?? "").split("\n");
-  const index = lines.findIndex((each) => each.trimStart().startsWith(`"${field}"`));
-  goToLine("mapping", Math.max(index, 0) + 1);
+  const place = currentForm()?.form?.rows.findIndex((row) => row.name === field) ?? -1;
+  const row = byId(`row-${place}-kind`);
+  if (row) {
+    row.focus();
+    row.scrollIntoView({ block: "center" });
+  } else if (byId("mapping")) {
+    const lines = (draft()?.mapping ?? "").split("\n");
+    const index = lines.findIndex((each) => each.trimStart().startsWith(`"${field}"`));
+    goToLine("mapping", Math.max(index, 0) + 1);
+  }
 }
+
+// Instead of the browser's own dialog, which saves the page.
+addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== "s" || screen.route.name !== "mappings") return;
+  event.preventDefault();
+  if (document.querySelector("dialog[open]")) return;
+  if (isDirty() && !hasErrors() && !work.conflict) save();
+  else announce(isDirty() ? "Correct the errors before saving." : "No changes to save.");
+});
