@@ -337,7 +337,7 @@ def test_any_received_event_can_be_the_sample(form: FormPage, page: Page, segmen
 
 
 def test_fix_mapping_leads_to_the_row(form: FormPage, page: Page, segment: Segment) -> None:
-    """ "Fix mapping" of a rejected delivery opens the row of the field, which says why the event is rejected."""
+    """The link to fix the mapping of a rejected delivery opens the row of the field, which says why the event is rejected."""
     segment(type="identify", userId="u-104", traits={"email": "no address"})
     form.open_delivery("no address")
     page.get_by_role("link", name="Fix mapping").first.click()

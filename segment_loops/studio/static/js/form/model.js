@@ -33,6 +33,7 @@ export async function syncForm(current) {
   const number = next(current.key);
   const before = current.mapping;
   const { ok, answer } = await call("POST", "/form", { draft: forApi(current), form: sent, event: work.sample.text });
+  if (!ok && !state) forms.set(current.key, { problem: answer.message, mapping: before });
   if (!ok || number !== asked.get(current.key) || current.mapping !== before) return !state?.isInvalid;
   const isInvalid = sent !== null && answer.mapping === null;
   if (sent !== null && !isInvalid) current.mapping = answer.mapping;
