@@ -10,32 +10,28 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local.sandbox.rate_limit import rate_limit
 from loops_destination.breaker import Breaker
 from loops_destination.delivery import Deliverer
 from loops_destination.handlers.redelivery import Redelivery
 from loops_destination.handlers.webhook import Webhook
 from loops_destination.http_api import WebhookRequest
 from loops_destination.ledger import Ledger
-from loops_destination.loops import Meaning, Response
 from loops_destination.loops_request import LoopsRequest
-from loops_destination.messages import QueueName, RoutedMessage
 from loops_destination.observability import Telemetry
-from loops_destination.outcomes import Reason
 from loops_destination.pace import ENVIRONMENTS, Pacer
-from loops_destination.received import ReceivedMessage
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.verification import Verifier
 from tests.fakes import CONTACT, NOW
 from tests.unit.ledger.fake_store import FakeStore
+from tests.virtual_stack import VirtualLoops, VirtualQueue
 from tests.virtual_time import VirtualThreads, VirtualTime
 
 CONTACTS = 200
@@ -43,8 +39,6 @@ WEB_ENVIRONMENTS = 30
 LIMIT = 10
 RESPONSE_SECONDS = 0.15
 TABLE_SECONDS = 0.005
-QUEUE_DELAY_SECONDS = 5
-BATCH = 50
 BATCHING_SECONDS = 1.0
 SECRET = json.dumps({"apiKey": "key", "sharedSecret": "shared"})
 
@@ -95,34 +89,6 @@ def _in_order(calls: Iterator[Identify]) -> list[Identify]:
     return sorted(calls, key=lambda identify: identify.at)
 
 
-@dataclass
-class VirtualLoops:
-    """A Loops that applies the calls within its limit half-way through each, and answers the others 429."""
-
-    clock: VirtualTime
-    calls: int = 0
-    rate_limited: int = 0
-    values: dict[str, int] = field(default_factory=dict)
-    last_call: float = NOW
-
-    def __post_init__(self) -> None:
-        self._limit = rate_limit(LIMIT, "sliding")
-
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # the parameters of `Loops.send`
-        self.clock.sleep(RESPONSE_SECONDS / 2)
-        assert self._limit is not None
-        allowance = self._limit.take(self.clock.time())
-        self.calls += 1
-        self.last_call = self.clock.time()
-        if allowance.granted and "step" in request.body:
-            self.values[request.body["userId"]] = request.body["step"]
-        self.clock.sleep(RESPONSE_SECONDS / 2)
-        if allowance.granted:
-            return Response(Meaning.DONE, 200, remaining=allowance.remaining)
-        self.rate_limited += 1
-        return Response(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED, remaining=0)
-
-
 class SlowStore(FakeStore):
     """A table whose reads and writes take `TABLE_SECONDS`."""
 
@@ -135,37 +101,6 @@ class SlowStore(FakeStore):
         super()._answer()
 
 
-@dataclass
-class VirtualQueue:
-    """The RetryQueue."""
-
-    clock: VirtualTime
-    records: dict[str, ReceivedMessage] = field(default_factory=dict)
-    visible_at: dict[str, float] = field(default_factory=dict)
-
-    def store(self, messages: Sequence[RoutedMessage], deadline: float) -> list[bool]:  # noqa: ARG002  # it stores at once
-        for routed in messages:
-            assert routed.queue is QueueName.RETRY, routed.message.reason
-            name = str(len(self.visible_at))
-            self.records[name] = ReceivedMessage(name, name, routed.message.to_json(), self.clock.time(), 0)
-            self.visible_at[name] = self.clock.time() + max(routed.delay_seconds, QUEUE_DELAY_SECONDS)
-        return [True] * len(messages)
-
-    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:  # noqa: ARG002  # it hides at once
-        for name, seconds in seconds_by_receipt.items():
-            self.visible_at[name] = self.clock.time() + seconds
-
-    def receive(self) -> list[ReceivedMessage]:
-        """Return the messages of the next batch, in any order, as SQS does."""
-        now = self.clock.time()
-        names = [name for name in self.records if self.visible_at[name] <= now]
-        names = random.sample(names, min(BATCH, len(names)))
-        for name in names:
-            self.visible_at[name] = now + 360
-            self.records[name] = replace(self.records[name], receives=self.records[name].receives + 1)
-        return [self.records[name] for name in names]
-
-
 class Run:
     """One trace on a stack of its own."""
 
@@ -173,12 +108,13 @@ class Run:
         random.seed(seed)
         self.clock = VirtualTime()
         self.trace = trace
-        self.loops = VirtualLoops(self.clock)
-        self.queue = VirtualQueue(self.clock)
+        self.loops = VirtualLoops(self.clock, "sliding", LIMIT, RESPONSE_SECONDS, self._applied)
+        self.queue = VirtualQueue(self.clock, shuffled=True)
         self.store = SlowStore(self.clock)
         self._with_ledger = with_ledger
         self._secrets = SecretStore({"AWSCURRENT": SECRET}.get, self.clock)
         self._next = iter(trace)
+        self._values: dict[str, int] = {}
         self._arriving = WEB_ENVIRONMENTS
 
     def run(self) -> Run:
@@ -190,15 +126,16 @@ class Run:
     def figures(self) -> dict[str, float]:
         """Return the calls by contact and by change, contacts that ended with an old value, and the seconds it took."""
         newest = {f"u-{identify.contact}": identify.value for identify in self.trace}
+        calls = len(self.loops.answered)
         changes = len({(identify.contact, identify.value) for identify in self.trace})
         return {
             "events": len(self.trace),
-            "calls": self.loops.calls,
+            "calls": calls,
             "of them answered 429": self.loops.rate_limited,
-            "calls a contact": round(self.loops.calls / CONTACTS, 2),
-            "calls a change": round(self.loops.calls / changes, 2),
-            "contacts with an old value": sum(self.loops.values.get(user) != value for user, value in newest.items()),
-            "seconds until the last call": round(self.loops.last_call - NOW),
+            "calls a contact": round(calls / CONTACTS, 2),
+            "calls a change": round(calls / changes, 2),
+            "contacts with an old value": sum(self._values.get(user) != value for user, value in newest.items()),
+            "seconds until the last call": round(self.loops.answered[-1].at - NOW),
         }
 
     def _serve(self) -> None:
@@ -236,10 +173,12 @@ class Run:
         while self._arriving or self.queue.records:
             messages = self.queue.receive()
             staying = redelivery.deliver(messages, 60) if messages else []
-            for message in messages:
-                if message.message_id not in staying:
-                    del self.queue.records[message.message_id]
+            self.queue.keep_only(messages, staying)
             self.clock.sleep(BATCHING_SECONDS)
+
+    def _applied(self, request: LoopsRequest) -> None:
+        if "step" in request.body:
+            self._values[request.body["userId"]] = request.body["step"]
 
     def _deliverer(self) -> Deliverer:
         week, twelve_days = 168 * 3600, 288 * 3600

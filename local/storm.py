@@ -47,6 +47,8 @@ and three for a batch of the RetryQueue that may take a minute.
 
 SEGMENT_GIVES_UP_SECONDS = 4 * 3600
 SEGMENT_TIMEOUT_SECONDS = 5
+LONGEST_PAUSE_SECONDS = 60
+"""Between two tries of a sender; Segment waits longer, which would only make a storm longer too."""
 SENDERS = 8
 LIMIT = 20
 """Calls a second that the sandbox allows: what two cores can send in the storm's time, so that some are answered 429."""
@@ -238,7 +240,7 @@ class Storm:
                     sent.acknowledged = True
                 return
             self._clock.sleep(chance.uniform(0, pause))
-            pause = min(pause * 2, 600)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             events = [self._resent(event) for event in events]
 
     def _post(self, events: Sequence[dict[str, Any]]) -> int | None:

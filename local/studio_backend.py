@@ -101,6 +101,10 @@ class LocalBackend:
         messages = self._stack.aws.queued(RETRY_QUEUE)
         return [WaitingMessage(each.id, each.body, each.next_at) for each in messages]
 
+    @property
+    def dead_letter_count(self) -> int:
+        return len(self._stack.aws.queued(DEAD_LETTER_QUEUE))
+
     def dead_letters(self) -> list[DeadLetter]:
         """Return the dead letters without receiving them, so that they stay visible to others."""
         return [_dead_letter(each) for each in self._stack.aws.queued(DEAD_LETTER_QUEUE)]

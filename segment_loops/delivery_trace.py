@@ -43,7 +43,7 @@ class State(StrEnum):
 class Step:
     """One step of a delivery; `time` is in seconds since 1970, and for a redrive that of the attempt after it.
 
-    `status` is that of Loops' response. `seen_on_queue`: the dead letter was on the DeadLetterQueue a moment ago.
+    `function` is empty for a step that no function logged. `rule` is the contact ledger's, `status` that of Loops' response. `seen_on_queue`: the dead letter was on the DeadLetterQueue a moment ago.
     """
 
     kind: StepKind
@@ -51,6 +51,7 @@ class Step:
     function: str
     outcome: str | None = None
     reason: str | None = None
+    rule: str | None = None
     status: int | None = None
     attempt: int | None = None
     latency_ms: float | None = None
@@ -61,19 +62,21 @@ class Step:
     def result(self) -> str:
         """The step's result in words."""
         if self.kind is StepKind.REDRIVEN:
-            return "put back on the RetryQueue"
+            return "put back on the RetryQueue before the next attempt"
         if self.kind is StepKind.BURIED:
             return f"dead letter: {self.reason}"
-        outcome = self.outcome or "not stored"
-        return f"{outcome}: {self.reason}" if self.reason and self.reason != Reason.NOT_STORED else outcome
+        reason = f": {self.reason}" if self.reason and self.reason != Reason.NOT_STORED else ""
+        rule = f" ({self.rule})" if self.rule and self.outcome != Outcome.DELIVERED else ""
+        return f"{self.outcome or 'not stored'}{reason}{rule}"
 
     def as_json(self) -> dict[str, Any]:
         shown = {
             "step": self.kind,
-            "time": timestamp(self.time),
-            "function": self.function,
+            "before" if self.kind is StepKind.REDRIVEN else "time": timestamp(self.time),
+            "function": self.function or None,
             "outcome": self.outcome,
             "reason": self.reason,
+            "rule": self.rule,
             "status": self.status,
             "attempt": self.attempt,
             "latencyMs": self.latency_ms,
@@ -195,6 +198,7 @@ def _step_of(line: Mapping[str, Any]) -> Step:
         function,
         outcome=_text(line.get("outcome")),
         reason=_text(line.get("reason")),
+        rule=_text(line.get("rule")),
         status=line.get("status"),
         attempt=line.get("attempt"),
         latency_ms=line.get("latency_ms"),

@@ -22,6 +22,9 @@ LOG_GROUPS = ("ContactUpsertLogs", "SendEventLogs", "SegmentWebhookLogs", "Redel
 DOLLARS_PER_GB = 0.005
 """The list price in us-east-1; elsewhere up to half as much again. See https://aws.amazon.com/cloudwatch/pricing/."""
 
+ASK_ABOVE_BYTES = 10_000_000_000
+"""A search that scans more asks first: 10 GB cost about five cents."""
+
 MAX_LINES = 10_000
 """The most that Logs Insights returns for one search."""
 
@@ -132,21 +135,24 @@ class LogSearch:
         query_id = self._logs.start_query(
             logGroupNames=self._groups, startTime=int(period.start), endTime=int(period.end), queryString=query
         )["queryId"]
-        finished = False
         try:
-            while True:
-                answer: dict[str, Any] = self._logs.get_query_results(queryId=query_id)
-                if finished := answer["status"] in _FINISHED:
-                    break
-                self._clock.sleep(_PAUSE_SECONDS)
-        finally:
-            if not finished:  # after Ctrl-C, so that nothing more is scanned
-                self._logs.stop_query(queryId=query_id)
+            answer = self._finished(query_id)
+        except KeyboardInterrupt:
+            self._logs.stop_query(queryId=query_id)  # so that nothing more is scanned
+            raise
         if answer["status"] != "Complete":
             raise CommandError(
                 f"The search of the log ended as {answer['status'].lower()}. Search a shorter time: --since 1h."
             )
         return answer
+
+    def _finished(self, query_id: str) -> dict[str, Any]:
+        """Return the answer to a search once it has ended."""
+        while True:
+            answer: dict[str, Any] = self._logs.get_query_results(queryId=query_id)
+            if answer["status"] in _FINISHED:
+                return answer
+            self._clock.sleep(_PAUSE_SECONDS)
 
 
 def metric_values(cloudwatch: Any, queries: Sequence[Mapping[str, Any]], period: Period) -> dict[str, list[float]]:

@@ -16,6 +16,7 @@ from segment_loops.commands.ledger import ledger
 from segment_loops.commands.preview import preview
 from segment_loops.commands.program import run_program
 from segment_loops.commands.sign import sign
+from segment_loops.commands.studio import studio
 from segment_loops.commands.trace import trace
 
 
@@ -28,7 +29,19 @@ def segment_loops() -> None:
     """Work with your Loops destination: its mappings, its API key, and what it delivered."""
 
 
-for command in (check, preview, import_export, test_api_key, setup_secret, doctor, sign, trace, dead_letters, ledger):
+for command in (
+    check,
+    preview,
+    import_export,
+    test_api_key,
+    setup_secret,
+    doctor,
+    sign,
+    studio,
+    trace,
+    dead_letters,
+    ledger,
+):
     segment_loops.add_command(command)
 
 

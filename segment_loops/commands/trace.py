@@ -7,23 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segment_loops.command_errors import FAILED, MisusedError
-from segment_loops.commands.log_options import agree_to_search, log_options
-from segment_loops.commands.options import aws_options, json_option, stack_options
-from segment_loops.console import add_row, age, notify, number, print_json, printable, say, show, table
+from segment_loops.command_errors import FAILED, CommandError, MisusedError
+from segment_loops.commands.options import Duration, aws_options, json_option, stack_options
+from segment_loops.console import add_row, confirmed, notify, number, print_json, printable, say, show, table
 
 if TYPE_CHECKING:
     from segment_loops.dead_letter_queue import DeadLetter
     from segment_loops.delivery_trace import TracedDelivery
     from segment_loops.deployed_stack import DeployedStack
-    from segment_loops.log_search import Period
+    from segment_loops.log_search import LogSearch, Period
 
 
 @click.command()
 @click.argument("message_id", required=False)
 @click.option("--user-id", metavar="ID", help="Trace every event of this userId instead.")
 @stack_options
-@log_options
+@click.option(
+    "--since",
+    type=Duration(),
+    default=86400.0,
+    metavar="TIME",
+    help="Search the log from this long ago: 30m, 2h, 3d.  [default: 1d]",
+)
+@click.option("--yes", is_flag=True, help="Search without asking, however large the log is.")
 @click.option(
     "--dead-letters",
     "with_dead_letters",
@@ -68,7 +74,7 @@ def trace(
         condition, what = of_message(message_id or "", keys), f"the messageId {message_id}"
     period = _period_since(since)
     search = LogSearch.of(found)
-    agree_to_search(search, period, found.name, yes=yes)
+    _agree_to_search(search, period, found.name, yes=yes)
     answer = search.search(condition, period)
     letters = _dead_letters(found, message_id, user_id) if with_dead_letters else None
     deliveries = traced(answer.lines, letters)
@@ -86,7 +92,7 @@ def trace(
     else:
         _show(deliveries)
     if not deliveries:
-        notify(_nothing_found(found, what, since), "yellow")
+        notify(_nothing_found(found, what, period), "yellow")
         return FAILED
     if not answer.is_complete:
         notify("There are more lines than Logs Insights returns. Pass a shorter --since.", "yellow")
@@ -101,6 +107,16 @@ def _period_since(seconds: float) -> Period:
 
     now = SystemClock().time()
     return Period(now - seconds, now)
+
+
+def _agree_to_search(search: LogSearch, period: Period, stack: str, *, yes: bool) -> None:
+    """Print how much the search scans and what it costs; ask if it is much, and raise `CommandError` after a no."""
+    from segment_loops.log_search import ASK_ABOVE_BYTES, price
+
+    scanned = search.estimate(period)
+    notify(f"Searching the log of {stack} since {_minute(period.start)}: {price(scanned)}.", "dim")
+    if scanned > ASK_ABOVE_BYTES and not confirmed("Search that much?", yes=yes):
+        raise CommandError("Nothing was searched. Pass a shorter --since, or --yes to search without being asked.")
 
 
 def _dead_letters(stack: DeployedStack, message_id: str | None, user_id: str | None) -> list[DeadLetter]:
@@ -137,6 +153,7 @@ def _show(deliveries: Sequence[TracedDelivery]) -> None:
 
 
 def _show_timeline(deliveries: Sequence[TracedDelivery]) -> None:
+    from segment_loops.delivery_trace import StepKind
     from segment_loops.timestamps import readable, timestamp
 
     rows = table(
@@ -150,16 +167,22 @@ def _show_timeline(deliveries: Sequence[TracedDelivery]) -> None:
             "" if value is None else str(value) for value in (step.attempt, step.status, step.latency_ms or None)
         ]
         place = " (on the DeadLetterQueue)" if step.seen_on_queue else ""
-        time = readable(timestamp(step.time))
+        time = "" if step.kind is StepKind.REDRIVEN else readable(timestamp(step.time))
         add_row(rows, [time, step.kind, step.result + place, subscription, *numbers])
     show(rows)
 
 
-def _nothing_found(stack: DeployedStack, what: str, since: float) -> str:
+def _minute(seconds: float) -> str:
+    from segment_loops.timestamps import readable, timestamp
+
+    return f"{readable(timestamp(seconds))[:16]} (UTC)"
+
+
+def _nothing_found(stack: DeployedStack, what: str, period: Period) -> str:
     """Return the message for a trace without result, with what to check."""
     checks: list[Any] = [
         "the id: a messageId is case-sensitive, and Segment's Event Delivery shows it",
-        f"the time: the log was searched for {age(since)}; --since 7d searches further back"
+        f"the time: the log was searched since {_minute(period.start)}; --since 7d searches further back"
         + (f", and it is kept for {days} days" if (days := stack.parameters.get("LogRetentionDays")) else ""),
         "the last minute: lines can take that long to be found",
         "the shared secret: after two rotations, hashes of users are not found any more",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,12 @@ def live_functions(stack: DeployedStack, client: Any) -> Iterator[LiveFunction]:
 
 def deployed_subscriptions(function: LiveFunction, client: Any) -> list[Subscription]:
     """Return the subscriptions in the function's layers; raise `CommandError` if they cannot be read."""
-    for arn in function.layers:
+    return load_subscriptions(deployed_mappings(function.name, function.layers, client))
+
+
+def deployed_mappings(name: str, layers: Sequence[str], client: Any) -> bytes:
+    """Return the mappings file in a function's layers; raise `CommandError` if it cannot be read."""
+    for arn in reversed(layers):  # the mappings come last, so that the larger layer is not downloaded
         with aws_errors(f"The layer {arn}"):
             location = client.get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
         try:
@@ -75,8 +80,8 @@ def deployed_subscriptions(function: LiveFunction, client: Any) -> list[Subscrip
         except (HTTPError, zipfile.BadZipFile) as error:
             raise CommandError(f"The layer {arn} could not be downloaded: {type(error).__name__}.") from None
         if _MAPPINGS_FILE in archive.namelist():
-            return load_subscriptions(archive.read(_MAPPINGS_FILE))
-    raise CommandError(f"No layer of {function.name} contains {_MAPPINGS_FILE}.")
+            return archive.read(_MAPPINGS_FILE)
+    raise CommandError(f"No layer of {name} contains {_MAPPINGS_FILE}.")
 
 
 def _variables(configuration: Mapping[str, Any]) -> Mapping[str, str]:

@@ -177,6 +177,10 @@ class Backend(Protocol):
     def waiting(self) -> list[WaitingMessage]:
         """Return the messages on the RetryQueue."""
 
+    @property
+    def dead_letter_count(self) -> int:
+        """The number of dead letters, which the page asks for every second; an approximate one will do."""
+
     def dead_letters(self) -> list[DeadLetter]:
         """Return the dead letters."""
 

@@ -64,7 +64,7 @@ def _status() -> ResponseReturnValue:
         "loopsUrl": stack.loops_url,
         "can": {"contacts": can.contacts, "events": can.events, "faults": can.faults, "send": can.send},
         "versions": {**stack.versions(), "mappings": _short(mappings_file().revision)},
-        "deadLetters": len(stack.dead_letters()),
+        "deadLetters": stack.dead_letter_count,
         "faults": stack.faults() if can.faults else [],
         "sqsIsDown": stack.sqs_is_down,
     }

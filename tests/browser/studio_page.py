@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -61,6 +62,15 @@ class StudioPage:
         """Sends the event, and sees what became of it."""
         self.page.get_by_role("button", name="Send test event").click()
         expect(self.page.locator("#answer")).to_contain_text(outcome)
+
+    def advance_until_delivered(self, advance: Callable[[float], None]) -> None:
+        """Moves the time forward until the first delivery is delivered; a call under way then times out and is repeated."""
+        for _ in range(10):
+            advance(300)
+            self.page.wait_for_timeout(1500)
+            if "delivered" in self.rows().first.inner_text():
+                return
+        expect(self.rows().first).to_contain_text("delivered")
 
     def fail(self, how: str, times: str) -> None:
         """Makes Loops fail."""

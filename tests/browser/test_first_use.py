@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Dialog, Page, Request, expect
 
 from local.sandbox import Fault
 
@@ -136,19 +136,35 @@ def test_edits_can_be_given_up_for_the_changed_file(studio: StudioPage, page: Pa
     expect(page.get_by_label("Name")).to_have_value("Second")
 
 
+def test_leaving_the_page_with_edits_asks_first(studio: StudioPage, page: Page) -> None:
+    """The browser asks before it leaves a page with unsaved edits, and leaves one without edits at once."""
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
+    studio.open()
+    page.reload()
+    studio.ready("Mappings")
+    assert asked == []
+    page.get_by_label("Name").press_sequentially("!")
+    page.reload()
+    assert asked == ["beforeunload"]
+
+
 def test_screen_readers_hear_a_few_words(studio: StudioPage, page: Page, segment: Segment) -> None:
-    """Live regions hold a few words, never JSON."""
+    """Live regions hold a few words, never JSON; after a test event they hold its outcome."""
     segment(**ADA)
     for view in VIEWS:
         studio.open(view)
         if view == "Mappings":
             studio.send("Delivered")
+            expect(page.locator("[role=status]")).to_have_text("delivered")
         for each in page.locator("[aria-live], [role=status], [role=alert], output").all():
             assert len(each.inner_text()) < 120
             assert "{" not in each.inner_text()
-    studio.open()
-    studio.send("Delivered")
-    expect(page.locator("[role=status]")).to_have_text("delivered")
 
 
 def test_no_word_in_a_table_is_cut(studio: StudioPage, page: Page, busy: LocalStack) -> None:

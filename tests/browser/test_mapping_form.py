@@ -93,7 +93,7 @@ def test_three_subscriptions_are_made_by_mouse(
 ) -> None:
     """From an empty file, clicks alone make, save and test a mapping for identify, track and delete."""
     form.open()
-    expect(page.get_by_text("There is no subscription, so every event is filtered.")).to_be_visible()
+    expect(page.get_by_text("No subscriptions.")).to_be_visible()
 
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_label("Action").select_option(label=CONTACT)
@@ -337,7 +337,7 @@ def test_any_received_event_can_be_the_sample(form: FormPage, page: Page, segmen
 
 
 def test_fix_mapping_leads_to_the_row(form: FormPage, page: Page, segment: Segment) -> None:
-    """The link to fix the mapping of a rejected delivery opens the row of the field, which says why the event is rejected."""
+    """The link Fix mapping of a rejected delivery opens the row of the field, which says why the event is rejected."""
     segment(type="identify", userId="u-104", traits={"email": "no address"})
     form.open_delivery("no address")
     page.get_by_role("link", name="Fix mapping").first.click()

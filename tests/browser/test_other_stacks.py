@@ -30,6 +30,7 @@ class BareStack:
     loops_url = "https://loops.example/api"
     capabilities = Capabilities(contacts=False, events=False, faults=False, send=False)
     kept_deliveries = 100
+    dead_letter_count = 0
     sqs_is_down = False
 
     def __init__(self, mappings: Path) -> None:

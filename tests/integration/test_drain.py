@@ -8,18 +8,15 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
 
 import pytest
 
-from local.sandbox.rate_limit import Window, rate_limit
+from local.sandbox.rate_limit import Window
 from loops_destination.breaker import Breaker
 from loops_destination.delivery import Deliverer
 from loops_destination.handlers.redelivery import Redelivery
 from loops_destination.handlers.webhook import Webhook
 from loops_destination.http_api import WebhookRequest
-from loops_destination.loops import Meaning, Response
-from loops_destination.loops_request import LoopsRequest
 from loops_destination.messages import Message, QueueName, RoutedMessage, ascii_json
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
@@ -29,76 +26,18 @@ from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.verification import Verifier
 from tests.fakes import CONTACT, EVENT, IDENTIFY, NOW, TOO_FAST, Keyring, ManualClock, OneByOne, ScriptedLoops
+from tests.virtual_stack import BATCH, VirtualLoops, VirtualQueue
 from tests.virtual_time import VirtualThreads, VirtualTime
 
 LIMIT = 10
 RESPONSE_SECONDS = 0.3
 POLL_SECONDS = 0.05  # between two batches of one poller
-BATCH = 50  # of the event source in the template
 BACKLOG = 1000
-TAKEN = 200
 SECRET = json.dumps({"apiKey": "key", "sharedSecret": "shared"})
 
 
 def track(number: int) -> dict[str, object]:
     return {"type": "track", "messageId": f"m-{number}", "userId": f"u-{number}", "event": "E", "properties": {}}
-
-
-@dataclass
-class VirtualLoops:
-    """A Loops that counts each call against its limit half-way through the call's 300 ms."""
-
-    clock: VirtualTime
-    window: Window
-    responded: list[tuple[float, int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._limit = rate_limit(LIMIT, self.window)
-
-    def send(self, request: LoopsRequest, api_key: str, seconds: float) -> Response:  # noqa: ARG002  # the parameters of `Loops.send`
-        self.clock.sleep(RESPONSE_SECONDS / 2)
-        assert self._limit is not None
-        allowance = self._limit.take(self.clock.time())
-        self.clock.sleep(RESPONSE_SECONDS / 2)
-        self.responded.append((self.clock.time(), TAKEN if allowance.granted else 429))
-        if allowance.granted:
-            return Response(Meaning.DONE, 200, remaining=allowance.remaining)
-        return Response(Meaning.TRY_AGAIN, 429, Reason.RATE_LIMITED, remaining=0)
-
-
-@dataclass
-class VirtualQueue:
-    """The RetryQueue, received from by two pollers."""
-
-    clock: VirtualTime
-    records: dict[str, ReceivedMessage] = field(default_factory=dict)
-    visible_at: dict[str, float] = field(default_factory=dict)
-
-    def store(self, messages: Sequence[RoutedMessage], deadline: float) -> list[bool]:  # noqa: ARG002  # it stores at once
-        for routed in messages:
-            assert routed.queue is QueueName.RETRY
-            name = str(len(self.visible_at))
-            self.records[name] = ReceivedMessage(
-                message_id=name,
-                receipt=name,
-                body=routed.message.to_json(),
-                sent_at=self.clock.time(),
-                receives=0,
-            )
-            self.visible_at[name] = self.clock.time() + 5
-        return [True] * len(messages)
-
-    def postpone(self, seconds_by_receipt: Mapping[str, int], deadline: float) -> None:  # noqa: ARG002  # it hides at once
-        for name, seconds in seconds_by_receipt.items():
-            self.visible_at[name] = self.clock.time() + seconds
-
-    def receive(self) -> list[ReceivedMessage]:
-        now = self.clock.time()
-        names = [name for name in self.records if self.visible_at[name] <= now][:BATCH]
-        for name in names:
-            self.visible_at[name] = now + 360
-            self.records[name] = replace(self.records[name], receives=self.records[name].receives + 1)
-        return [self.records[name] for name in names]
 
 
 class Drain:
@@ -108,7 +47,7 @@ class Drain:
         random.seed(seed)  # the jitter of the pauses is the same in each run
         self.clock = VirtualTime()
         self.seed = seed
-        self.loops = VirtualLoops(self.clock, window)
+        self.loops = VirtualLoops(self.clock, window, LIMIT, RESPONSE_SECONDS)
         self.queue = VirtualQueue(self.clock)
         self.new_events_a_second = new_events_a_second
         self.arriving = new_events_a_second > 0
@@ -145,10 +84,8 @@ class Drain:
         while self.backlog & self.queue.records.keys():
             records = self.queue.receive()
             staying = redelivery.deliver(records, 60) if records else []
-            for record in records:
-                if record.message_id not in staying:
-                    del self.queue.records[record.message_id]
-                    self.drained = self.clock.time() if record.message_id in self.backlog else self.drained
+            if self.backlog.intersection(self.queue.keep_only(records, staying)):
+                self.drained = self.clock.time()
             self.clock.sleep(POLL_SECONDS if records else 1.0)
         self.arriving = False
 
@@ -184,13 +121,13 @@ class Drain:
     @property
     def rate(self) -> float:
         """The part of Loops' limit that was used until the backlog was drained."""
-        taken = sum(at <= self.drained for at, status in self.loops.responded if status == TAKEN)
+        taken = sum(call.taken and call.at <= self.drained for call in self.loops.answered)
         return taken / (self.drained - NOW) / LIMIT
 
     @property
     def rate_limited(self) -> float:
         """The part of the calls that Loops answered 429."""
-        return sum(status != TAKEN for _, status in self.loops.responded) / len(self.loops.responded)
+        return self.loops.rate_limited / len(self.loops.answered)
 
 
 @pytest.mark.parametrize("window", ["fixed", "sliding"])

@@ -35,8 +35,8 @@ def test_the_template_names_the_artifacts(served: Any) -> None:
     assert document["Resources"]["MappingsLayer"]["Properties"]["ContentUri"] == str(PROJECT / "layers/mappings")
 
 
-def test_the_functions_find_their_secret_and_queues(served: Any) -> None:
-    """A function's variables lead to both queues, and to the secret with the sandbox's API key."""
+def test_the_functions_find_their_secret_queues_and_table(served: Any) -> None:
+    """A function's variables lead to both queues, the contact ledger's table, and the secret with the sandbox's API key."""
     variables = _variables(served[0])
     session = boto3.Session("local", "local", region_name=REGION)
     secrets, sqs = (
@@ -47,6 +47,8 @@ def test_the_functions_find_their_secret_and_queues(served: Any) -> None:
     for name in ("RETRY_QUEUE_URL", "DEAD_LETTER_QUEUE_URL"):
         assert variables[name].startswith(variables["AWS_ENDPOINT_URL"])
         sqs.send_message(QueueUrl=variables[name], MessageBody="{}")
+    dynamodb = session.client("dynamodb", endpoint_url=variables["AWS_ENDPOINT_URL"])
+    assert dynamodb.describe_table(TableName=variables["CONTACT_LEDGER_TABLE"])["Table"]["TableStatus"] == "ACTIVE"
 
 
 def test_the_functions_find_loops(served: Any) -> None:

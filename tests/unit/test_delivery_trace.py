@@ -73,10 +73,25 @@ def test_a_timeline_leads_from_arrival_to_the_last_attempt() -> None:
         ("arrived", "queued: rate-limited", 0),
         ("tried", "queued: loops-error", 5),
         ("dead letter", "dead letter: refused", 60),
-        ("redriven", "put back on the RetryQueue", 3600),
+        ("redriven", "put back on the RetryQueue before the next attempt", 3600),
         ("tried", "delivered", 3600),
     ]
     assert (delivery.event, delivery.subscription, delivery.state) == (MESSAGE_ID, "events", "delivered")
+    assert delivery.steps[3].as_json() == {"step": "redriven", "before": delivery.steps[4].as_json()["time"]}
+
+
+def test_the_rule_of_the_ledger_explains_what_was_not_sent() -> None:
+    """A step that sent nothing names the contact ledger's rule."""
+    lines = [
+        _arrived(0, Outcome.QUEUED, Reason.CONTACT_BUSY, rule="contact-leased"),
+        _tried(5, Outcome.SUPERSEDED, rule="newer-values"),
+    ]
+    [delivery] = trace(lines)
+    assert [step.result for step in delivery.steps] == [
+        "queued: contact-busy (contact-leased)",
+        "superseded (newer-values)",
+    ]
+    assert (delivery.state, delivery.steps[1].as_json()["rule"]) == ("superseded", "newer-values")
 
 
 def test_a_redrive_shows_after_a_rejection_too() -> None:

@@ -29,6 +29,7 @@ from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.verification import Verifier
 from tests.fakes import (
+    API_KEY_REFUSED,
     CONTACT,
     DELETION,
     DONE,
@@ -120,7 +121,8 @@ class Stand:
         self.store = store or FakeStore(self.clock)
         self.loops = ScriptedLoops(*(responses or (DONE,)), clock=self.clock, seconds=seconds)
         self.queues = Storage()
-        secrets = SecretStore({"AWSCURRENT": SECRET}.get, self.clock)
+        self.secret = {"AWSCURRENT": SECRET}
+        secrets = SecretStore(self.secret.get, self.clock)
         ledger = Ledger(self.store, "stack", self.clock, resend_unchanged_after=168 * HOUR, retry_for=72 * HOUR)
         self.deliverer = Deliverer(self.loops, secrets, self.clock, ledger)
         self.breaker = Breaker(self.clock)
@@ -280,6 +282,25 @@ def test_a_deletion_waits_for_its_second_step() -> None:
     assert [each.delay_seconds for each in stand.queues.messages] == [30]
     stand.redeliver_all()
     assert [request.path for request, _, _ in stand.loops.calls] == ["/api/v1/contacts/delete"]
+
+
+def test_a_deletion_in_redelivery_waits_for_its_second_step() -> None:
+    """A deletion whose first step is taken by redelivery is hidden for half a minute, however young its message is."""
+    stand = Stand(TOO_FAST, DONE)
+    stand.post(at(IDENTIFY, -10))  # the 429 opens the breaker, so the deletion is queued before its first step
+    stand.post(at({"type": "delete", "userId": "u-2"}, -5))
+    body = stand.queues.messages[-1].message.to_json()
+    stand.redelivery.deliver([ReceivedMessage(message_id="1", receipt="r", body=body, sent_at=stand.clock.now)], 60)
+    assert stand.queues.postponed["r"] >= 30
+
+
+def test_a_new_api_key_is_used_at_once() -> None:
+    """When Loops refuses the API key and the secret has another one, the web function delivers with that one."""
+    stand = Stand(DONE, API_KEY_REFUSED, DONE)
+    stand.post(at(IDENTIFY, -20))
+    stand.secret["AWSCURRENT"] = json.dumps({"apiKey": "key-2", "sharedSecret": "shared-1"})
+    assert outcomes(stand.post(at(IDENTIFY, -10, traits={"email": "new@loops.so"}))) == [("delivered", None)]
+    assert [api_key for _, api_key, _ in stand.loops.calls] == ["key-1", "key-1", "key-2"]
 
 
 def test_a_409_after_a_refusal_is_rejected_and_frees_the_contact() -> None:

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from botocore.client import BaseClient
 
 from loops_destination.errors import SettingsError
 from loops_destination.handlers.lambda_handler import IN_LAMBDA, LambdaHandler
 from loops_destination.handlers.redelivery import redelivery_handler
 from loops_destination.handlers.webhook import webhook_handler
+from loops_destination.ledger.store import DynamoStore
 from tests.fakes import ManualClock
 
 
@@ -40,6 +42,15 @@ def is_built(handler: LambdaHandler) -> bool:
 def test_in_lambda_the_parts_are_built_at_import(environ: dict[str, str]) -> None:
     """In Lambda the first event finds the clients and the compiled subscriptions ready."""
     assert all(map(is_built, handlers(environ | {IN_LAMBDA: "f"})))
+
+
+def test_in_lambda_the_contact_ledger_is_ready_at_import(environ: dict[str, str]) -> None:
+    """The client of DynamoDB is made before any thread could make it twice."""
+    for handler in handlers(environ | {IN_LAMBDA: "f", "CONTACT_LEDGER_TABLE": "table"}):
+        ledger = handler._parts.deliverer._ledger
+        assert ledger is not None
+        assert isinstance(ledger._store, DynamoStore)
+        assert isinstance(ledger._store._client, BaseClient)
 
 
 def test_outside_of_lambda_nothing_is_built_at_import(environ: dict[str, str]) -> None:

@@ -40,7 +40,7 @@ def local() -> Iterator[LocalStack]:
 
 
 @pytest.fixture
-def moto(local: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def moto(local: LocalStack) -> Iterator[None]:
     """The local stack's moto with all its services.
 
     Here it also knows the call that reads a layer, which moto lacks, and names the alias of an event source, which moto
@@ -61,8 +61,9 @@ def moto(local: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return [content]
 
     assert local.secret_arn  # it replaces the environment's AWS variables first
-    with HttpServer(application, 0, "moto") as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.root)
+    # Undone here, before the local stack restores the environment; the fixture `monkeypatch` would be undone after it.
+    with HttpServer(application, 0, "moto") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", server.root)
         yield
 
 

@@ -19,10 +19,9 @@ from loops_destination.ledger.contract import Write
 from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.protocol import Called, Effect, Ledger
 from loops_destination.ledger.record import Contact, Lease
-from loops_destination.ledger.store import DynamoStore, dynamodb_client
 from loops_destination.loops_request import LoopsRequest
-from tests.deployed_stack import NAME, MotoStack
 from tests.integration.command_line.conftest import CommandLine
+from tests.moto_stack import NAME, MotoStack
 
 STATED = "2026-03-01T12:00:00.000Z"
 EVENT = {"type": "identify", "messageId": "m-1", "userId": "u-1", "timestamp": STATED}
@@ -47,7 +46,7 @@ Deliver = Callable[..., str]
 def deliver(deployed: MotoStack) -> Deliver:
     """Deliver a request as the functions do; return the ledger's conclusion."""
     ledger = Ledger(
-        DynamoStore(deployed.table, SystemClock(), dynamodb_client(1)),
+        deployed.store,
         deployed.id,
         SystemClock(),
         resend_unchanged_after=604800.0,
@@ -131,7 +130,7 @@ def test_consent_is_forgotten_on_request(cli: CommandLine, known: Deliver) -> No
 
 def test_a_deletion_is_never_forgotten(cli: CommandLine, deployed: MotoStack, known: Deliver) -> None:
     """What is older than the deletion of a contact stays superseded after its properties are forgotten."""
-    store, key = DynamoStore(deployed.table, SystemClock(), dynamodb_client(1)), Hasher(deployed.id).contact_key("u-1")
+    store, key = deployed.store, Hasher(deployed.id).contact_key("u-1")
     contact = Contact.from_item(store.read(key))
     later = next(iter(contact.properties.values())).clock
     deleted = Contact(version=contact.version, properties=contact.properties, deleted_at=_later(later))
@@ -147,7 +146,7 @@ def _later(clock: Any) -> Any:
 
 def test_a_contact_with_a_call_under_way_is_left(cli: CommandLine, deployed: MotoStack, known: Deliver) -> None:
     """While a lease runs nothing is forgotten, and the error says when to try again."""
-    store, key = DynamoStore(deployed.table, SystemClock(), dynamodb_client(1)), Hasher(deployed.id).contact_key("u-1")
+    store, key = deployed.store, Hasher(deployed.id).contact_key("u-1")
     contact = Contact.from_item(store.read(key))
     leased = Contact(contact.properties, contact.version, Lease("lease", round(time.time() * 1000) + 20_000))
     assert store.write(Write(key, leased.to_item(), contact.version, 60))

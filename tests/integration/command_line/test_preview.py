@@ -12,7 +12,10 @@ import pytest
 
 from local.sandbox import SandboxServer
 from loops_destination.idempotency import idempotency_key
+from loops_destination.outcomes import Outcome, Result
+from loops_destination.subscriptions import load_entries
 from segment_loops.event_files import SAMPLES
+from segment_loops.event_preview import Preview
 from tests.integration.command_line.conftest import CommandLine
 
 TRACK = {"type": "track", "messageId": "m-1", "userId": "u-1", "event": "Signed Up", "properties": {"email": "a@b.co"}}
@@ -203,3 +206,11 @@ def test_warnings_follow(cli: CommandLine, event_file: Path, tmp_path: Path) -> 
     assert [(each["kind"], each["path"]) for each in machine.json["warnings"]] == [
         ("unknown-field", "/subscriptions/0/mapping/x")
     ]
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_only_what_loops_did_not_take_fails(outcome: Outcome) -> None:
+    """A preview that was sent fails if the event was queued or rejected; with nothing to send it succeeds."""
+    (entry,) = load_entries('[{"name": "contacts", "action": "createOrUpdateContact"}]')
+    preview = Preview(entry, [], matches=True, result=Result(outcome))
+    assert preview.fails is (outcome in {Outcome.QUEUED, Outcome.REJECTED})

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 import uuid
+from datetime import UTC, datetime
 
 import boto3
 import pytest
 
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
-from tests.deployed_stack import NAME, REDELIVERY, SEND_EVENT, MotoStack, result
 from tests.integration.command_line.conftest import CommandLine
+from tests.moto_stack import NAME, REDELIVERY, SEND_EVENT, MotoStack, result
 
 MESSAGE_ID = str(uuid.UUID(int=7))
 EVENT = {
@@ -55,7 +58,11 @@ def test_the_size_is_printed_before_the_search(cli: CommandLine, retried: MotoSt
     """The size of the log and the price come first, on standard error."""
     retried.take_in(38_200_000)
     run = cli("trace", MESSAGE_ID, "--stack", NAME, "--since", "2h")
-    assert run.err.splitlines()[0] == f"Searching 2 h 0 min of the log of {NAME}: 38.2 MB, under $0.01."
+    since = datetime.fromtimestamp(time.time() - 7200, UTC)
+    assert re.fullmatch(
+        rf"Searching the log of {NAME} since {since:%Y-%m-%d} \d\d:\d\d \(UTC\): 38\.2 MB, under \$0\.01\.",
+        run.err.splitlines()[0],
+    )
 
 
 def test_a_large_search_asks_first(cli: CommandLine, retried: MotoStack) -> None:

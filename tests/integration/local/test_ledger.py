@@ -27,7 +27,14 @@ def clock() -> Clock:
 @pytest.fixture
 def ledger_stack(clock: Clock) -> Iterator[LocalStack]:
     sandbox = Sandbox(limit=None, clock=clock.time, sleep=clock.sleep)
-    parameters = {"ContactLedger": "true"}
+    with LocalStack(clock=clock, sandbox=sandbox, polling=False) as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack_without(clock: Clock) -> Iterator[LocalStack]:
+    sandbox = Sandbox(limit=None, clock=clock.time, sleep=clock.sleep)
+    parameters = {"ContactLedger": "false"}
     with LocalStack(clock=clock, sandbox=sandbox, polling=False, parameters=parameters) as stack:
         yield stack
 
@@ -78,3 +85,13 @@ def test_an_outage_of_dynamodb_loses_nothing(ledger_stack: LocalStack, clock: Cl
     ledger_stack.redeliver()
     assert calls(ledger_stack) == ["/contacts/update"]
     assert ledger_stack.waiting() == ledger_stack.dead_letters() == []
+
+
+def test_without_the_ledger_everything_is_sent(stack_without: LocalStack) -> None:
+    """With ContactLedger=false DynamoDB is not called, every event is sent as it arrives, and a deletion has one step."""
+    stack_without.aws.outage(DYNAMODB)
+    assert identify(stack_without, 20, "Ada") == (200, ["delivered"])
+    assert identify(stack_without, 10, "Ada") == (200, ["delivered"])
+    assert identify(stack_without, 30, "Old") == (200, ["delivered"])
+    assert post(stack_without, "delete", 5) == (200, ["delivered"])
+    assert calls(stack_without) == [*["/contacts/update"] * 3, "/contacts/delete"]

@@ -118,6 +118,12 @@ def test_a_payload_has_a_limit(make_function: Callable[..., LambdaFunction]) -> 
         function.invoke("x" * (MAX_PAYLOAD_BYTES - 1))
 
 
+def test_an_invocation_has_its_own_results(make_function: Callable[..., LambdaFunction]) -> None:
+    """An invocation holds the results that the handler reported during it, and no earlier ones."""
+    function = make_function("self.on_result(event); return None")
+    assert [function.invoke(number).results for number in (1, 2)] == [(1,), (2,)]
+
+
 def test_the_listener_is_called_after_every_invocation(make_function: Callable[..., LambdaFunction]) -> None:
     """The listener is called after successes and failures."""
     heard: list[Invocation] = []

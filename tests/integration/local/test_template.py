@@ -93,6 +93,37 @@ def test_the_projects_template_is_supported() -> None:
     assert all((function.code / "app.py").is_file() for function in application.functions.values())
 
 
+LEDGER = ("AWS::DynamoDB::Table", "AWS::IAM::ManagedPolicy", "AWS::CloudWatch::Alarm")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({}, {"ContactLedgerTable", "ContactLedgerPolicy", "LedgerUnavailableAlarm"}),
+        ({"ContactLedger": "false"}, set()),
+    ],
+)
+def test_the_contact_ledger_is_optional(parameters: dict[str, str], found: set[str]) -> None:
+    """By default the stack has the contact ledger's table; with ContactLedger=false, nothing of it."""
+    template = SamTemplate.read(PROJECT / "template.yaml", parameters)
+    names = {name for each in LEDGER for name in template.logical_ids(each)}
+    assert {name for name in names if "Ledger" in name} == found
+    named = {name: {"Ref": name, "Arn": f"arn:{name}"} for name in template.logical_ids("AWS::SQS::Queue")}
+    application = template.resolve({**named, "Secret": {"Ref": "arn:secret"}})
+    assert {table.key for table in application.tables.values()} == ({"key"} if found else set())
+    tables = {function.environment["CONTACT_LEDGER_TABLE"] for function in application.functions.values()}
+    assert tables == ({"ContactLedgerTable"} if found else {""})
+
+
+def test_a_table_with_a_sort_key_is_an_error(tmp_path: Path) -> None:
+    """The local stack supports tables with a partition key only."""
+    keys = [{"AttributeName": "a", "KeyType": "HASH"}, {"AttributeName": "b", "KeyType": "RANGE"}]
+    resources = {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"KeySchema": keys}}}
+    (tmp_path / "template.yaml").write_text(yaml.safe_dump({"Resources": resources}))
+    with pytest.raises(TemplateError, match=r"Table.*partition key only"):
+        SamTemplate.read(tmp_path / "template.yaml").resolve({})
+
+
 def test_a_functions_properties_are_merged_with_globals(application: Application, tmp_path: Path) -> None:
     """Globals and the function's own properties are merged, with parameters and references resolved."""
     web, worker = application.functions["Web"], application.functions["Worker"]

@@ -97,6 +97,43 @@ def test_a_retry_that_ends_as_a_dead_letter_is_rejected(client: Client, clock: C
     assert (shown["outcome"], shown["reason"], shown["detail"]) == ("rejected", "refused", "No such thing.")
 
 
+def test_a_retry_that_is_superseded_is_shown_as_such(client: Client, clock: Clock) -> None:
+    """A queued update that a newer one has overtaken is shown as superseded, with its own calls only."""
+    fail(client)
+    client.segment(ADAM)
+    clock.sleep(60)
+    client.segment(ADAM | {"messageId": "m-9", "traits": {"email": "ada@loops.so"}})
+    client.stack.redeliver()
+    newer, older = client.deliveries()
+    assert (newer["outcome"], newer["attempts"]) == ("delivered", 1)
+    assert (older["outcome"], older["reason"], older["attempts"]) == ("superseded", None, 1)
+    assert [call["status"] for call in older["calls"]] == [500]
+
+
+def test_a_retry_that_changes_nothing_is_shown_as_such(client: Client, clock: Clock) -> None:
+    """A queued update whose values Loops has already is shown as unchanged, without an attempt."""
+    client.segment(ADAM)
+    clock.sleep(1)
+    client.stack.aws.outage("dynamodb")
+    client.segment(ADAM | {"messageId": "m-9"})
+    client.stack.aws.recover()
+    clock.sleep(60)
+    client.stack.redeliver()
+    shown, _ = client.deliveries()
+    assert (shown["outcome"], shown["reason"], shown["attempts"], shown["calls"]) == ("unchanged", None, 0, [])
+
+
+def test_a_deletion_is_shown_until_its_second_step(client: Client, clock: Clock) -> None:
+    """A deletion is queued as begun, without an attempt, and delivered half a minute later."""
+    client.segment({"type": "delete", "messageId": "m-3", "userId": "u-1"})
+    (shown,) = client.deliveries()
+    assert (shown["outcome"], shown["reason"], shown["attempts"]) == ("queued", "deletion-begun", 0)
+    clock.sleep(31)
+    client.stack.redeliver()
+    (shown,) = client.deliveries()
+    assert (shown["outcome"], shown["reason"], shown["attempts"]) == ("delivered", None, 1)
+
+
 def test_only_sent_requests_count_as_attempts(client: Client) -> None:
     """A filtered event, and one with an invalid payload, have no attempts."""
     client.segment({"type": "page", "messageId": "m-3"})

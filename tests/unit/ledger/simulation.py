@@ -117,6 +117,8 @@ class Simulation:
         self.rates = {name: self.random.choice([0.0, 0.0, rate]) for name, rate in FAULTS.items()}
         self.actions = self.random.choice(MIXTURES)
         self.names = self.random.choice([("x",), ("x", "y")])
+        self.within = self.random.choice([0, 1, 30])
+        self.earliest = 0.0
         self.samples = self._samples()
         self.sent = Counter[str]()
         self._store = make_store(self.clock)
@@ -155,8 +157,7 @@ class Simulation:
 
     def _run(self) -> None:
         copies = [sample for sample in self.samples for _ in range(self.random.choice([1, 1, 1, 2]))]
-        within = self.random.choice([0, 1, 30])
-        self.clock.join([self._deliver(sample, self.random.uniform(0, within)) for sample in copies])
+        self.clock.join([self._deliver(sample, self.random.uniform(0, self.within)) for sample in copies])
         self.clock.join(self._late)
         assert self.loops.contacts == self.expected(), "the contact is not what the events give in their order"
         self.clock.sleep(2 * 24 * 3600)
@@ -250,7 +251,7 @@ class Simulation:
             for name, (value, attempt, _) in list(self._consent.items()):
                 if attempt is mine:
                     self._consent[name] = value, mine, True
-        return verdict.conclusion, verdict.retry_after or 10.0
+        return verdict.conclusion, 10.0 if verdict.retry_after is None else verdict.retry_after
 
     def _call(self, sample: Sample, request: LoopsRequest, seconds: float, mine: object) -> Called[str]:
         if self.chance("crashes"):
@@ -263,7 +264,7 @@ class Simulation:
             self.clock.sleep(seconds)
             return Called(Effect.UNKNOWN, "503")
         if self.chance("lost_responses"):
-            applied_after = self.random.uniform(0, seconds + LATE_PROCESSING_SECONDS)
+            applied_after = self.random.uniform(self.earliest, 1) * (seconds + LATE_PROCESSING_SECONDS)
             self._late.append(self.clock.spawn(lambda: self._apply_late(sample, request, applied_after)))
             self.clock.sleep(seconds)
             self.step()
@@ -307,3 +308,20 @@ class Simulation:
         """A process that dies with a lease, or cannot give it back, leaves flags that nobody can vouch for."""
         for name in flat(sample.body):
             self._consent.pop(name, None)
+
+
+class DeletionRace(Simulation):
+    """Events without contact properties, which take no lease, while a newer deletion of their contact begins.
+
+    Loops often applies a call late, as late as it may.
+    """
+
+    def __init__(self, seed: int, make_store: Callable[[VirtualTime], LedgerStore]) -> None:
+        super().__init__(seed, make_store)
+        self.within = 15
+        self.earliest = 0.9
+        self.rates |= {"lost_responses": 0.5, "too_fast": 0.0, "no_turn": 0.0, "crashes": 0.0}
+
+    def _samples(self) -> list[Sample]:
+        events = [Sample(number, "event", 1, {"eventName": "e", "eventProperties": {}}) for number in range(3)]
+        return [*events, Sample(3, "deletion", 5, {})]

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.ledger.fake_store import FakeStore
-from tests.unit.ledger.simulation import Simulation
+from tests.unit.ledger.simulation import DeletionRace, Simulation
 
 
 @pytest.mark.parametrize("first", range(0, 1200, 100))
@@ -13,8 +13,19 @@ def test_contacts_converge(first: int) -> None:
     Consent flags are sent once per change, no event is sent twice, and a replay two days later sends nothing.
     """
     for seed in range(first, first + 100):
-        try:
-            Simulation(seed, FakeStore).run()
-        except AssertionError as error:
-            error.add_note(f"seed {seed}")
-            raise
+        run(Simulation(seed, FakeStore), seed)
+
+
+@pytest.mark.parametrize("first", range(0, 400, 100))
+def test_no_event_without_a_lease_arrives_after_a_deletion(first: int) -> None:
+    """However late Loops applies the calls of events that took no lease, it applies a newer deletion after them."""
+    for seed in range(first, first + 100):
+        run(DeletionRace(seed, FakeStore), seed)
+
+
+def run(simulation: Simulation, seed: int) -> None:
+    try:
+        simulation.run()
+    except AssertionError as error:
+        error.add_note(f"seed {seed}")
+        raise

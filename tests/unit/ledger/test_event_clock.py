@@ -1,8 +1,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loops_destination.ledger.event_clock import EventClock
+from loops_destination.messages import Message
+from loops_destination.outcomes import Reason
+from loops_destination.received import read_message
 
 ARRIVED = 1_772_366_400.0  # 2026-03-01T12:00:00Z
 NOON = 1_772_366_400_000_000
@@ -65,6 +70,14 @@ def test_a_second_post_of_an_event_has_the_same_clock() -> None:
     """The clock of an event with a timestamp does not depend on when it arrives."""
     event = {"messageId": "m", "timestamp": "2026-03-01T11:00:00Z"}
     assert EventClock.of(event, "s", "k", ARRIVED) == EventClock.of(event, "s", "k", ARRIVED + 3600)
+
+
+@given(st.floats(ARRIVED - 1e6, ARRIVED + 1e6))
+def test_a_queued_event_keeps_its_clock(arrived_at: float) -> None:
+    """An event without a date has the same clock in a web function and, read from the RetryQueue, in redelivery."""
+    message = Message("key", arrived_at, Reason.TIMEOUT, '{"type":"delete"}', action="a", subscription="s")
+    received, event = read_message(message.to_json())
+    assert EventClock.of(event, "s", "key", received.received_at) == EventClock.of(event, "s", "key", arrived_at)
 
 
 def test_text() -> None:

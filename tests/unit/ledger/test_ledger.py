@@ -360,3 +360,12 @@ def test_every_rule_and_conclusion_is_named_once() -> None:
         values = [str(member) for member in names]
         assert len(set(values)) == len(values)
         assert all(value == value.lower() and " " not in value for value in values)
+
+
+def test_a_delivery_without_a_response_comes_back_when_its_lease_has_ended(bench: Bench) -> None:
+    """Until Loops can no longer apply a call, a repeat could only find the contact leased."""
+    verdict = bench.deliver(update(1, x="a"), responds(Effect.UNKNOWN))
+    assert (verdict.conclusion, verdict.retry_after) == (Conclusion.NOT_APPLIED, 30)
+    assert verdict.retry_after is not None
+    bench.clock.sleep(verdict.retry_after)
+    assert bench.deliver(update(1, x="a")).conclusion is Conclusion.DELIVERED

@@ -18,7 +18,7 @@ export function subscriptions() {
       h("div", { class: "actions" },
         h("button", { type: "button", class: "small", onclick: () => openImport() }, "Import"),
         h("button", { type: "button", class: "small", onclick: addOne }, "Add"))),
-    work.drafts.length ? null : empty("There is no subscription, so every event is filtered.", "Add one, or import Segment's export."),
+    work.drafts.length ? null : empty("No subscriptions.", "Every event is filtered. Add one, or import Segment's export."),
     h("ul", { class: "picks", id: "picks" }, work.drafts.map((each, index) =>
       h("li", { "data-key": each.key }, h("button", { type: "button", "aria-current": index === work.selected ? "true" : null, onclick: () => { select(index); } },
         h("span", {}, each.name || each.action), state(index))))),

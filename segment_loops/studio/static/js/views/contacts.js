@@ -18,7 +18,7 @@ export const contacts = {
       h("div", { class: "filters" }, search("Search contacts", query.q ?? "")),
       data.contacts.length ? [rows(data.contacts), pager(data, "contact")]
         : query.q ? empty("No contact matches.", h("a", { href: "#/contacts" }, "Clear the search"))
-        : empty("There are no contacts yet.", h("a", { href: "#/mappings" }, "Send an identify event"), " to create one."),
+        : empty("No contacts yet.", h("a", { href: "#/mappings" }, "Send an identify event"), " to create one."),
     ];
   },
 };

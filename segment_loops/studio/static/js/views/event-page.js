@@ -47,7 +47,7 @@ export const eventPage = {
 
 /* The steps, the oldest first; steps of one arrival are together. */
 function timeline(event, opened) {
-  const arrivals = Map.groupBy ? Map.groupBy(event.deliveries, arrivalOf) : grouped(event.deliveries, arrivalOf);
+  const arrivals = grouped(event.deliveries, (each) => `${each.time} ${each.path}`);
   const steps = [...arrivals.values()].map((records) => [records[0].time, arrival(event, records, opened)]);
   for (const each of event.redrives) steps.push([each.time, step("Redrive", each.time, h("p", {}, redriveResult(each)))]);
   steps.sort(([a], [b]) => a - b);
@@ -58,8 +58,6 @@ function timeline(event, opened) {
     event.deadLetters.map((each) => deadLetter(event, each)),
     inLoops(event));
 }
-
-const arrivalOf = (each) => `${each.time} ${each.path}`;
 
 function grouped(list, key) {
   const groups = new Map();
@@ -165,7 +163,8 @@ async function sendAgain(id) {
   const { ok, answer } = await call("POST", `/deliveries/${id}/again`, { confirmed: confirmed() });
   if (!ok) notice = ["bad", sentence(answer.message)];
   else {
-    const words = answer.deliveries.map((each) => `${each.outcome}${each.calls.at(-1)?.status === 409 ? ", Loops has it already" : ""}${each.reason ? `, ${each.reason}` : ""}`);
+    const isKnown = (each) => each.outcome === "delivered" && (each.attempts === 0 || each.calls.at(-1)?.status === 409);
+    const words = answer.deliveries.map((each) => `${each.outcome}${isKnown(each) ? ", Loops has it already" : ""}${each.reason ? `, ${each.reason}` : ""}`);
     notice = [answer.status < 202 ? "good" : answer.status < 300 ? "wait" : "bad", sentence(`Sent again, answered ${answer.status}`, words.join("; "))];
   }
   announce(typeof notice[1] === "string" ? notice[1] : "");

@@ -18,7 +18,7 @@ export const events = {
       h("div", { class: "filters" }, search("Search events", query.q ?? "")),
       data.events.length ? [rows(data.events), pager(data, "event")]
         : query.q ? empty("No event matches.", h("a", { href: "#/events" }, "Clear the search"))
-        : empty("There are no events yet.", h("a", { href: "#/mappings" }, "Send a track event"), " to see one."),
+        : empty("No events yet.", h("a", { href: "#/mappings" }, "Send a track event"), " to see one."),
     ];
   },
 };

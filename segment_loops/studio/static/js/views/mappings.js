@@ -21,6 +21,8 @@ import { reload, screen } from "../screen.js";
 
 let taken = ""; // the address whose event and field are shown
 
+addEventListener("beforeunload", (event) => { if (work.ready && isDirty()) event.preventDefault(); });
+
 export const mappings = {
   title: () => "Mappings",
   isOnePage: true,

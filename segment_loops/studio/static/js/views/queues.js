@@ -35,8 +35,9 @@ export const queues = {
         table("Latest redrives", [["Result"], ["Subscription"], ["messageId", "id"], ["Time", "tight"]], data.redrives.map((each) => ({
           key: `redrive-${each.id}`,
           cells: [
-            each.delivery ? h("a", { href: href("delivery", each.delivery) }, redriveResult(each)) : redriveResult(each),
-            each.name ?? "", each.messageId ?? "", timeElement(each.time),
+            redriveResult(each), each.name ?? "",
+            each.delivery ? h("a", { href: href("delivery", each.delivery) }, each.messageId ?? "Open delivery") : each.messageId ?? "",
+            timeElement(each.time),
           ],
         })))) : null,
       h("section", { "aria-labelledby": "waiting-title", id: "waiting" },
