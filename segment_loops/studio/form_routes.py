@@ -66,7 +66,11 @@ def _form() -> ResponseReturnValue:
     `trigger` explains the draft's trigger for the event, also while the mapping has problems; it is null for an invalid one.
     """
     given = body(_FormBody)
-    return {**_form_of(given), "trigger": _explained(given)}
+    try:
+        answer = _form_of(given)
+    except RecursionError:
+        answer = {"problem": "The mapping is nested too deeply for the form. Edit it as JSON."}
+    return {**answer, "trigger": _explained(given)}
 
 
 def _form_of(given: _FormBody) -> dict[str, Any]:

@@ -396,6 +396,25 @@ def test_control_s_saves_what_was_just_typed(form: FormPage, page: Page, mapping
     expect(page.locator("#announcement")).to_have_text("No changes to save.")
 
 
+def test_nothing_is_saved_before_the_last_rows_arrive(form: FormPage, page: Page, mappings: Path) -> None:
+    """However slow the answers are, what is saved has every edit that was made before."""
+    page.add_init_script(
+        """const fetched = window.fetch;
+        window.fetch = async (path, options) => {
+          const response = await fetched(path, options);
+          if (path.endsWith("/form")) await new Promise((resolve) => setTimeout(resolve, 500));
+          return response;
+        };"""
+    )
+    form.open()
+    form.field("First name").fill("$.traits.nickname")
+    form.field("Last name").fill("$.traits.surname")
+    page.keyboard.press("Control+s")
+    form.saved()
+    saved = subscriptions(mappings)[0]["mapping"]
+    assert (saved["firstName"], saved["lastName"]) == ({"@path": "$.traits.nickname"}, {"@path": "$.traits.surname"})
+
+
 def test_an_export_is_pasted_rewritten_and_saved(form: FormPage, page: Page, mappings: Path) -> None:
     """A pasted export shows its rewrites, differences and samples; it replaces the file only once it is saved."""
     form.open()

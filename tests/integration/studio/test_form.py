@@ -77,6 +77,12 @@ def test_json_with_an_error_has_no_form(client: Client) -> None:
     assert "line 2" in answer["problem"]
 
 
+def test_a_mapping_that_is_nested_too_deeply_has_no_form(client: Client) -> None:
+    """A mapping of hundreds of levels is left to the JSON, and answered all the same."""
+    nested = '{"a": ' * 600 + "1" + "}" * 600
+    assert "nested too deeply" in form(client, client.drafts()[0] | {"mapping": nested})["problem"]
+
+
 def test_a_problem_in_the_mapping_is_at_its_row(client: Client) -> None:
     """A problem that the mapping checker finds is shown at its row, while the trigger is still explained."""
     answer = form(client, client.drafts()[0] | {"mapping": '{"userId": "u", "email": {"@pth": "$.a"}}'})

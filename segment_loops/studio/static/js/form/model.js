@@ -10,7 +10,8 @@ import { redraw } from "../screen.js";
 import { fresh } from "./sources.js";
 
 const forms = new Map(); // by the key of the draft
-const asked = new Map(); // the number of the last request for each, so that an answer to former rows is dropped
+const asked = new Map(); // by the key: a number that grows with each edit and request, so that an answer to former rows is dropped
+const requests = new Map(); // by the key: the last request, as { number, result }
 
 export const currentForm = () => (draft() ? forms.get(draft().key) ?? null : null);
 export const hasUnsavedRows = () => work.drafts.some((each) => isOpen(each, forms.get(each.key)));
@@ -27,13 +28,24 @@ export async function syncForms() {
 }
 
 /* Fetch the form of a draft, or turn its edited rows into the mapping. Return false for rows that make none. */
-export async function syncForm(current) {
+export function syncForm(current) {
+  const number = next(current.key);
+  const result = sync(current, number);
+  requests.set(current.key, { number, result });
+  return result;
+}
+
+async function sync(current, number) {
   const state = forms.get(current.key);
   const sent = isOpen(current, state) ? state.form : null;
-  const number = next(current.key);
   const before = current.mapping;
   const { ok, answer } = await call("POST", "/form", { draft: forApi(current), form: sent, event: work.sample.text });
-  if (!ok || number !== asked.get(current.key) || current.mapping !== before) return !state?.isInvalid;
+  if (!ok && !state) forms.set(current.key, { problem: answer.message, mapping: before });
+  if (number !== asked.get(current.key)) {
+    const latest = requests.get(current.key);
+    return latest.number > number ? latest.result : syncForm(current); // nobody saves before the latest rows are in the mapping
+  }
+  if (!ok || current.mapping !== before) return ok || sent === null;
   const isInvalid = sent !== null && answer.mapping === null;
   if (sent !== null && !isInvalid) current.mapping = answer.mapping;
   forms.set(current.key, { ...answer, mapping: current.mapping, isEdited: false, isInvalid });

@@ -134,7 +134,7 @@ export const mine = (part, list = work.problems) => list.filter((each) => each.d
 
 export function select(index) {
   const left = draft();
-  if (left && hasUnsavedRows()) syncForm(left);
+  if (left && hasUnsavedRows()) syncForm(left).then(check);
   work.selected = index;
   showSelected();
 }
