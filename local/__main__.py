@@ -118,7 +118,7 @@ def run(**given: Any) -> int:
 
 
 def _other_port(options: Options, port: int) -> str:
-    """Return the advice how to choose another port in place of this one."""
+    """Return advice on choosing another port than this one."""
     parts = ("port", "loops_port", "aws_port")
     part = next((part for part in parts if options.port_of(part) == port), "port")
     if part == "port":

@@ -50,7 +50,7 @@ _NOT_SENT = {
     Reason.DELETION_BEGUN,
     Reason.LEDGER_UNAVAILABLE,
 }
-"""The reasons of deliveries of which no request was sent."""
+"""The reasons of deliveries for which no request was sent."""
 
 _NO_STATUS = {Reason.TIMEOUT, Reason.CONNECTION_FAILED, Reason.UNREADABLE_RESPONSE}
 """The reasons of calls without a readable response."""
@@ -64,8 +64,8 @@ _ACTIONS = {"/contacts": {"createOrUpdateContact"}, "/events": {"sendEvent"}}
 class DeliveryLog:
     """The latest deliveries of a stack.
 
-    Its listeners are called in whichever thread something happens. `burying` must be held while dead letters leave the
-    DeadLetterQueue, so that a dead letter found there after an attempt is one of that attempt.
+    Its listeners are called in the thread of the request or the invocation. `burying` must be held while dead letters
+    leave the DeadLetterQueue, so that a dead letter found there after an attempt came from that attempt.
     """
 
     def __init__(self, stack: LocalStack) -> None:
@@ -164,7 +164,7 @@ class DeliveryLog:
         result = _result_of(invocation, record)
         was_called = self._claim_calls(record)
         record.attempts += int(was_called or (self._calls is None and result is not None and _was_sent(result)))
-        # A message cannot be changed, so redelivery replaces it by one that knows of the attempt.
+        # A message cannot be changed, so redelivery replaces it with one that records the attempt.
         replaced = _with_key_of(message, (each for each in waiting if each != body))
         buried = _with_key_of(message, dead_letters)
         if stays:
@@ -215,7 +215,7 @@ class DeliveryLog:
 
 
 class _SandboxCalls:
-    """The sandbox's journal, of which each call is claimed once, by the delivery whose request it is."""
+    """The sandbox's journal. Each call in it is claimed once, by the delivery that made it."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -254,7 +254,7 @@ def _may_have_been_sent(record: DeliveryRecord) -> bool:
 
 
 def _is_part(sent: Any, mapped: dict[str, Any]) -> bool:
-    """Say if a call's body is the mapped one, or what the contact ledger leaves of it."""
+    """Return True if a call's body is the mapped one, or the part of it that the contact ledger lets through."""
     return isinstance(sent, dict) and "userId" in sent and _flat(sent).items() <= _flat(mapped).items()
 
 

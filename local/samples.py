@@ -1,6 +1,6 @@
 """The samples in events/, sent through the stack, and the expected result of each.
 
-The dates in the files are fixed, so that their events would soon be too old; they are replaced by the current time.
+The dates in the files are fixed, so their events would soon be too old; the current time replaces them.
 Two variations of the first sample show what the contact ledger does: it is repeated, and an older one arrives late.
 """
 
@@ -96,7 +96,7 @@ def send_samples(
 def _request(
     stack: LocalStack, calls: NewCalls, name: str, sample: dict[str, Any], *, age: float = 0.0, **changes: Any
 ) -> Report:
-    """Post a sample's event, with some members changed, as it happened `age` seconds ago."""
+    """Post a sample's event, with some members changed, as if it had happened `age` seconds ago."""
     method, path = sample["requestContext"]["http"]["method"], sample["rawPath"]
     event = json.loads(sample["body"])
     body = _compact(_dated(event | changes if changes else event, stack.clock.time() - age)).encode()

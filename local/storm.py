@@ -1,8 +1,8 @@
 """A storm: thousands of events from many users while everything fails, and a count of where each event ended.
 
 `python -m local.storm` runs it over real HTTP against the local stack, in accelerated time. It compares the events sent
-with those that the sandbox received and the queues hold, and the contacts with what their events, in the order of their
-clocks, leave.
+with those that the sandbox received and the queues hold, and the contacts with those that their events, in the order of
+their clocks, should leave.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ and three for a batch of the RetryQueue that may take a minute.
 SEGMENT_GIVES_UP_SECONDS = 4 * 3600
 SEGMENT_TIMEOUT_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 60
-"""Between two tries of a sender; Segment waits longer, which would only make a storm longer too."""
+"""The longest pause between two tries of a sender. Segment waits longer, which would only lengthen the storm."""
 SENDERS = 8
 LIMIT = 20
 """Calls a second that the sandbox allows: what two cores can send in the storm's time, so that some are answered 429."""
@@ -317,8 +317,8 @@ class Storm:
     def _drain(self) -> None:
         """Process the RetryQueue until it is empty, leaping to the next message while none can be received.
 
-        Nothing is under way during a leap, because an invocation that it lengthens would time out, and its messages come
-        back again and again.
+        Nothing is under way during a leap, because an invocation that it lengthens would time out, and its messages
+        would come back again and again.
         """
         for poller in self._stack.pollers:
             poller.stop()

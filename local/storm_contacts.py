@@ -18,7 +18,7 @@ class Kind(Enum):
 
 
 class Change(NamedTuple):
-    """What an event does to its user's contact. `order` is its place among all events; an identify writes it as `step`."""
+    """An event's change of a contact. `order` is the event's place among all; an identify writes it as `step`."""
 
     user: str
     kind: Kind
@@ -44,7 +44,8 @@ def wrong_contacts(changes: Iterable[Change], calls: Sequence[Call], steps: Mapp
     """Return the users whose contact is not as their events leave it.
 
     A user has at most one deletion. `steps` is the `step` of each contact that exists; None for one without. A deletion
-    that is first seen after something newer was sent still deletes it: the newer values return with the next identify.
+    that is first seen after something newer was sent still deletes the contact: the newer values return with the next
+    identify.
     """
     by_user: defaultdict[str, list[Change]] = defaultdict(list)
     for change in changes:
@@ -64,7 +65,7 @@ def wrong_contacts(changes: Iterable[Change], calls: Sequence[Call], steps: Mapp
 
 
 def _is_right(newer: Sequence[Change], calls: Sequence[Call], *, exists: bool, step: int | None) -> bool:
-    """Say if a contact is as the events after its deletion leave it."""
+    """Return True if a contact is as the events after its deletion leave it."""
     if not newer:
         return not exists
     newest = max((change.order for change in newer if change.kind is Kind.IDENTIFY), default=None)
@@ -75,6 +76,6 @@ def _is_right(newer: Sequence[Change], calls: Sequence[Call], *, exists: bool, s
 
 
 def _was_deleted_afterwards(orders: set[int], calls: Sequence[Call]) -> bool:
-    """Say if the first call that deletes the contact came after a call for one of these events."""
+    """Return True if the first call that deletes the contact came after a call for one of these events."""
     deletion = next((index for index, call in enumerate(calls) if call.order is None), -1)
     return any(call.order in orders for call in calls[: max(deletion, 0)])

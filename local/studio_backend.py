@@ -146,7 +146,7 @@ class LocalBackend:
         self._stack.aws.recover()
 
     def _contact_states(self) -> Iterator[tuple[object, ...]]:
-        """Yield what differs after every change of the sandbox's contacts and events."""
+        """Yield values that differ after every change of the sandbox's contacts and events."""
         sandbox = self._stack.sandbox
         with sandbox.lock:
             yield len(sandbox.journal.all()), len(sandbox.events.all())

@@ -1,4 +1,4 @@
-"""The contact ledger of a deployed stack: what it knows of one contact, how to make it forget that, and to distrust all.
+"""The contact ledger of a deployed stack: show or forget one contact's properties, or distrust those of all.
 
 The table holds hashes and times. A contact is found by its userId; nobody can list the people in it.
 """
@@ -55,7 +55,7 @@ class ContactLedger:
         return cls(DynamoStore(table, clock, client), Hasher(stack.id), clock, table)
 
     def contact(self, user_id: str) -> Contact | None:
-        """Return what is known of a contact; None if nothing is."""
+        """Return what is known about a contact; None if nothing is."""
         with _ledger_errors(self.table):
             item = self.store.read(self.hasher.contact_key(user_id), consistent=True)
         return None if item is None else Contact.from_item(item)
@@ -77,7 +77,7 @@ class ContactLedger:
 def distrust_all(ledger: ContactLedger, keys: Iterable[str]) -> Iterator[str]:
     """Make the next update of each contact send all of its values; yield each key once that is written.
 
-    Raise `CommandError` for a contact whose item changes again and again.
+    Raises `CommandError` for a contact whose item keeps changing.
     """
     for key in keys:
         for _ in range(_ATTEMPTS):
@@ -88,12 +88,12 @@ def distrust_all(ledger: ContactLedger, keys: Iterable[str]) -> Iterator[str]:
                 if item is None or ledger.store.write(write):
                     break
         else:
-            raise CommandError("A contact's item changes all the time. Run the command again.")
+            raise CommandError("A contact's item kept changing. Run the command again.")
         yield key
 
 
 def contact_keys(client: DynamoDBClient, table: str) -> Iterator[str]:
-    """Yield the key of each contact in the table, which is read in whole."""
+    """Yield the key of each contact; this reads the whole table."""
     pages = client.get_paginator("scan").paginate(
         TableName=table,
         ProjectionExpression="#key",
@@ -108,7 +108,7 @@ def contact_keys(client: DynamoDBClient, table: str) -> Iterator[str]:
 
 
 def contact_as_json(contact: Contact) -> dict[str, Any]:
-    """Return the names and times that are known of a contact; the table holds no values."""
+    """Return the names and times that are known about a contact; the table holds no values."""
     return {
         "properties": [
             {
@@ -136,7 +136,7 @@ def forgotten(contact: Contact, *, consent: bool) -> list[str]:
 
 @contextmanager
 def _ledger_errors(table: str) -> Iterator[None]:
-    """Turn what DynamoDB answered into a `CommandError`."""
+    """Turn DynamoDB's errors into a `CommandError`."""
     try:
         yield
     except LedgerUnavailable as error:

@@ -1,7 +1,7 @@
 """The timeline of an event's deliveries, from their lines in the log and from their dead letters.
 
-A delivery is one event under one subscription. The functions log each attempt and each dead letter. They do not log a
-redrive: it shows by an attempt of redelivery that follows a dead letter.
+A delivery is one event under one subscription. The functions log each attempt and each dead letter. They do not log
+redrives: one is inferred from an attempt of redelivery that follows a dead letter.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def of_user(user_id: str, keys: Sequence[str]) -> str:
 
 
 def is_hashed(message_id: str) -> bool:
-    """Return True if the log holds this messageId as a hash only, because Segment does not generate such ones."""
+    """Return True if the log has only a hash of this messageId, because Segment generates none of that form."""
     return "messageId" not in message_id_fields(message_id, "")
 
 

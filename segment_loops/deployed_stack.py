@@ -223,7 +223,7 @@ def local_queues(port: int) -> StackQueues:
 
 @contextmanager
 def aws_errors(subject: str) -> Iterator[None]:
-    """Turn errors of AWS into a `CommandError` about the subject that says what to change."""
+    """Turn errors of AWS into a `CommandError` that names the subject and says what to change."""
     try:
         yield
     except ProfileNotFound as error:
@@ -251,7 +251,7 @@ def _reported(error: ClientError) -> str:
 
 
 def _without_permission(error: ClientError) -> str | None:
-    """Return which permission is missing, for an error that says so; None for any other error."""
+    """Return advice about the missing permission if the error is about one, else None."""
     reported: Mapping[str, Any] = error.response.get("Error", {})
     if reported.get("Code") not in _ACCESS_DENIED:
         return None

@@ -1,4 +1,4 @@
-"""A preview of an event under a subscription: whether it matches, what is sent, and how Loops responds.
+"""A preview of an event under a subscription: the trigger's result, the request, and Loops' response.
 
 The product's own code decides all of it; the preview only shows each step.
 """
@@ -36,7 +36,7 @@ class Preview:
     """One event under one subscription. A step that the event does not reach is None.
 
     `findings` are the trigger's conditions; `mapped` is the mapped payload; `request` is what would be sent; `rejection`
-    is the result of an event that cannot be sent; `call` and `result` are there once it was sent.
+    is the result of an event that cannot be sent; `call` and `result` are set once it was sent.
     """
 
     entry: Entry

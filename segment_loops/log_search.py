@@ -46,7 +46,7 @@ class Period:
 class FoundLines:
     """The lines that a search found, the oldest first, and the bytes that it scanned.
 
-    `is_complete` is False if Logs Insights left out lines, because they were too many.
+    `is_complete` is False if Logs Insights left out lines because there were too many.
     """
 
     lines: Sequence[Mapping[str, Any]] = field(repr=False)
@@ -91,7 +91,7 @@ class LogSearch:
             return cls(stack.account.logs(), stack.account.cloudwatch(), groups)
 
     def estimate(self, period: Period) -> float:
-        """Return about how many bytes a search of the period scans: those that the log groups took in."""
+        """Estimate the bytes that a search of the period scans: those that the log groups took in."""
         queries = [
             {
                 "Id": f"group{index}",

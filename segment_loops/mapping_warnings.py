@@ -30,10 +30,10 @@ Event = dict[str, Any]
 SEND_EVENT = ACTIONS["sendEvent"]
 
 _MAX_KNOWN_PATHS = 2_000
-"""Paths of the events among which a suggestion is sought."""
+"""The number of paths of the events that are searched for a suggestion."""
 
 _ALIKE = 0.75
-"""The similarity of two keys from which one is suggested for the other; `lastName` and `firstName` have 0.71."""
+"""The least similarity at which one key is suggested for another; `lastName` and `firstName` have 0.71."""
 
 _BARE_PATH = re.compile(r"""\$(?:\.[A-Za-z_][\w-]*|\[\w+\]|\['[^']*'\]|\["[^"]*"\])+""")
 _TAG = re.compile(r"\{\{[^{}]*[\w\]][^{}]*\}\}")
@@ -65,7 +65,7 @@ class MappingWarning(Problem):
 def find_warnings(entries: Sequence[Entry], events: Sequence[Event] | None = None) -> list[MappingWarning]:
     """Return the warnings about the subscriptions of a document, in its order.
 
-    `events` are the sample events that the paths are held against, those of `events/` by default.
+    `events` are the sample events against which the paths are checked, by default those of `events/`.
     """
     if events is None:
         events = samples()
@@ -84,7 +84,7 @@ def _in_entry(entry: Entry, events: Sequence[Event]) -> Iterator[MappingWarning]
     definition, place = mapping_definition(entry), mapping_place(entry)
     if (
         not is_directive(definition) and ROOT_DIRECTIVE not in definition
-    ):  # the fields that a directive results in are known only for an event
+    ):  # the fields that a directive makes are known only for an event
         yield from _fields(entry, definition, place)
     yield from _Walk(entry, matching or events).value(definition, place)
     yield from _dropped_list_values(entry, matching)
@@ -144,7 +144,7 @@ _Reader = Callable[..., Iterator[MappingWarning]]
 
 
 class _Walk:
-    """Finds the warnings inside the mapping of one subscription; paths are held against the events."""
+    """Finds the warnings inside the mapping of one subscription; its paths are checked against the events."""
 
     def __init__(self, entry: Entry, events: Sequence[Event]) -> None:
         self._events = events
@@ -210,7 +210,7 @@ class _Walk:
                 yield from self.value(item, f"{place}/{key}", reads_event=starts_at_event)
 
     def _reading(self, path: str, keys: Keys, place: str, *, reads_event: bool) -> Iterator[MappingWarning]:
-        """Yield a warning about a path that is malformed or that no event has."""
+        """Yield a warning if a path is malformed or none of the events has it."""
         if _UNCLOSED.search(_QUOTED.sub("", path)):
             message = (
                 f"has a bracket that is not closed, in {path}. Close it, as in $.products[0] or $.traits['zip code']."

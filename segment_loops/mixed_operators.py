@@ -1,4 +1,4 @@
-"""Triggers that mix `and` and `or` without parentheses: refused here, while Segment lets the last operator win."""
+"""Triggers that mix `and` and `or` without parentheses: invalid here, while Segment lets the last operator win."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def rewritten(content: bytes) -> tuple[bytes, list[Rewrite]]:
 def as_segment_reads(expression: str) -> str | None:
     """Return a trigger in which the last `and` or `or` of each group replaces the others of that group.
 
-    None if no group mixes them. None also for what Segment's parser cannot read as it is written: a group or a function
-    inside a group, which it ends at the first `)`.
+    None if no group mixes them. None too if Segment misreads the trigger: its parser ends a group at the first `)`, so
+    it cannot read a group or a function inside a group.
     """
     try:
         tokens = tokenize(expression)

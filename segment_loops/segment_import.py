@@ -24,7 +24,7 @@ class Imported:
     """The result of an import.
 
     `document` is the mappings file and `text` its bytes. `differences` holds those of each subscription of the export,
-    `general_differences` those of the whole.
+    `general_differences` those of the export as a whole.
     """
 
     document: dict[str, list[dict[str, Any]]]

@@ -20,7 +20,7 @@ from segment_loops.doctor.deployed_functions import ALIAS, deployed_mappings
 from segment_loops.log_search import Period, metric_values
 
 SERVICES = ("contact_upsert", "send_event", "segment_webhook", "redelivery")
-"""The names under which the functions count, as in functions/*/app.py."""
+"""The names under which the functions write metrics, as in functions/*/app.py."""
 
 _HOUR = 3600
 _FUNCTION = "SegmentWebhookFunction"  # every function runs with the same mappings
@@ -45,7 +45,7 @@ class Alarm:
 
 
 def counts(stack: DeployedStack, period: Period) -> dict[str, int]:
-    """Return the stack's metrics of counts by name, summed over the functions and whole hours of the period."""
+    """Return the stack's counts by the name of their metric, summed over the functions and the period's whole hours."""
     metrics = [metric for metric in Metric if metric.unit is MetricUnit.Count]
     queries = [
         {
@@ -84,7 +84,7 @@ def queue_counts(stack: DeployedStack) -> dict[str, dict[str, int]]:
 
 
 def alarms(stack: DeployedStack) -> list[Alarm]:
-    """Return the stack's alarms, those that fire first."""
+    """Return the stack's alarms; those in the state ALARM come first."""
     own = re.compile(rf"{re.escape(stack.name)}-(\w+Alarm)-\w+")  # as CloudFormation names them
     with aws_errors("CloudWatch's alarms"):
         pages = stack.account.cloudwatch().get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack.name}-")

@@ -1,4 +1,4 @@
-"""Faults: what the sandbox does wrong with the next calls."""
+"""The faults that the sandbox simulates in the next calls."""
 
 from __future__ import annotations
 

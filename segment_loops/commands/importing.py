@@ -34,10 +34,10 @@ from segment_loops.mixed_operators import Rewrite, rewritten
 def import_export(export_file: Path, *, output: Path | None, force: bool, yes: bool, as_json: bool) -> int:
     """Turn an export from Segment into a mappings file.
 
-    EXPORT_FILE holds what Segment's Public API answers to GET /destinations/{id}/subscriptions: the whole answer, or the
-    list in it. Prints what will work differently here, and warnings about probable mistakes. An export with problems is not
-    imported: fix them, and import it again. A trigger that mixes `and` and `or` without parentheses is refused here; after
-    asking, it is rewritten into what Segment makes of it.
+    EXPORT_FILE holds what Segment's Public API answers to GET /destinations/{id}/subscriptions: the whole answer, or
+    the list in it. Prints what will work differently here, and warnings about probable mistakes. An export with
+    problems is not imported: fix them, and import it again. A trigger that mixes `and` and `or` without parentheses is
+    not valid here; after asking, it is rewritten as Segment reads it.
     """
     content = read_bytes(export_file)
     rewritten_content, rewrites = rewritten(content)
@@ -69,13 +69,13 @@ def import_export(export_file: Path, *, output: Path | None, force: bool, yes: b
         return 0
     if output is None:
         sys.stdout.buffer.write(imported.text)
-    _tell(output, imported.differences, imported.general_differences)
+    _print_differences(output, imported.differences, imported.general_differences)
     tell_warnings(imported.warnings)
     return 0
 
 
 def _may_rewrite(rewrites: Sequence[Rewrite], *, yes: bool) -> bool:
-    """Show each trigger and what Segment makes of it, and ask whether to write that; without a terminal, only `yes` does."""
+    """Show each trigger as Segment reads it, and ask whether to write it so; without a terminal, only `yes` agrees."""
     for each in rewrites:
         notify(printable(each.place), "bold")
         notify(f"  written:  {printable(each.before)}")
@@ -97,7 +97,9 @@ def _write(path: Path, text: bytes, *, force: bool) -> None:
         raise CommandError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _tell(output: Path | None, notes: Mapping[Entry, Sequence[Problem]], general_notes: Sequence[Problem]) -> None:
+def _print_differences(
+    output: Path | None, notes: Mapping[Entry, Sequence[Problem]], general_notes: Sequence[Problem]
+) -> None:
     place = f" into {shown_path(output)}" if output is not None else ""
     notify(f"{number(len(notes), 'subscription')} imported{place}.", "green")
     notify("\nBefore you go live, note these differences from Segment (docs/decisions.md lists all):")

@@ -1,4 +1,4 @@
-"""`ledger`: show what the contact ledger of a deployed stack knows of a contact, or make it forget that."""
+"""`ledger`: show what the contact ledger of a deployed stack knows about contacts, or make it forget or distrust that."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _contact_options = options(
 def ledger() -> None:
     """Show or forget what the contact ledger knows.
 
-    The ledger is the memory of what Loops was last sent. It holds names of properties, times and hashes, and no values.
+    The ledger is the memory of what Loops was last sent. It holds property names, times and hashes, but no values.
     """
 
 
@@ -75,9 +75,9 @@ def forget(
 ) -> int:
     """Forget the properties of a contact, so that the next identify sends all of its values.
 
-    Consent entries stay without --consent: sent again, they could re-subscribe a person who has unsubscribed in Loops. A
-    deletion is never forgotten. An older identify that still waits on the RetryQueue can write its values once nothing
-    newer is known.
+    Consent entries stay without --consent: sent again, they could re-subscribe a person who has unsubscribed in Loops.
+    A deletion is never forgotten. After that, an older identify that still waits on the RetryQueue can write its
+    values.
     """
     from segment_loops.contact_ledger import forgotten
 
@@ -117,7 +117,7 @@ def distrust(
     from segment_loops.deployed_stack import AwsAccount, aws_errors
 
     name, found = _find(stack, config_env, region, profile)
-    if not confirmed(f"Send every contact of the stack {name} in whole at its next identify?", yes=yes):
+    if not confirmed(f"Send every contact of the stack {name} in full at its next identify?", yes=yes):
         raise CommandError("Nothing was changed. Pass --yes to go on without being asked.")
     with aws_errors("DynamoDB"):
         client = AwsAccount(region, profile).dynamodb()
@@ -128,7 +128,7 @@ def distrust(
     if as_json:
         print_json({"stack": name, "contacts": done})
     else:
-        say(f"{number(done, 'contact')} will be sent in whole.", "green")
+        say(f"{number(done, 'contact')} will be sent in full.", "green")
     return 0
 
 
@@ -144,8 +144,8 @@ def _find(
 
 def _unknown(stack: str) -> str:
     return (
-        f"The contact ledger of {stack} knows nothing of this userId: nothing was sent about it in 400 days. "
-        "Check the userId, whose case matters."
+        f"The contact ledger of {stack} knows nothing about this userId: nothing was sent for it in the last 400 days. "
+        "Check the userId; its case matters."
     )
 
 
@@ -180,4 +180,4 @@ def _show(known: dict[str, Any]) -> None:
         if known[name]:
             say(text.format(readable(known[name])))
     if not known["isTracked"]:
-        say("Not tracked: the item would be too large, so updates are sent whole.")
+        say("Not tracked: the item would be too large, so updates are sent in full.")

@@ -110,12 +110,12 @@ def _period_since(seconds: float) -> Period:
 
 
 def _agree_to_search(search: LogSearch, period: Period, stack: str, *, yes: bool) -> None:
-    """Print how much the search scans and what it costs; ask if it is much, and raise `CommandError` after a no."""
+    """Print how much the search scans and what it costs; ask before a large one, and raise `CommandError` after a no."""
     from segment_loops.log_search import ASK_ABOVE_BYTES, price
 
     scanned = search.estimate(period)
     notify(f"Searching the log of {stack} since {_minute(period.start)}: {price(scanned)}.", "dim")
-    if scanned > ASK_ABOVE_BYTES and not confirmed("Search that much?", yes=yes):
+    if scanned > ASK_ABOVE_BYTES and not confirmed("Run this search?", yes=yes):
         raise CommandError("Nothing was searched. Pass a shorter --since, or --yes to search without being asked.")
 
 
@@ -185,7 +185,7 @@ def _nothing_found(stack: DeployedStack, what: str, period: Period) -> str:
         f"the time: the log was searched since {_minute(period.start)}; --since 7d searches further back"
         + (f", and it is kept for {days} days" if (days := stack.parameters.get("LogRetentionDays")) else ""),
         "the last minute: lines can take that long to be found",
-        "the shared secret: after two rotations, hashes of users are not found any more",
+        "the shared secret: after two rotations, a user's old hashes are no longer found",
         "whether the request was denied: a denied request has no events in the log (metric BadSignature and others)",
     ]
     level = stack.parameters.get("LogLevel", "INFO")

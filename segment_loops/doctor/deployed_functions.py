@@ -1,4 +1,4 @@
-"""The functions of a deployed stack, as the events reach them: the versions to which the alias `live` points."""
+"""The functions of a deployed stack that events reach: the versions to which the alias `live` points."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALIAS = "live"
 
 _MAPPINGS_FILE = "mappings.json"
 _RENAMED = {"LogLevel": "POWERTOOLS_LOG_LEVEL"}
-"""Parameters whose variable is not called like them in upper case."""
+"""The parameters whose variable does not have their name in capitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class LiveFunction:
         for variable in self.variables.keys() | self.latest_variables.keys():
             if self.variables.get(variable) != self.latest_variables.get(variable):
                 stale.add(named.get(variable, variable))
-        # PARAMETERS repeats the others, and says nothing of its own where one of them is named.
+        # PARAMETERS repeats all other variables, so it adds nothing where one of those is named.
         return sorted(stale - {"PARAMETERS"}) or sorted(stale)
 
 

@@ -1,4 +1,4 @@
-"""The API of the page, JSON under /studio/api. Whatever changes the stack must name it, as the page's question does."""
+"""The API of the page, JSON under /studio/api. A change must name the stack, as the page's question does."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LINES = 2000
 """The most lines of the log that a search shows, the newest ones."""
 
 LONGEST_SECONDS = 731 * 86400
-"""The longest time for which template.yaml lets logs be kept."""
+"""The longest retention of logs that template.yaml allows."""
 
 _Body = TypeVar("_Body", bound=BaseModel)
 
@@ -43,7 +43,7 @@ class _StrictBody(BaseModel):
 
 
 class _SearchBody(_StrictBody):
-    """A search of the log, for all deliveries, an event's or a user's; `since` is in seconds before now."""
+    """A search of the log for all deliveries, or for those of an event or a user; `since` is in seconds before now."""
 
     since: float = Field(gt=0, le=LONGEST_SECONDS)
     message_id: str = Field(default="", alias="messageId")
@@ -154,7 +154,7 @@ def _drop() -> ResponseReturnValue:
 
 @api.post("/contact")
 def _contact() -> ResponseReturnValue:
-    """Answer what the ledger knows of a contact, null if nothing. It is a POST, as a search is."""
+    """Answer what the ledger knows about a contact, null if nothing. It is a POST, as a search is."""
     contact = ContactLedger.of(_stack()).contact(_body(_ContactBody).user_id)
     return {"contact": None if contact is None else contact_as_json(contact)}
 

@@ -31,7 +31,7 @@ class LoopsCall:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a stack lets the studio do and see; the page leaves out the rest.
+    """The things that a stack lets the studio do and see; the page leaves out the others.
 
     `contacts`: the contacts and events that Loops has. `events`: the text of delivered events. `faults`: failures can be
     simulated. `send`: events can be posted to the webhook.
@@ -144,7 +144,7 @@ class Backend(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this stack lets the studio do and see."""
+        """The things that this stack lets the studio do and see."""
 
     def versions(self) -> Mapping[str, str]:
         """Return a version for each of `deliveries`, `queues` and `contacts`; it changes whenever one of them changes.
@@ -172,7 +172,7 @@ class Backend(Protocol):
         """Return the contacts in Loops, the newest first."""
 
     def known_contact(self, user_id: str) -> dict[str, Any] | None:
-        """Return what the contact ledger knows of a contact, as `contact_ledger.contact_as_json`; None if nothing."""
+        """Return what the contact ledger knows about a contact, as `contact_as_json` gives it; None if nothing."""
 
     def loops_events(self) -> Sequence[dict[str, Any]]:
         """Return the events that Loops processed, the newest first."""
@@ -188,7 +188,7 @@ class Backend(Protocol):
         """Return the dead letters."""
 
     def dead_letter_queue(self) -> AbstractContextManager[DeadLetterQueue]:
-        """Return a context with the queue to redrive dead letters from, or to drop them."""
+        """Return a context manager that opens the queue whose dead letters are redriven or dropped."""
 
     def faults(self) -> list[dict[str, Any]]:
         """Return the faults that the sandbox will simulate."""
@@ -204,4 +204,4 @@ class Backend(Protocol):
         """Simulate an outage of SQS."""
 
     def clear_faults(self) -> None:
-        """Simulate no more faults, neither of Loops nor of SQS."""
+        """Stop simulating faults of Loops and of SQS."""

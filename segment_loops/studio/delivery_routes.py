@@ -113,7 +113,7 @@ def _contacts() -> ResponseReturnValue:
 
 @delivery_api.get("/contacts/<contact_id>")
 def _contact(contact_id: str) -> ResponseReturnValue:
-    """Answer a contact in Loops, and what the contact ledger knows of it: null if nothing."""
+    """Answer a contact in Loops, and what the contact ledger knows about it: null if nothing."""
     found = backend().contacts() if backend().capabilities.contacts else []
     contact = next((each for each in found if each["id"] == contact_id), None)
     if contact is None:

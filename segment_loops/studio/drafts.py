@@ -69,7 +69,7 @@ class Checked:
     problems: list[DraftProblem] = field(default_factory=list)
 
     def warnings(self, drafts: Sequence[Draft], events: Sequence[dict[str, Any]]) -> list[DraftProblem]:
-        """Return the warnings about the valid drafts, held against the sample events."""
+        """Return the warnings about the valid drafts, whose paths are checked against the sample events."""
         found = []
         for warning in find_warnings(list(self.entries.values()), events):
             index, slash, inside = warning.path.removeprefix("/").partition("/")
@@ -237,7 +237,8 @@ def _with_id(
     """Return the definition with an id that a new name does not change.
 
     A subscription that has no id in the file gets what has identified it so far: its name or its action. One that is
-    imported keeps its id there. A new one gets an id that is not in `taken`. The id is added to `taken`.
+    imported keeps the id that the export gives it. A new one gets an id that is not in `taken`. The id is added to
+    `taken`.
     """
     if original.get("id"):
         return definition

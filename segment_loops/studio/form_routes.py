@@ -63,7 +63,7 @@ class _ImportBody(StrictBody):
 def _form() -> ResponseReturnValue:
     """Answer the form of a draft's mapping, or the mapping of an edited form, with the result of each row.
 
-    `trigger` explains the draft's trigger for the event, also while the mapping has problems; it is null for an invalid one.
+    `trigger` explains the draft's trigger for the event, even while the mapping has problems; null for an invalid one.
     """
     given = body(_FormBody)
     try:

@@ -129,7 +129,7 @@ def _opened() -> Iterator[tuple[DeadLetterQueue, list[DeadLetter]]]:
         with backend().dead_letter_queue() as queue, queue.opened() as found:
             yield queue, found
     except (SqsFailed, BotoCoreError, ClientError) as error:
-        raise ApiError(502, f"SQS failed, so some dead letters are where they were: {error}") from None
+        raise ApiError(502, f"SQS failed, so some dead letters may still be on the DeadLetterQueue: {error}") from None
 
 
 def _ids(ids: Sequence[str], reason: str | None) -> set[str]:
@@ -141,7 +141,8 @@ def _ids(ids: Sequence[str], reason: str | None) -> set[str]:
 def _with_deliveries(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add to each row the id of its delivery, null if it is not remembered, and take the attempts from the delivery.
 
-    A message counts neither an attempt after which it stayed on the RetryQueue, nor if a request was sent.
+    A message's own count leaves out attempts after which it stayed on the RetryQueue, and includes those that sent no
+    request.
     """
     known = {each.idempotency_key: each for each in reversed(backend().deliveries()) if each.idempotency_key}
     return [

@@ -27,7 +27,7 @@ class Breaker:
     FAILURES = 3
     """Failures in a row that open it; a 429 opens it at once."""
     RESERVE = 3
-    """It opens when Loops has fewer calls than this left for the team in the current second."""
+    """The breaker opens when Loops reports fewer calls than this left for the team in the current second."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""The clock as a part that is passed in, so that tests run in virtual time."""
+"""A clock that is passed in, so that tests can run in virtual time."""
 
 from __future__ import annotations
 

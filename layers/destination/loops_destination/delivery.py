@@ -1,4 +1,4 @@
-"""A delivery, one event under one subscription: guarded, mapped, and brought to Loops.
+"""A delivery, one event under one subscription: guarded, mapped, and sent to Loops.
 
 Both `handlers/webhook.py` and `handlers/redelivery.py` deliver through `Deliverer`. Nothing here knows AWS.
 """
@@ -21,13 +21,14 @@ from loops_destination.subscriptions import Subscription
 
 LONGEST_CALL_SECONDS = 8.0
 UNKNOWN_CONTACT_WAITS_SECONDS = 3600
-"""The longest wait for an identify that creates the contact, for a delivery that names it by `userId` only."""
+"""The longest that a delivery to a contact named by `userId` only waits for the identify that creates the contact."""
 IDEMPOTENCY_KEY_REMEMBERED_SECONDS = 23 * 3600
 """Loops forgets an idempotency key after 24 hours; an event that is repeated later could mail twice."""
 SHORTEST_WITH_LEDGER_SECONDS = 1.5
 """With less time left, the ledger could not confirm a call."""
 REFRESH_SECONDS = 2.0
-"""The longest that reading both versions of the secret takes; with less time left, a refused API key is not read again."""
+"""The longest that reading both versions of the secret takes; with less time left, a refused API key is not refreshed.
+"""
 
 
 class ApiKeys(Protocol):
@@ -38,7 +39,7 @@ class ApiKeys(Protocol):
         ...
 
     def refresh(self) -> bool:
-        """Read the secret again, and say if anything changed."""
+        """Read the secret again; return True if it has changed."""
         ...
 
 
@@ -91,7 +92,7 @@ class Delivery:
 def reject_too_old(delivery: Delivery, arrived: float, max_age_seconds: float) -> Result | None:
     """Reject a `sendEvent` delivery whose event was too old when it arrived: a replay must not mail people again.
 
-    Return None for every other delivery. Segment's test events and what a person accepted are sent at any age.
+    Return None for every other delivery. Segment's test events, and events that a person accepted, are sent at any age.
     """
     if not delivery.subscription.action.keyed or delivery.old_is_accepted or is_test_event(delivery.event):
         return None
@@ -133,18 +134,18 @@ class Deliverer:
         without_turn: Reason = Reason.NO_TIME_LEFT,
         patience: float = 0.0,
     ) -> Result:
-        """Call Loops once and return the result; raise nothing.
+        """Call Loops, once more if a refused API key was replaced in the secret; return the result, and raise nothing.
 
         The call ends by `deadline`, in seconds since 1970, and within `LONGEST_CALL_SECONDS`. `turn` waits for the turn
         to call Loops; if it returns False there is no call, and the delivery is queued for the reason `without_turn`.
-        `patience` is how many seconds to wait for a contact that another delivery writes.
+        `patience` is how many seconds to wait for a contact that another delivery is writing.
         """
         if self._ledger is not None:
             result = self._deliver_by(self._ledger, delivery, request, deadline, turn, patience)
             return replace(result, reason=without_turn) if result.rule is Rule.NO_TURN else result
         if turn is not None and not turn():
             return delivery.result(Outcome.QUEUED, without_turn)
-        # Checked after the wait for the turn, which may be what the idempotency key did not survive.
+        # Checked after the wait for the turn, during which the idempotency key may have expired.
         if self._idempotency_key_expired(delivery):
             return delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_EXPIRED)
         began = self._clock.time()
@@ -160,7 +161,7 @@ class Deliverer:
         turn: Callable[[], bool] | None,
         patience: float,
     ) -> Result:
-        """Deliver what the ledger lets through, and once more if the API key was refused and there is another by now.
+        """Deliver what the ledger lets through; try once more if a refused API key was replaced in the secret.
 
         A web function has no time to read the secret again between the lease and the confirmation.
         """
@@ -238,7 +239,7 @@ class Deliverer:
             return _unexpected(delivery, error)
 
     def _call(self, request: LoopsRequest, deadline: float) -> Response:
-        """Call Loops, and once more if the API key was refused and the secret has another one by now."""
+        """Call Loops; call once more if a refused API key was replaced in the secret."""
         api_key = self._api_keys.api_key()
         response = self._loops.send(request, api_key, max(self._time_until(deadline), 0))
         if response.meaning is not Meaning.API_KEY_REFUSED or self._time_until(deadline) < REFRESH_SECONDS:
@@ -270,7 +271,7 @@ class Deliverer:
 
 
 def _concluded(delivery: Delivery, verdict: Verdict[Result]) -> Result:
-    """Return the result to which the ledger's verdict leads; a call's response shows in it, whatever the verdict."""
+    """Return the result for the ledger's verdict; it includes the response of a call, whatever the verdict."""
     called = verdict.response
     match verdict.conclusion:
         case Conclusion.DELIVERED | Conclusion.NOT_APPLIED if called is not None:
@@ -303,5 +304,5 @@ _QUEUED_BY_LEDGER = {
 
 
 def _unexpected(delivery: Delivery, error: Exception) -> Result:
-    """Queue a delivery that met an error of this code; the class of the error says where to look, and quotes nothing."""
+    """Queue a delivery after an error in this code. The detail is the class, since the message may quote the event."""
     return delivery.result(Outcome.QUEUED, Reason.UNEXPECTED_ERROR, type(error).__name__)

@@ -95,7 +95,7 @@ class SettingsError(DestinationError):
 
 
 class LedgerUnavailable(DestinationError):
-    """The contact ledger's table did not answer, or not usefully: queue the delivery, and guess nothing."""
+    """The contact ledger's table gave no usable answer: queue the delivery, and guess nothing."""
 
 
 class SecretError(DestinationError):

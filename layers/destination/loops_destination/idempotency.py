@@ -1,4 +1,4 @@
-"""The idempotency key of a delivery: the same one, however and however often the delivery reaches Loops."""
+"""The idempotency key of a delivery, the same for every attempt on every path to Loops."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from uuid import UUID, uuid5
 from loops_destination.events import message_id
 
 NAMESPACE = UUID("0fdf5faf-92f2-48c4-980b-37efbe261383")
-"""Never to be changed: every delivery under way would get a new key, and people would get their emails twice."""
+"""Never change it: every delivery under way would get a new idempotency key, and people would get emails twice."""
 
 _compact = json.JSONEncoder(separators=(",", ":")).encode  # in ASCII
 
 
 def idempotency_key(event: dict[str, Any], subscription_id: str, raw: str | None = None) -> str:
-    """Return the key of an event under a subscription: a UUIDv5 of 36 characters, where Loops allows 100.
+    """Return the idempotency key of an event under a subscription: a UUIDv5 of 36 characters, where Loops allows 100.
 
     The messageId identifies the event, because Segment's retries repeat it. An event without one is identified by its
     text: `raw`, as it was received, or else compact ASCII JSON of the event.

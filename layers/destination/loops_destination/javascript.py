@@ -147,7 +147,7 @@ def _two_units(offset: int) -> str:
 
 
 def array_index(key: str) -> int | None:
-    """Return the array index that a key is: a plain decimal below 2**32 - 1, not `01` or `-1`; None for other keys."""
+    """Return the array index that a key denotes: a plain decimal below 2**32 - 1, not `01` or `-1`; else None."""
     if not (key.isdecimal() and key.isascii()) or len(key) > len(str(2**32)) or (key[0] == "0" and key != "0"):
         return None
     index = int(key)
@@ -192,9 +192,9 @@ def _indent_text(indent: Any) -> str:
 
 
 def _written_by_pydantic(value: Any) -> str | None:
-    """Return the compact JSON of an object or array, in a fraction of the time; None where JavaScript's may differ.
+    """Return the compact JSON of an object or array, written fast by pydantic; None where JavaScript's may differ.
 
-    The output is searched for possible differences. One that is found inside a string costs time and nothing else.
+    The output is searched for possible differences. A false alarm, inside a string, costs only time.
     """
     if not isinstance(value, (dict, list)):
         return None

@@ -92,7 +92,7 @@ class Message:
         return {name: value for name, value in given.items() if value}
 
     def with_reason(self, reason: Reason, detail: str | None = None, status: int | None = None) -> Message:
-        """Return the same delivery with a new reason, remembering if Loops refused it before."""
+        """Return the same delivery with a new reason, which still records if Loops refused an earlier attempt."""
         refused = self.may_have_used_idempotency_key
         return replace(self, reason=reason, detail=detail, status=status, was_refused=refused)
 
@@ -121,7 +121,7 @@ class MessageStore(Protocol):
     """A place that stores messages; `queues.Queues` is one."""
 
     def store(self, messages: Sequence[RoutedMessage], deadline: float) -> list[bool]:
-        """Store the messages, and say for each one if it is stored by the deadline, in seconds since 1970."""
+        """Store the messages, and return for each one if it was stored by the deadline, in seconds since 1970."""
         ...
 
 

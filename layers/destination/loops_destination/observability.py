@@ -242,7 +242,7 @@ class _JsonLines(LambdaPowertoolsFormatter):
 
 
 class _Stdout(logging.StreamHandler[TextIO]):
-    """A handler for what `sys.stdout` is when a line is written; Powertools' own keeps what it was when it was made."""
+    """A handler that writes to the current `sys.stdout`; Powertools' own keeps the one it was created with."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

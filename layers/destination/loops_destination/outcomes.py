@@ -115,7 +115,7 @@ class Result:
 
 
 def answer_status(results: Collection[Result]) -> int:
-    """Return the HTTP status that answers a request with these results, be it one event or a batch."""
+    """Return the HTTP status that answers a request, one event or a batch, with these results."""
     outcomes = [result.outcome for result in results]
     if None in outcomes:
         return 503

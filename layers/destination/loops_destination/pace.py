@@ -6,7 +6,7 @@ import threading
 
 from loops_destination.clock import Clock
 
-ENVIRONMENTS = 2  # MaximumConcurrency of the RetryQueue's event source; they cannot see each other
+ENVIRONMENTS = 2  # MaximumConcurrency of the RetryQueue's event source; environments cannot see each other
 USED = 0.985  # of the limit: calls arrive less evenly than they are sent
 
 

@@ -65,7 +65,7 @@ class Queues:
         return self._make_client()
 
     def store(self, messages: Sequence[RoutedMessage], deadline: float) -> list[bool]:
-        """Store the messages, and say for each one if SQS confirmed it by the deadline; raise no error of AWS."""
+        """Store the messages, and return for each one if SQS confirmed it by the deadline; raise no error of AWS."""
         stored = [False] * len(messages)
 
         def send(entries: Sequence[_Entry]) -> None:
@@ -110,7 +110,7 @@ class Queues:
         try:
             futures = [threads.submit(work) for _ in range(min(most, CALLS_AT_ONCE))]
             for ended in wait(futures, max(deadline - self._clock.time(), 0)).done:
-                ended.result()  # raises any error that is not of AWS
+                ended.result()  # raises any error that did not come from AWS
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 

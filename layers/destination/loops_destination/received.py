@@ -21,7 +21,7 @@ _PRINTABLE = r"^[^\x00-\x1f\x7f]{1,256}$"  # SQS takes these as an attribute
 
 
 class UnreadableMessage(DestinationError):
-    """A message on a queue is of another program, or of a version that this code does not know."""
+    """A message on a queue was written by another program, or in a version that this code does not know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def outcome_of(
 ) -> tuple[Outcome, Reason | None]:
     """Return the outcome of a delivery with this response, and the reason unless it is delivered.
 
-    `may_have_used_idempotency_key`: Loops refused an earlier attempt. It is not documented if that uses up the
+    `may_have_used_idempotency_key`: Loops refused an earlier attempt. Loops does not document if that uses up the
     idempotency key, so a 409 does not prove that Loops took the event.
     """
     match response.meaning:

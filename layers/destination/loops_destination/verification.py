@@ -39,7 +39,7 @@ class Verifier:
         if len(request.body) > MAX_BODY_BYTES:
             raise Denied(Denial.TOO_LARGE)
         try:
-            self.secrets.api_key()  # without an API key nothing can be delivered, and Segment had better keep the events
+            self.secrets.api_key()  # without an API key nothing can be delivered, so Segment should keep the events
             part = self._trusted_part(request)
         except SecretNotSetUp as error:
             raise Denied(Denial.SECRET_NOT_SET_UP, str(error)) from None

@@ -165,7 +165,7 @@ def _definition(row: Row | NamedRow, place: tuple[int, ...], problems: list[RowP
     except InvalidPart as error:
         problems.append(RowProblem(place, str(error)))
     except InvalidJson:
-        problems.append(RowProblem(place, "Reload the page: this row is no longer readable."))
+        problems.append(RowProblem(place, "This row cannot be read any more. Reload the page."))
     return UNDEFINED
 
 

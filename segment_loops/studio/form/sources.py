@@ -111,7 +111,7 @@ def source_of(definition: Any) -> Source:
 def definition_of(source: Source | Operand, original: Any = UNDEFINED) -> Any:
     """Return the definition of a source, `UNDEFINED` for none; `original` is the definition that the form began with.
 
-    `InvalidPart`: the source holds no number, no JSON, or no text at all where it must.
+    Raises `InvalidPart` if the source lacks a number, JSON or text where it needs one.
     """
     match source:
         case NoSource():

@@ -108,7 +108,7 @@ def test_an_unknown_contact_is_reported(cli: CommandLine, command: str) -> None:
     """A userId that the ledger does not know is answered with status 1 and what to check."""
     run = cli("ledger", command, "--user-id", "nobody", "--stack", NAME)
     assert (run.status, run.out) == (1, "")
-    assert "knows nothing of this userId" in run.err
+    assert "knows nothing about this userId" in run.err
 
 
 def test_forgetting_keeps_consent(cli: CommandLine, known: Deliver) -> None:
@@ -122,14 +122,14 @@ def test_forgetting_keeps_consent(cli: CommandLine, known: Deliver) -> None:
 
 
 def test_consent_is_forgotten_on_request(cli: CommandLine, known: Deliver) -> None:
-    """With --consent the consent entries are forgotten too, and the contact is sent whole."""
+    """With --consent the consent entries are forgotten too, and the contact is sent in full."""
     run = cli("ledger", "forget", "--user-id", "u-1", "--stack", NAME, "--yes", "--consent")
     assert run.out.strip() == "4 properties forgotten."
     assert known() == "delivered"
 
 
 def test_a_deletion_is_never_forgotten(cli: CommandLine, deployed: MotoStack, known: Deliver) -> None:
-    """What is older than the deletion of a contact stays superseded after its properties are forgotten."""
+    """Events older than a contact's deletion stay superseded after its properties are forgotten."""
     store, key = deployed.store, Hasher(deployed.id).contact_key("u-1")
     contact = Contact.from_item(store.read(key))
     later = next(iter(contact.properties.values())).clock
@@ -168,7 +168,7 @@ def test_nothing_is_forgotten_unless_a_person_agrees(cli: CommandLine) -> None:
 
 @pytest.mark.usefixtures("known")
 def test_the_question_names_the_stack(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a terminal the question names the stack and the properties, and warns of consent; a no changes nothing."""
+    """At a terminal the question names the stack and the properties, and warns about consent; a no changes nothing."""
 
     class Terminal(StringIO):
         def isatty(self) -> bool:

@@ -48,8 +48,8 @@ class Action:
     def payload(self, mapped: Any) -> dict[str, Any]:
         """Convert the fields of a mapped value to their types; unknown fields, null and `""` are left out.
 
-        Objects are shared with `mapped`. `PayloadError`: a required field is missing, or Segment's validation
-        (PAYLOAD_VALIDATION_FAILED) would refuse a value; it holds the problems of all fields.
+        The result shares objects with `mapped`. Raises `PayloadError`, with the problems of all fields, if a required
+        field is missing or Segment's validation (PAYLOAD_VALIDATION_FAILED) would refuse a value.
         """
         if not isinstance(mapped, dict):
             raise PayloadError(Problem("mapping", "must resolve to an object of fields"))

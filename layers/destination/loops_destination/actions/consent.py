@@ -17,8 +17,8 @@ _SUBSCRIBED = "subscribed"
 def without_opt_in(properties: dict[str, Any]) -> dict[str, Any]:
     """Return properties for the top level of a request, without a `subscribed` that could opt in.
 
-    A value that Segment converts to false is an opt-out and becomes `false`. Any other value is removed, also one that
-    Loops does not document, such as `"yes"` or null: Loops might take it for true.
+    A value that Segment converts to false is an opt-out and becomes `false`. Any other value is removed, including
+    those that Loops does not document, such as `"yes"` or null: Loops might take it for true.
     """
     if _SUBSCRIBED not in properties:
         return properties

@@ -67,7 +67,7 @@ CREATE_OR_UPDATE_CONTACT = Action(
                 }
             },
         ),
-        # No default: `true` re-subscribes a person who opted out, so that a team must map it on purpose.
+        # No default: `true` re-subscribes a person who opted out, so a team must map it on purpose.
         Field("subscribed", to_boolean),
         Field("userGroup", to_string, default={"@path": "$.traits.userGroup"}),
         Field("userId", to_string, required=True, default={"@path": "$.userId"}),

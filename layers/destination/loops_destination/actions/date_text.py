@@ -1,7 +1,7 @@
 """The texts that count as a date: those that Segment parses, with day.js and then JavaScript's `Date`.
 
-In Node.js, `Date` parses nearly any text with a number in it, such as "Order 66". Texts that nobody means as a date are
-left out here.
+In Node.js, `Date` parses nearly any text with a number in it, such as "Order 66". Here such texts are not dates,
+because nobody means them as dates.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _number(text: str) -> float | None:
 
 @cache
 def _written() -> re.Pattern[str]:
-    """Return the pattern of a date as people write it, RFC 2822 included; few events need it, so it is compiled late."""
+    """Return the pattern of a date as people write it, RFC 2822 included; compiled on first use, as few events need it."""
     month, day = "(?:0?[1-9]|1[0-2])", "(?:0?[1-9]|[12][0-9]|3[01])"
     year, name = "(?:[0-9]{4}|[0-9]{2})", "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
     weekday, remark = r"(?:(?:sun|mon|tue|wed|thu|fri|sat)[a-z]*[,.]?\s+)?", r"(?:\s*\([^()]*\))?"

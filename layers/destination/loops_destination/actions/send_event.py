@@ -12,8 +12,8 @@ from loops_destination.actions.consent import without_opt_in
 def _body(payload: dict[str, Any]) -> dict[str, Any]:
     """Build the body: the contact properties at the top level, overwritten by the other fields.
 
-    At Segment the properties overwrite the fields, so that one named `email`, `userId` or `eventName` sends the event to
-    another contact or under another name. Here a field that the mapping provides always wins, and no property can
+    At Segment the properties overwrite the fields, so a property named `email`, `userId` or `eventName` sends the event
+    to another contact or under another name. Here a field that the mapping provides always wins, and no property can
     re-subscribe the contact.
     """
     fields = dict(payload)

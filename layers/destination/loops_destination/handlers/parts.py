@@ -1,4 +1,4 @@
-"""The parts of which an environment is built, from its variables."""
+"""The parts that every function shares, built from the environment's variables."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Parts:
         self.settings = settings = Settings.from_environment(environ)
         self.clock = clock
         self.calls_at_once = ceil(settings.loops_requests_per_second / ENVIRONMENTS * SLOW_RESPONSE_SECONDS)
-        # Created before the client of Secrets Manager: certificates are loaded in the background while that is created.
+        # Created before the client of Secrets Manager: certificates are loaded in the background while that client is
+        # created.
         loops = LoopsClient(settings.loops_base_url, clock, connections=self.calls_at_once)
         self.secrets = SecretStore(from_secrets_manager(settings.secret_id), clock)
         self.deliverer = Deliverer(loops, self.secrets, clock, self._ledger())
@@ -56,7 +57,7 @@ class Parts:
         return load_subscriptions(self.settings.mappings_file.read_bytes())
 
     def _ledger(self) -> Ledger | None:
-        """Return the contact ledger; None, without importing anything of DynamoDB, if the stack has no table for it."""
+        """Return the contact ledger; None if the stack has no table for it, and then no code for DynamoDB is imported."""
         settings = self.settings
         if not settings.contact_ledger_table:
             return None

@@ -1,6 +1,6 @@
 """Redelivery: from a batch of messages of the RetryQueue to those that stay on it.
 
-A message is deleted when Loops has taken its event or need not be sent it any more, or when its dead letter is stored.
+A message is deleted once Loops has taken its event, nothing needs to be sent any more, or its dead letter is stored.
 Every other message stays, and is hidden for a while. SQS counts each receive, with an attempt or without, and moves a
 message to the DeadLetterQueue by itself after the template's `maxReceiveCount`. So the pauses grow: a message can wait
 for all of `RetryForHours` and stays well below that count.
@@ -30,12 +30,12 @@ from loops_destination.subscriptions import Subscription
 
 MIN_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 3600
-BACKOFF_SECONDS_PER_RECEIVE = 10  # without a turn; 312 hours, the most of `RetryForHours`, take about 500 receives
+BACKOFF_SECONDS_PER_RECEIVE = 10  # without a turn; 312 hours, the maximum of `RetryForHours`, take about 500 receives
 
 _DONE = {Outcome.DELIVERED, Outcome.UNCHANGED, Outcome.SUPERSEDED}
 
-# The end of an invocation: no mapping or call begins in it. The last ones may take as long as a call, then messages are
-# stored, then others are hidden.
+# Reserved at the end of an invocation, where no mapping or call begins: for the last call to end, then for storing
+# messages, then for hiding the others.
 STORED_BEFORE_END_SECONDS = 3.0
 HIDDEN_BEFORE_END_SECONDS = 1.0
 CALLED_BEFORE_END_SECONDS = 5.0
@@ -199,8 +199,8 @@ class Redelivery:
     def _wait_for_turn(self, received: ReceivedMessage, invocation: _Invocation) -> bool:
         """Wait for a turn to call Loops; return False after a 429 in this invocation, or if the time does not suffice.
 
-        A delivery that has waited for all of `RetryForHours` makes its last attempt even after a 429: put off further,
-        SQS would drop it after 14 days.
+        A delivery that has waited for all of `RetryForHours` makes its last attempt even after a 429: if it were put
+        off again and again, SQS would drop it after 14 days.
         """
         if self._has_waited_for_long(received):
             return self._pacer.wait_for_turn(invocation.begin_until)
@@ -222,8 +222,8 @@ class Redelivery:
         if result.outcome in _DONE:
             return _Disposition(received, delete=True)
         if result.reason is Reason.UNKNOWN_CONTACT and not message.may_have_used_idempotency_key:
-            # SQS cannot change a message, so another one takes its place, which says that Loops refused an attempt:
-            # from now on a 409 does not prove that Loops took the event.
+            # SQS cannot change a message, so a new one, which says that Loops refused an attempt, takes its place: from
+            # now on a 409 does not prove that Loops took the event.
             return _Disposition(received, to_store=RoutedMessage(QueueName.RETRY, latest))
         return _Disposition(
             received,
@@ -243,8 +243,8 @@ class Redelivery:
     def _backoff(self, disposition: _Disposition) -> int:
         """Return the seconds until the next attempt, varied by a quarter so that messages do not come back together.
 
-        After trouble with its own delivery, a message waits for half its age. After none, its age says nothing about
-        when Loops will have room, so the first pauses are short and each receive makes the next one longer.
+        After trouble with its own delivery, a message waits for half its age. Otherwise its age says nothing about when
+        Loops will have room, so the first pauses are short and each receive makes the next one longer.
         """
         received = disposition.received
         if disposition.waits_for_turn:

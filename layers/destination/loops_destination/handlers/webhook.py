@@ -3,8 +3,9 @@
 The promise is kept here. A 2xx is given only if Loops took the event, nothing needs to be sent, or SQS holds it. A 4xx
 is given only if the event is on the DeadLetterQueue, its sender is not trusted, or it is larger than Segment can send.
 
-An event waits on the RetryQueue if Loops' response says so (`response_to_outcome.py`), if it could not be sent, as
-without an API key (`delivery.py`), if the breaker is open (`breaker.py`), or if there is no time to try it (`Schedule`).
+An event waits on the RetryQueue if Loops' response says so (`response_to_outcome.py`), if it could not be sent, for
+example without an API key (`delivery.py`), if the breaker is open (`breaker.py`), or if there is no time to try it
+(`Schedule`).
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ ANSWERING_SECONDS_PER_RESULT = 0.00005
 STORING_SECONDS = 1.5  # reserved for SQS, the answer included
 STORING_SECONDS_PER_DELIVERY = 0.0005  # for SQS at 50 ms a call, and 2 ms of processor time
 MAX_DELIVERIES = 10_000  # of one request; more could not be stored in time
-SHORTEST_ATTEMPT_SECONDS = 0.3  # with less time left, a delivery is queued without an attempt
-PATIENCE_SECONDS = 0.3  # for a contact that another delivery is writing
+SHORTEST_ATTEMPT_SECONDS = 0.3  # with less time left, a delivery is queued at once
+PATIENCE_SECONDS = 0.3  # the wait for a contact that another delivery is writing
 STALE_SECONDS = 30.0  # API Gateway ends every request earlier, so an older one is a sample
 
 _QUEUES = {Outcome.QUEUED: QueueName.RETRY, Outcome.REJECTED: QueueName.DEAD_LETTER}
@@ -76,8 +77,8 @@ class Schedule:
     def of(cls, request: WebhookRequest, now: float) -> Schedule:
         """Return the schedule of a request, by API Gateway's time of its arrival.
 
-        That time counts for the age of events even if it is long ago, as in a sample request, whose events are of the
-        same age. The answer's deadline counts from `now` in that case.
+        That time counts for the age of events even if it is long ago, as in a sample request, whose events are just as
+        old. The deadline for answering such a request counts from `now`.
         """
         arrived = now if request.sent_at is None else min(request.sent_at, now)
         is_live = request.sent_at is not None and now - STALE_SECONDS < request.sent_at <= now
@@ -201,7 +202,7 @@ class Webhook:
         attempts = 0
         if rejected := reject_too_old(delivery, schedule.arrived, self.max_event_age_seconds):
             result = rejected
-        elif not self._has_time(try_until):  # for the mapping either
+        elif not self._has_time(try_until):  # before the mapping, which takes time too
             result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
         elif isinstance(prepared := prepare(delivery), Result):
             result = prepared

@@ -16,7 +16,7 @@ CALL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """An item to write in whole, if the one in the table still has this version.
+    """An item to write, if the one in the table still has this version.
 
     Version 0: if there is none. None: in any case. The stored item gets the next version.
     """
@@ -35,5 +35,5 @@ class LedgerStore(Protocol):
         ...
 
     def write(self, *writes: Write) -> bool:
-        """Write all items or none; False when one of them has another version by now."""
+        """Write all items or none; return False if one of them has another version by now."""
         ...

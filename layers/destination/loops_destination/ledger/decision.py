@@ -1,4 +1,4 @@
-"""The ledger's decision: what of a delivery to send now, and why the rest is not sent. It is pure."""
+"""The ledger's decision, a pure function: which values of a delivery to send now, and why the others are not sent."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from loops_destination.ledger.facts import Facts, Kind, is_consent
 from loops_destination.ledger.record import MAX_ITEM_BYTES, Contact, Lease, item_bytes
 
 DELETION_WAITS_MS = 30_000
-"""Between a deletion's two steps: longer than any call that takes no lease, so none of them arrives after it."""
+"""The time between a deletion's two steps: longer than any call without a lease, so none arrives after the deletion."""
 BACKLOG_WAITS_SECONDS = 30
 
 
 class Verb(Enum):
-    """The possible actions on a delivery."""
+    """The possible next steps of a delivery."""
 
     SEND = auto()
     UNCHANGED = auto()
@@ -64,10 +64,11 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An action on a delivery, and the rule that decided it.
+    """The next step of a delivery, and the rule that decided it.
 
-    `contact` is to be written first; if its version has passed, the decision is void. `send` are the properties to
-    send, `changed` those whose value Loops may not have. `retry_after` is in seconds; None backs off by age.
+    `contact` must be written first; if its version is out of date by then, the decision is void. `send` are the
+    properties to send, `changed` those whose value Loops may not have. `retry_after` is in seconds; None backs off by
+    age.
     """
 
     verb: Verb
@@ -102,7 +103,7 @@ def decide(contact: Contact, facts: Facts, now: int, lease: Lease, periods: Peri
 
 
 def is_busy(contact: Contact, now: int, periods: Periods) -> bool:
-    """Say if a call about the contact may be under way, or a deletion is pending."""
+    """Return True if a call about the contact may be under way, or a deletion is pending."""
     return _is_leased(contact, now) or _is_deleting(contact, now, periods)
 
 
@@ -151,7 +152,7 @@ def _send_values(contact: Contact, facts: Facts, live: list[str], changed: tuple
 
 
 def _is_equal(contact: Contact, facts: Facts, name: str, now: int, periods: Periods) -> bool:
-    """Say if Loops has exactly this value; a consent flag is not sent again however long ago it was confirmed."""
+    """Return True if Loops has exactly this value; a consent flag counts however long ago it was confirmed."""
     known = contact.properties.get(name)
     if known is None or known.hash != facts.hashes[name]:
         return False
@@ -172,7 +173,7 @@ def _is_leased(contact: Contact, now: int) -> bool:
 
 
 def _is_deleting(contact: Contact, now: int, periods: Periods) -> bool:
-    """Say if a deletion is pending; it lapses, so that one that got lost blocks nobody for ever."""
+    """Return True if a deletion is pending; it lapses, so that a lost deletion does not block the contact for ever."""
     return contact.deleting is not None and now < contact.deleting.since + periods.deletion_lapses_after
 
 

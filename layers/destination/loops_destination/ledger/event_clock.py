@@ -55,7 +55,7 @@ class EventClock:
 
 
 def _arrival(seconds: float) -> int:
-    """Return whole milliseconds, in microseconds: a message on the RetryQueue has no more, and must have this clock."""
+    """Return microseconds, cut to whole milliseconds as on the RetryQueue, so that a retry has the same clock."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return (moment.replace(microsecond=moment.microsecond // 1000 * 1000) - _EPOCH) // _MICROSECOND
 

@@ -85,7 +85,7 @@ class Facts:
 
 
 def is_consent(name: str) -> bool:
-    """Say if a property decides which emails a person gets."""
+    """Return True if a property decides which emails a person gets."""
     return name in {SUBSCRIBED, MAILING_LISTS} or name.startswith(f"{MAILING_LISTS}.")
 
 
@@ -115,6 +115,6 @@ def _property_name(key: str) -> str:
 
 
 def _name(key: str, prefix: str = "") -> str:
-    """Return a readable name, or a hash of what DynamoDB could not store, or could take for another property."""
+    """Return the key as it is, or its hash if it is empty, long, unprintable or looks like a hash."""
     readable = 0 < len(key) <= _MAX_NAME_LENGTH and key.isprintable() and not key.startswith("=")
     return prefix + (key if readable else f"={value_hash(b'name', '', key)}")

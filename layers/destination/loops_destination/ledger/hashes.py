@@ -1,6 +1,6 @@
 """Keyed hashes: the ledger compares people and values without storing either.
 
-They are pseudonyms, not secrets: who has the stack id and guesses a user id can find that person's item.
+They are pseudonyms, not secrets: anyone who has the stack id and guesses a user id can find that person's item.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from loops_destination.javascript import json_text
 CONTACT_KEY_PREFIX = "contact#"
 
 _KEY_BYTES = 16
-_VALUE_BYTES = 12  # 96 bits: two values of one property never meet by chance
+_VALUE_BYTES = 12  # 96 bits: two values of one property never collide by chance
 
 
 class Hasher:
@@ -37,7 +37,7 @@ class Hasher:
 
     @property
     def consent_salt(self) -> bytes:
-        """The salt of consent flags, the same for all contacts: a new owner of an email takes over the old one's."""
+        """The salt of consent flags, one for all contacts: an email's new owner takes over the previous owner's flags."""
         return self._key
 
     def _hash(self, purpose: bytes, text: str) -> str:

@@ -43,13 +43,14 @@ from loops_destination.loops_request import LoopsRequest
 LONGEST_CALL_SECONDS = 8.0
 SHORTEST_CALL_SECONDS = 0.3  # a call that is given less is not worth its lease
 LATE_PROCESSING_SECONDS = 10.0
-"""Time after the end of a call in which Loops may still apply it."""
+"""The time after the end of a call during which Loops may still apply it."""
 LEASE_SECONDS = 30.0
 UNLEASED_SECONDS = DELETION_WAITS_MS / 1000 - 5.0
-"""Between the read that allows a call without a lease and its latest effect. It is less than a deletion waits, because
-the deletion counts from before its mark is written, and the read may be a moment old."""
+"""The longest time from the read that allows a call without a lease to the call's effect. A deletion waits longer than
+this, because its wait is counted from before its mark is written, and the read may be a moment old.
+"""
 FRESH_SECONDS = 1.0
-"""A decision that waited longer for its turn is taken anew."""
+"""A decision that has waited longer than this for its turn is made again."""
 
 _ATTEMPTS = 3  # to write an item that others write too
 _PAUSE_SECONDS = 0.05  # before a leased contact is read again
@@ -141,9 +142,9 @@ class Ledger:
         turn: Callable[[], bool] | None = None,
         patience: float = 0.0,
     ) -> Verdict[R]:
-        """Send what must be sent, by `call`, which is given seconds; return by `deadline`.
+        """Send what must be sent, through `call(request, seconds)`; return by `deadline`.
 
-        `turn` waits for the turn to call Loops, and is False when there is none. `patience` is how many seconds to wait
+        `turn` waits for the turn to call Loops, and returns False if none comes. `patience` is how many seconds to wait
         for a leased contact.
         """
         try:
@@ -171,7 +172,7 @@ class _OutOfTime(LedgerUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class _StoreInTime:
-    """A store whose reads and writes begin before a time, or raise `_OutOfTime`."""
+    """A store whose reads and writes begin by `begin_until`, or raise `_OutOfTime`."""
 
     store: LedgerStore
     clock: Clock
@@ -192,7 +193,7 @@ class _StoreInTime:
 
 @dataclass(frozen=True, slots=True)
 class _Hold:
-    """The right to make calls until a time: a lease, or a fresh read of a contact that is not being deleted."""
+    """The right to make calls, which ends at `until`: a lease, or a fresh read of a contact that is not being deleted."""
 
     decision: Decision
     before: Contact
@@ -307,7 +308,7 @@ class _Attempt(Generic[R]):
         if called.effect in _PROVEN:
             return self._confirm(hold, changed, called.response)
         if called.effect is Effect.REFUSED:
-            self._record_event()  # so that nobody who repeats the refused properties sends the event again
+            self._record_event()  # so that a retry of the refused properties does not send the event again
         return self._not_applied(hold, called)
 
     def _too_late(self, hold: _Hold) -> Verdict[R]:
@@ -325,7 +326,7 @@ class _Attempt(Generic[R]):
         return Verdict(Conclusion.NOT_APPLIED, hold.decision.rule, called.response, retry_after)
 
     def _call_in_time(self, request: LoopsRequest, hold: _Hold) -> Called[R] | None:
-        """Call Loops, or return None: no call begins that might outlast the deadline, or be applied after the lease."""
+        """Call Loops; return None, without a call, if it might outlast the deadline or be applied after the lease."""
         now = self.clock.time()
         seconds = min(LONGEST_CALL_SECONDS, self.deadline - CALL_SECONDS - now)  # so that confirming fits
         if seconds < SHORTEST_CALL_SECONDS or now + seconds + LATE_PROCESSING_SECONDS > hold.until:
@@ -333,7 +334,7 @@ class _Attempt(Generic[R]):
         return self.call(request, seconds)
 
     def _confirm(self, hold: _Hold, sent: Sequence[str], response: R) -> Verdict[R]:
-        """Record the success; whatever is not recorded is queued, and its repeat finds out the rest."""
+        """Record the success. If that fails, the delivery is queued, and its next attempt completes the record."""
         try:
             if hold.lease is not None and not self._settle(
                 hold, lambda contact: transitions.confirm(contact, self.facts, sent, self._now())
@@ -365,7 +366,7 @@ class _Attempt(Generic[R]):
             pass
 
     def _settle(self, hold: _Hold, transition: Callable[[Contact], Contact]) -> bool:
-        """Write the outcome of a call, if the lease is still this attempt's; others may have moved clocks meanwhile."""
+        """Write the outcome of a call if this attempt still holds the lease; others may have moved clocks meanwhile."""
         assert hold.decision.contact is not None
         contact = replace(hold.decision.contact, version=hold.decision.contact.version + 1)
         for _ in range(_ATTEMPTS):
@@ -377,7 +378,7 @@ class _Attempt(Generic[R]):
         return False
 
     def _without_turn(self) -> Verdict[R]:
-        """Queue for pace: the newest waiting update goes first, and older ones leave it the way."""
+        """Queue a delivery that got no turn; of a contact's waiting updates, the newest goes first."""
         if self.facts.kind is not Kind.UPDATE:
             return Verdict(Conclusion.NO_TURN, Rule.NO_TURN)
         for _ in range(_ATTEMPTS):

@@ -142,7 +142,7 @@ def item_bytes(value: Any) -> int:
         return 3 + sum(len(name.encode()) + 1 + item_bytes(member) for name, member in value.items())
     if isinstance(value, list):
         return 3 + sum(1 + item_bytes(element) for element in value)
-    return len(value.encode()) if isinstance(value, str) else 21  # a number's most
+    return len(value.encode()) if isinstance(value, str) else 21  # the most that a number takes
 
 
 def _property(text: str, clocks: list[EventClock]) -> Property:

@@ -26,7 +26,7 @@ EXPIRES_AT = "expiresAt"
 """The attribute that the table's TTL reads: seconds since 1970."""
 
 SECOND_ATTEMPT_WITHIN_SECONDS = 0.1
-"""An attempt that fails sooner is repeated once: most often, AWS closed an idle connection."""
+"""A call that fails sooner than this is repeated once: most often, AWS had closed an idle connection."""
 
 _LOST = {"ConditionalCheckFailed", "TransactionConflict"}
 
@@ -40,7 +40,7 @@ class DynamoStore:
         self._client = client
 
     def read(self, key: str, *, consistent: bool = False) -> Item | None:
-        """Return an item; one that has expired is absent, for DynamoDB can take days to remove it."""
+        """Return an item; one that has expired counts as absent, because DynamoDB can take days to remove it."""
         response = self._ask(
             lambda: self._client.get_item(
                 TableName=self._table, Key={KEY: {"S": key}}, ConsistentRead=consistent, ReturnConsumedCapacity="NONE"
@@ -52,7 +52,7 @@ class DynamoStore:
         return {name: value for name, value in item.items() if name not in {KEY, EXPIRES_AT}}
 
     def write(self, *writes: Write) -> bool:
-        """Write one item, or several in a transaction; False when a version has passed."""
+        """Write one item, or several in a transaction; return False if one has another version by now."""
         puts = [self._put(write) for write in writes]
         try:
             if len(puts) == 1:
@@ -86,7 +86,7 @@ class DynamoStore:
         }
 
     def _ask(self, call: Callable[[], Given]) -> Given:
-        """Call DynamoDB, and once more after a failure that came at once."""
+        """Call DynamoDB; call once more after a quick failure."""
         began = self._clock.time()
         try:
             return _answered(call)
@@ -122,7 +122,7 @@ def _is_lost(error: ClientError) -> bool:
 def dynamodb_client(calls_at_once: int) -> DynamoDBClient:
     """Make a client that gives up in time for the webhook to answer; its region comes from the environment.
 
-    It keeps a connection for each of the calls that are made at once.
+    It keeps a connection for each of `calls_at_once` calls.
     """
     # With a second attempt, a call takes `CALL_SECONDS` at most.
     config = Config(

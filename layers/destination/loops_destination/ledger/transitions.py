@@ -40,7 +40,7 @@ def _confirm_deletion(contact: Contact, facts: Facts) -> Contact:
 
 
 def give_back(contact: Contact, before: Contact, facts: Facts, *, refused: bool) -> Contact:
-    """End the lease of a call that Loops did not apply: what was confirmed `before` it still holds.
+    """End the lease of a call that Loops did not apply: whatever was confirmed `before` the call still holds.
 
     A refused deletion is no longer pending, and a refused update no longer waits for its turn.
     """
@@ -69,7 +69,7 @@ def mark_deleting(contact: Contact, facts: Facts, now: int) -> Contact:
 
 
 def wait(contact: Contact, facts: Facts, now: int) -> Contact:
-    """Record that an update waits for its turn. The time counts from the first one that waits, so it has an end."""
+    """Record that an update waits for its turn. The wait counts from the first update, so that it comes to an end."""
     waiting = contact.waiting
     if waiting is None or now >= waiting.since + WAIT_AT_MOST_MS:
         return replace(contact, waiting=Mark(facts.clock, now))

@@ -25,7 +25,7 @@ _BROKEN = (OSError, IncompleteRead)
 """Raised when the connection ends before the response does."""
 
 _NOT_HTTP = (HTTPException, ValueError, OverflowError, MemoryError)
-"""Raised for bytes that are not HTTP; `http.client` accepts any length that a response claims to have."""
+"""Raised for bytes that are not HTTP, and for an absurd length of a response, which `http.client` does not check."""
 
 
 class UnreadableResponse(HTTPError):

@@ -42,7 +42,7 @@ class Meaning(Enum):
     ALREADY_DONE = auto()
     """A 409: Loops remembers the idempotency key for 24 hours.
 
-    So an earlier attempt was taken, unless Loops refused that attempt and remembers its key all the same.
+    So an earlier attempt was taken, unless Loops refused that attempt and remembers its idempotency key all the same.
     """
     TRY_AGAIN = auto()
     API_KEY_REFUSED = auto()
@@ -69,7 +69,7 @@ class Response:
 
 
 def no_response(reason: Reason) -> Response:
-    """Return the response that means: none came, or none that could be read."""
+    """Return the response of a call that got none, or none that could be read."""
     return Response(Meaning.TRY_AGAIN, reason=reason)
 
 

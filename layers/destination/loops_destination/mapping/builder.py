@@ -25,8 +25,8 @@ class Builder:
     """Compiles definitions; `builds` are the directives' builds by name.
 
     In JavaScript a member of an object can be `undefined`. Segment removes such members only when the whole mapping is
-    resolved, so that a directive can see them before: under `@merge` an undefined member hides an earlier value. No
-    other definition can see the difference. There the builder drops undefined members at once, which saves a copy of the
+    resolved, so a directive can still see them: under `@merge` an undefined member hides an earlier value. For
+    definitions that cannot see the difference, the builder drops undefined members at once, which saves a copy of the
     result. In an array, undefined becomes null.
     """
 

@@ -30,9 +30,9 @@ def is_directive(definition: Any) -> bool:
 
 
 def unwrapped(definition: Any) -> Any:
-    """Return a mapping with its root directive, if it has one, around the other fields, which become its `mapping`.
+    """Return a mapping whose root directive, if it has one, wraps the other fields as its `mapping`.
 
-    The result is a definition like any other, and places in it are those of its problems, as at Segment.
+    The result is a definition like any other. Problems name places in the result, as at Segment.
     """
     if not isinstance(definition, dict) or ROOT_DIRECTIVE not in definition:
         return definition

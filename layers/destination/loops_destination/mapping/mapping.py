@@ -30,10 +30,10 @@ class Mapping:
         self._is_charged = budget.is_used
 
     def resolve(self, event: dict[str, Any]) -> Any:
-        """Return the JSON value that the event maps to; None also if the whole mapping is a directive that finds nothing.
+        """Return the JSON value that the event maps to, None if the whole mapping is a directive that finds nothing.
 
-        `MappingError`: a directive got a value that it cannot handle, the event is not an object, or the work exceeds
-        `work.LIMIT`.
+        Raises `MappingError` if a directive got a value that it cannot handle, the event is not an object, or the work
+        exceeds `work.LIMIT`.
         """
         if not isinstance(event, dict):
             raise MappingError([Problem("", f"an event must be an object, not {type_name(event)}")])

@@ -29,7 +29,7 @@ class Entry:
 
 
 def load_subscriptions(text: str | bytes) -> list[Subscription]:
-    """Return the subscriptions of a JSON document in its order; `SubscriptionsError` as `load_entries`."""
+    """Return the subscriptions of a JSON document in its order. Raises `SubscriptionsError`, as `load_entries` does."""
     return [entry.subscription for entry in load_entries(text)]
 
 
@@ -37,8 +37,8 @@ def load_entries(text: str | bytes) -> list[Entry]:
     """Return the entries of a JSON document in its order.
 
     The document is an answer of Segment's API (`{"data": {"subscriptions": […]}}`), the list in it, or a mappings file
-    (`{"subscriptions": […]}`). `SubscriptionsError` holds every problem of every subscription, with its path in the
-    document and the subscription's id and name.
+    (`{"subscriptions": […]}`). Raises `SubscriptionsError` with every problem of every subscription, its path in the
+    document, and the subscription's id and name.
     """
     definitions, place = _definitions(_parsed(text))
     problems = [*_problems_of_number(definitions, place), *_problems_of_identities(definitions, place)]

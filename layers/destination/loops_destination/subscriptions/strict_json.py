@@ -12,8 +12,7 @@ from loops_destination.errors import InvalidJson
 def read_json(text: str) -> Any:
     """Return the JSON value of the whole text.
 
-    `InvalidJson` where `json.loads` raises, and where it would guess: at a key that one object has twice, and at NaN and
-    Infinity.
+    Raises `InvalidJson` where `json.loads` raises, and where it would guess: for a repeated key, NaN and Infinity.
     """
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)

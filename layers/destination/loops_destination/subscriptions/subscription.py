@@ -36,9 +36,10 @@ class Subscription:
     def from_json(cls, definition: Any) -> Subscription:
         """Compile an object of Segment's API (`actionSlug`, `settings`) or of a mappings file (`action`, `mapping`).
 
-        A missing or null trigger or mapping takes the action's default. The id is the definition's `id`, else its `name`,
-        else its action. Unknown keys are ignored in an export of Segment's and refused in a file written by hand, where a
-        misspelt `trigger` would make the subscription match too many events. `SubscriptionsError` holds every problem.
+        A missing or null trigger or mapping takes the action's default. The id is the definition's `id`, else its
+        `name`, else its action. Unknown keys are ignored in an export of Segment's and refused in a file written by
+        hand, where a misspelt `trigger` would make the subscription match too many events. Raises `SubscriptionsError`
+        with every problem.
         """
         if not isinstance(definition, dict):
             raise SubscriptionsError([Problem("", "a subscription must be an object")])
@@ -62,7 +63,8 @@ class Subscription:
         """Build the request that sends an event to Loops, whether or not the trigger matches it.
 
         The body shares values with the event. `key` is the idempotency key, for actions that take one; by default it is
-        derived from the event. `MappingError` and `PayloadError`: this event can never be delivered by this subscription.
+        derived from the event. Raises `MappingError` or `PayloadError` if this event can never be delivered by this
+        subscription.
         """
         action = self.action
         body = action.body(action.payload(self.mapping.resolve(event)))

@@ -1,7 +1,7 @@
 """Parses a trigger: each rule of the grammar is a method, with the rule in Wirth's notation as its docstring.
 
-`and` and `or` have no precedence and cannot be mixed without parentheses. Segment takes the last of them for all, which
-nobody means.
+`and` and `or` have no precedence and cannot be mixed without parentheses. Segment applies the last of them to the whole
+group, which nobody means.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _PIECE = re.compile(r"(?P<dot>[ \t\r\n]*+\.[ \t\r\n]*+)|\\?\[(?P<index>[0-9]++)\
 
 
 def parse(expression: str) -> Node:
-    """Return the trigger as a tree of conditions; `TriggerError` with the position of the problem."""
+    """Return the trigger as a tree of conditions; raise `TriggerError` with the position of the problem."""
     if not isinstance(expression, str):
         raise TriggerError('a trigger must be text, such as "type = \\"track\\""')
     if len(expression) > MAX_LENGTH:

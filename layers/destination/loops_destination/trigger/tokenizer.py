@@ -54,7 +54,7 @@ class Token:
 
 
 def tokenize(expression: str) -> list[Token]:
-    """Return the tokens without the blanks, and one of kind `"end"` after them; `TriggerError` where no rule matches."""
+    """Return the tokens without blanks, then one of kind `"end"`; raise `TriggerError` where no rule matches."""
     tokens, position = [], 0
     while position < len(expression):
         found = _TOKEN.match(expression, position)

@@ -2,7 +2,7 @@
 
 const API = "/studio/api";
 
-/* The studio does not answer. A banner says so, and callers need not. */
+/* The studio does not answer. A banner says so, so callers need not. */
 export class Lost extends Error {}
 
 /* The studio answers that it cannot do or show this; the message says why. */

@@ -1,4 +1,4 @@
-/* The start of the page: its views, its address, and the question every second what has changed. */
+/* The start of the page: its views, its address, and the poll every second for changes. */
 
 import { Failed, Lost } from "./api.js";
 import { byId } from "./dom.js";

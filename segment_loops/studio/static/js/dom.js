@@ -38,7 +38,7 @@ export function patch(parent, children) {
     const key = keyOf(child);
     if (!key) continue;
     if (keys.has(key)) known.set(key, child);
-    else child.remove(); // before anything moves: an element that is moved loses the focus
+    else child.remove(); // before anything moves: an element that moves loses the focus
   }
   let place = parent.firstChild;
   for (const next of wanted) {

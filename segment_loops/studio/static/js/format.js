@@ -1,4 +1,4 @@
-/* Times and texts. The stack's clock counts, which may not be this machine's. */
+/* Times and texts. Times are by the stack's clock, which may differ from this machine's. */
 
 import { h } from "./dom.js";
 
@@ -40,7 +40,7 @@ export const pretty = (value) => JSON.stringify(value, null, 2);
 export const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
-/* Join parts to a sentence that ends with one full stop. */
+/* Join parts into a sentence that ends with one full stop. */
 export function sentence(...parts) {
   const words = parts.filter(Boolean).join(": ").trim();
   return !words || /[.!?…]$/.test(words) ? words : `${words}.`;

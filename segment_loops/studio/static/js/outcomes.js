@@ -36,7 +36,7 @@ export const REASONS = {
   "idempotency-key-already-used": { meaning: "Loops refused an earlier attempt, and the idempotency key is used up." },
   "retries-exhausted": { meaning: "The last retry failed." },
   "receives-exhausted": { meaning: "SQS moved the message after the last receive." },
-  "unreadable-message": { meaning: "The message is not one of this destination." },
+  "unreadable-message": { meaning: "The message was written by another program or another version." },
   "unknown-subscription": { meaning: "The mappings file has no such subscription any more.", fix: "mapping" },
   "subscription-disabled": { meaning: "The subscription is disabled.", fix: "mapping" },
   "not-stored": { meaning: "SQS could not store it. Segment keeps the event and sends it again." },

@@ -21,7 +21,7 @@ export function header(title, hint, ...actions) {
     actions.flat().filter(Boolean).length ? h("div", { class: "actions" }, actions) : null);
 }
 
-/* What to show where there is nothing: what that means, and what to do next. */
+/* The text for an empty place: the reason, and the next step. */
 export const empty = (title, ...next) => h("div", { class: "empty" }, h("p", { class: "empty-title" }, title), h("p", {}, next));
 
 /* A table. A column is [label, class]; a row is { key, cells, href?, class? }. The first cell with a link names the row. */
@@ -109,7 +109,7 @@ function find(words) {
   finding = setTimeout(() => go(here({ q: words.trim(), page: "" }), { replace: true }), 200);
 }
 
-/* The conditions of a trigger, each with its result and what the event has there. */
+/* The conditions of a trigger, each with its result and the event's value. */
 export function conditions(list) {
   return h("ul", { class: "conditions" }, list.map((each) => h("li", { class: each.held ? "held" : "failed" },
     h("span", { class: "mark" }, each.held ? "yes" : "no"), code(each.condition),
@@ -117,22 +117,22 @@ export function conditions(list) {
     each.decided && list.length > 1 ? h("span", { class: "decides" }, "decides") : null)));
 }
 
-/* What the event has in the field of a condition. */
+/* The event's value in the field of a condition, in words. */
 function found(condition) {
   if (!("value" in condition)) return "the event has no value there";
   const words = JSON.stringify(condition.value);
   return `the event has ${words.length > 60 ? `${words.slice(0, 60)}…` : words}`;
 }
 
-/* Why an event did not match a subscription, in one line. */
+/* The reason why an event did not match a subscription, in one line. */
 export function whyNot(explanation) {
   if (!explanation.enabled) return "The subscription is disabled.";
   const decided = explanation.conditions.find((each) => each.decided && !each.held);
   return decided ? [code(decided.condition), ` is false: ${found(decided)}.`] : "";
 }
 
-/* Who an event is about: the email or the userId. */
+/* The person an event is about: the email or the userId. */
 export const who = (each) => each.email ?? each.userId ?? "";
 
-/* What an event is called: its name, or else its type. */
+/* The title of an event: its name, or else its type. */
 export const eventTitle = (each) => each.eventName ?? each.type ?? "Unreadable event";

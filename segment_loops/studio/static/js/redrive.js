@@ -44,9 +44,9 @@ export function redriveResult(each) {
   return h("span", { class: `redrive ${kind}` }, sentence(capital(words), each.reason ?? "", each.detail ?? ""));
 }
 
-/* A line about several redrives. It says nothing of success: the attempts follow. */
+/* A line about several redrives. It reports no success, because the attempts are still to come. */
 export function redriveSummary(redrives) {
-  if (redrives.length === 0) return ["bad", "The dead letters are gone already."];
+  if (redrives.length === 0) return ["bad", "The dead letters are no longer on the queue."];
   const failed = redrives.filter((each) => each.result !== "redriven");
   const parts = Object.entries(counted(redrives)).map(([result, number]) => `${number} ${REDRIVES[result] ?? result}`);
   return [failed.length === 0 ? "plain" : failed.length === redrives.length ? "bad" : "wait", sentence(parts.join(", "))];

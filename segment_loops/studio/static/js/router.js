@@ -26,7 +26,7 @@ export function href(name, id = "", query = {}) {
 
 let listener = () => {};
 
-/* Go to an address. With `replace`, Back does not return to the present one. The scroll position stays. */
+/* Go to an address. With `replace`, Back does not return to the current one. The scroll position stays. */
 export function go(address, { replace = false } = {}) {
   const state = { y: window.scrollY };
   if (replace) history.replaceState(state, "", address);
@@ -37,7 +37,7 @@ export function go(address, { replace = false } = {}) {
   listener();
 }
 
-/* Return the present address with changes to its query. */
+/* Return the current address with changes to its query. */
 export function here(changes = {}) {
   const { name, id, query } = parse(location.hash);
   return href(name, id, { ...query, ...changes });

@@ -1,7 +1,7 @@
-/* The present view: the one place that fetches and renders.
+/* The current view: the only place that fetches and renders.
 
-   A view has `title(route, data)`, `render(data, route)` and, if it shows anything of the stack, `load(route)` with
-   `uses(route)`: the names of the versions after whose change it is loaded again. `enter(route)` runs when somebody goes to it.
+   A view has `title(route, data)`, `render(data, route)` and, if it shows data of the stack, `load(route)` with
+   `uses(route)`: the names of the versions that its data depends on. `enter(route)` runs when somebody goes to it.
    With `isOnePage`, another id in the address shows another part of the same page. */
 
 import { Failed, get } from "./api.js";
@@ -20,7 +20,7 @@ export function setViews(all) {
   views = all;
 }
 
-/* Show the view of the present address. */
+/* Show the view of the current address. */
 export async function showRoute() {
   const route = parse(location.hash);
   const view = views[route.name] ?? views.mappings;
@@ -78,7 +78,7 @@ const failure = (title, words) => [
   h("div", { class: "message bad" }, h("p", {}, sentence(words))),
 ];
 
-/* Ask what has changed, and load the view again if it shows any of that. */
+/* Fetch the versions, and load the view again if one that it uses has changed. */
 export async function poll() {
   await fetchStatus();
   if (seenBy(screen.view) !== seen) await reload();

@@ -1,4 +1,4 @@
-/* Contact: what the ledger knows of one, by a userId that is typed in. */
+/* Contact: what the ledger knows about one, found by a userId that a person types. */
 
 import { announce, ask } from "/studio/js/dialog.js";
 import { h } from "/studio/js/dom.js";
@@ -25,7 +25,7 @@ export const contactView = {
         h("button", { type: "submit", class: "primary", disabled: contact.busy }, "Show")),
       change.problem ? message("bad", h("p", {}, change.problem)) : notice ? message("good", h("p", {}, notice)) : null,
       shown(contact, (answer) => (answer.contact ? known(answer.contact)
-        : empty("The ledger does not know this userId.", "Nothing was sent about it in 400 days. Check the userId, whose case matters."))),
+        : empty("The ledger does not know this userId.", "Nothing was sent for it in the last 400 days. Check the userId; its case matters."))),
     ];
   },
 };
@@ -40,7 +40,7 @@ function known(found) {
   const facts = [["Deleted: older events are superseded since", found.deletedAt], ["A deletion has been under way since", found.deletionSince], ["An update has waited for its turn since", found.updateWaitsSince], ["Leased for a call until", found.leasedUntil]];
   return [
     facts.filter(([, time]) => time).map(([words, time]) => message("wait", h("p", {}, words, " ", time_(time)))),
-    found.isTracked ? null : message("wait", h("p", {}, "This contact is not tracked: its item would be too large, so updates are sent whole.")),
+    found.isTracked ? null : message("wait", h("p", {}, "This contact is not tracked: its item would be too large, so updates are sent in full.")),
     found.properties.length === 0 ? empty("No property is known.", "The next identify sends all of its values.") : [
       table("Properties", [["Property", "main-cell"], ["True since", "tight"], ["Loops has it since", "tight"], ["Subscription"], ["messageId", "id"]], found.properties.map((each) => ({
         key: each.name,

@@ -1,4 +1,4 @@
-/* Dead letters: read on request, redriven and dropped after a question that names the stack. */
+/* Dead letters: read on request; redriven or dropped after a question that names the stack. */
 
 import { announce, ask } from "/studio/js/dialog.js";
 import { h } from "/studio/js/dom.js";
@@ -26,7 +26,7 @@ export const deadLetters = {
       change.problem ? message("bad", h("p", {}, change.problem)) : notice ? message("good", h("p", {}, notice)) : null,
       letters.answer || letters.problem || letters.busy ? shown(letters, all)
         : shown(queues, (answer) => empty(`About ${count(answer.deadLetterQueue.ready + answer.deadLetterQueue.hidden, "dead letter")} on the queue.`,
-          "Reading them hides them from other readers for a moment. None is lost by it.")),
+          "Reading them hides them from other readers for a moment. None is lost.")),
     ];
   },
 };
@@ -81,17 +81,17 @@ async function redrive(list) {
   }
   if (!(await ask(`Redrive ${some(list)} in the stack ${name}?`, `It delivers to ${loopsUrl}. Contacts may get email.`, `Redrive in ${name}`))) return;
   const answer = await fill(change, "POST", "/dead-letters/redrive", { stack: name, ids: ids(list), repeat, acceptOld });
-  if (answer) await tell(Object.entries(answer.results).map(([result, number]) => `${number} ${REDRIVES[result] ?? result}`).join(", ") || "They are no longer on the queue");
+  if (answer) await showNotice(Object.entries(answer.results).map(([result, number]) => `${number} ${REDRIVES[result] ?? result}`).join(", ") || "They are no longer on the queue");
 }
 
 async function drop(list) {
   const { name } = page.stack;
   if (!(await ask(`Drop ${some(list)} in the stack ${name}?`, "The event is deleted from the queue. This cannot be undone.", `Drop in ${name}`, { danger: true }))) return;
   const answer = await fill(change, "POST", "/dead-letters/drop", { stack: name, ids: ids(list) });
-  if (answer) await tell(`${count(answer.dropped, "dead letter")} dropped`);
+  if (answer) await showNotice(`${count(answer.dropped, "dead letter")} dropped`);
 }
 
-async function tell(words) {
+async function showNotice(words) {
   notice = sentence(words);
   announce(notice);
   await read();

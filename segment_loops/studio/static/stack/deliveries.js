@@ -37,7 +37,7 @@ export const deliveries = {
 
 async function search(query) {
   const { isLarge, price } = estimate.answer;
-  if (isLarge && !(await ask("Search this much?", `It scans ${price}.`, "Search the log"))) return;
+  if (isLarge && !(await ask("Run this search?", `It scans ${price}.`, "Search the log"))) return;
   await fill(found, "POST", "/deliveries", { since: since(query), ...(wanted.by ? { [wanted.by]: wanted.id.trim() } : {}), confirmed: isLarge });
 }
 

@@ -1,4 +1,4 @@
-/* Mappings: those that the functions run with, and what the file would change. */
+/* Mappings: those that the functions run with, and the changes that the file would make. */
 
 import { h } from "/studio/js/dom.js";
 import { block, header, message } from "/studio/js/parts.js";
@@ -16,7 +16,7 @@ export const mappingsView = {
       header("Mappings", "Read from the layer of the deployed functions.", h("button", { type: "button", disabled: mappings.busy, onclick: mappingsView.enter }, "Read again")),
       shown(mappings, (answer) => [
         answer.difference.length === 0 ? message("good", h("p", {}, `The deployed mappings and ${answer.file} are the same.`)) : [
-          message("wait", h("p", {}, `${answer.file} differs from the deployed mappings. A deployment makes the changes below.`)),
+          message("wait", h("p", {}, `${answer.file} differs from the deployed mappings. A deployment would make the changes below.`)),
           h("pre", { class: "diff", tabindex: 0, role: "region", "aria-label": "Difference" }, answer.difference.map(line)),
         ],
         h("section", {}, block("Deployed mappings", laidOut(answer.deployed), { open: answer.difference.length === 0 })),

@@ -23,7 +23,7 @@ export const overview = {
   },
   render(query) {
     return [
-      header("Overview", "Counts are those of whole hours. Metrics and alarms cost next to nothing to read."),
+      header("Overview", "Counts cover whole hours. Reading metrics and alarms costs next to nothing."),
       h("div", { class: "ask-log" }, periodField(query), h("button", { type: "button", onclick: () => overview.enter(query) }, "Refresh")),
       h("div", { class: "cards" },
         card("Alarms", shown(alarms, (answer) => alarmList(answer.alarms))),

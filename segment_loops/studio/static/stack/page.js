@@ -1,4 +1,4 @@
-/* The state of the page, and the one place that draws it. Nothing is asked of AWS but what a person asks for. */
+/* The state of the page, and the only place that draws it. AWS is asked only when a person asks. */
 
 import { call } from "/studio/js/api.js";
 import { message } from "/studio/js/parts.js";
@@ -10,7 +10,7 @@ let draw = () => {};
 export const onDraw = (listener) => { draw = listener; };
 export const redraw = () => draw();
 
-/* An answer of the API that a view shows, or the problem in its place. */
+/* A slot of a view: an answer of the API, or the problem that came instead. */
 export const slot = () => ({ busy: false, answer: null, problem: null, number: 0 });
 
 /* Ask the API, and draw before and after. The answer to an older question is ignored. */
@@ -28,7 +28,7 @@ export async function fill(place, method, path, body) {
   }
 }
 
-/* Show the answer of a place, or that it is awaited, or what went wrong. */
+/* Show the answer in a slot, the problem, or that the answer is awaited. */
 export function shown(place, render) {
   if (place.problem) return message("bad", h("p", {}, place.problem));
   if (place.answer) return render(place.answer);

@@ -1,4 +1,4 @@
-"""A parsed template: expressions that evaluate themselves, and syntax_tree that render themselves."""
+"""A parsed template: expressions that evaluate themselves, and nodes that render themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEP = 10
 
 
 class Stop(Exception):
-    """Ends the rendering: there are no loops here, so that is what `break` and `continue` do."""
+    """Ends the rendering. `break` and `continue` raise it, because this dialect has no loops."""
 
 
 class Expression(ABC):

@@ -17,7 +17,7 @@ function kindSelect(source, at, change) {
   return h("select", {
     id: `${at.id}-kind`, class: "kind", "aria-label": `${at.label}: source`, value: source.kind, onfocus: () => focus(at),
     onchange: (event) => {
-      const kind = event.target.value; // drawn anew, the select has its former value again
+      const kind = event.target.value; // read now: a redraw restores the select's previous value
       focus(at);
       change(fresh(kind, source, { type: at.type, json: at.original }));
     },

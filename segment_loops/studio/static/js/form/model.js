@@ -1,7 +1,7 @@
 /* The form of a mapping: rows that the studio makes of the JSON, and turns back into exactly that JSON.
 
    A form is { form, fields, result, mapping, isEdited, isInvalid, problem, trigger }. `mapping` is the text that it was made
-   of. `isEdited`: rows that the studio has not turned back yet. `isInvalid`: rows that make no mapping until corrected. */
+   from. `isEdited`: rows that the studio has not turned back yet. `isInvalid`: rows that make no mapping until corrected. */
 
 import { call } from "../api.js";
 import { announce } from "../dialog.js";
@@ -10,7 +10,7 @@ import { redraw } from "../screen.js";
 import { fresh } from "./sources.js";
 
 const forms = new Map(); // by the key of the draft
-const asked = new Map(); // by the key: a number that grows with each edit and request, so that an answer to former rows is dropped
+const asked = new Map(); // by the key: a number that grows with each edit and request, so that an answer about older rows is dropped
 const requests = new Map(); // by the key: the last request, as { number, result }
 
 export const currentForm = () => (draft() ? forms.get(draft().key) ?? null : null);
@@ -57,7 +57,7 @@ function next(key) {
   return asked.get(key);
 }
 
-/* Replace a row by what `change` makes of it. */
+/* Replace a row with the result of `change`. */
 export function changeRow(index, change) {
   const state = currentForm();
   const rows = state.form.rows.map((row, at) => (at === index ? change(row) : row));
@@ -79,10 +79,10 @@ export function addMember(index, member) {
   changeRow(index, (row) => ({ ...row, source: { ...row.source, rows: [...row.source.rows, member] } }));
 }
 
-/* The place that a click on a value maps: a row, in it perhaps a named row, in that perhaps an operand. */
+/* The place to which a click maps a value: a row, perhaps a named row in it, perhaps an operand in that. */
 export const target = { row: null, member: null, operand: null };
 
-/* Remember the place somebody works at. */
+/* Remember the place where a person is working. */
 export function aim(name, member = null, operand = null) {
   if (target.row === name && target.member === member && target.operand === operand) return;
   Object.assign(target, { row: name, member, operand });

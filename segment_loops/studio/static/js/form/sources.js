@@ -13,7 +13,7 @@ export const KINDS = [
 
 export const OPERAND_KINDS = new Set(["none", "path", "template", "literal", "json"]);
 
-/* Return a source of another kind that keeps as much as it can of the former one. `json` is the definition in JSON. */
+/* Return a source of another kind that keeps as much of the previous one as it can. `json` is the definition in JSON. */
 export function fresh(kind, former, { type = "text", json = null } = {}) {
   const path = { kind: "path", path: pathOf(former) };
   switch (kind) {

@@ -1,4 +1,4 @@
-/* Suggestions for what somebody types: paths of the sample event, and directives. */
+/* Suggestions while a person types: paths of the sample event, and directives. */
 
 import { call } from "../api.js";
 
@@ -21,7 +21,7 @@ function matching(items, words, of) {
   return [...found.filter((item) => plain(of(item)).startsWith(wanted)), ...found.filter((item) => !plain(of(item)).startsWith(wanted))];
 }
 
-/* The suggestions for a path, of which the whole text is one. */
+/* The suggestions for a text that is a path as a whole. */
 export function findPath(text) {
   const items = matching(suggestions.paths, text, (each) => each.path)
     .filter((each) => each.path !== text)

@@ -1,4 +1,4 @@
-/* The changes that saving would make, as a difference to the file. */
+/* The changes that saving would make, as a diff against the file. */
 
 import { call } from "../api.js";
 import { h } from "../dom.js";

@@ -110,7 +110,7 @@ function json(current) {
   });
 }
 
-/* A name, a trigger and a mapping that are the action's defaults become those of the new action. */
+/* A name, trigger or mapping that is still the old action's default becomes the new action's default. */
 function changeAction(current) {
   return (event) => {
     const before = action(current.action);

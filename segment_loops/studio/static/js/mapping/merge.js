@@ -1,8 +1,8 @@
-/* Edits of the page, carried over to a file that another program has changed meanwhile. */
+/* The page's edits, carried over to a file that another program has changed meanwhile. */
 
 const plain = ({ key, origin, ...rest }) => JSON.stringify(rest);
 
-/* Return the drafts of the changed file with the edits of the page, and the names of those that both changed.
+/* Return the drafts of the changed file with the page's edits, and the names of the subscriptions that both changed.
 
    `base` are the drafts as the page read them, `mine` those that it shows, `theirs` those of the changed file. An edited
    subscription stays as it was edited; all others are as they are in the file. */

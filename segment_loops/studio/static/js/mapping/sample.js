@@ -35,7 +35,7 @@ export function sample() {
     h("div", { id: "answer" }, work.sending ? h("p", { class: "soft" }, "Sending…") : work.sent ? answer(work.sent) : null));
 }
 
-/* Fetch the latest deliveries, each of whose events can be the sample. */
+/* Fetch the latest deliveries, whose events can be samples. */
 export async function readReceived() {
   const { ok, answer } = await call("GET", "/deliveries");
   const seen = new Set();

@@ -1,4 +1,4 @@
-/* The subscriptions as they are edited, and the sample event that they are held against. */
+/* The subscriptions as they are edited, and the sample event with which they are tried. */
 
 import { call, get } from "../api.js";
 import { announce } from "../dialog.js";
@@ -11,7 +11,7 @@ import { merge } from "./merge.js";
 
 const TYPING = 250; // milliseconds without a key until the drafts are checked
 
-/* `drafts` have a `key` beside the API's members: their id, or a name that this page gave a new one. `fixing` is the dead
+/* `drafts` have a `key` beside the API's members: their id or, for new ones, a name that the page made up. `fixing` is the dead
    letter that somebody came to fix. `conflict`: the file has changed while there are edits. `removed`: the drafts before
    one was deleted. `received`: the latest deliveries, whose events can be samples. */
 export const work = {
@@ -34,7 +34,7 @@ export const hasErrors = () => work.problems.length > 0 || invalidForms() > 0;
 export const draft = () => work.drafts[work.selected];
 export const action = (slug) => work.actions.find((each) => each.slug === slug);
 
-/* Read the file unless the page has its present version; edits are never overwritten. */
+/* Read the file unless the page has its current version; edits are never overwritten. */
 export async function readFile() {
   const version = screen.status.versions.mappings;
   if (work.ready && work.version === version) return;
@@ -58,7 +58,7 @@ function take(mappings) {
   if (!work.sample.source) useSample(work.samples.find((each) => each.name === "identify") ?? work.samples[0]);
 }
 
-/* Keep the edits although the file has changed: they are carried over to the present file. */
+/* Keep the edits although the file has changed: they are carried over to the changed file. */
 export async function keepEdits() {
   const theirs = await get("/mappings");
   const { drafts, both } = merge(work.base, work.drafts, theirs.drafts.map((each) => ({ ...each, key: each.id })));
@@ -100,7 +100,7 @@ export async function check() {
   await Promise.all([draft() ? syncForm(draft()) : true, readSuggestions(work.sample.text)]);
   if (number !== asked) return;
   const { ok, answer } = await call("POST", "/preview", { drafts: work.drafts.map(forApi), event: work.sample.text });
-  if (number !== asked) return; // a later one is on its way
+  if (number !== asked) return; // a later check is under way
   if (ok) Object.assign(work, { problems: answer.problems, warnings: answer.warnings, previews: answer.previews, eventProblem: answer.event });
   else work.saving = answer.message;
   redraw();
@@ -208,7 +208,7 @@ export async function undoRemove() {
   await check();
 }
 
-/* Use the drafts of an import in place of the present ones, or after them. */
+/* Replace the drafts with those of an import, or add those at the end. */
 export async function useImported(drafts, { replace }) {
   const imported = drafts.map((each) => ({ ...each, key: newKey() }));
   const start = replace ? 0 : work.drafts.length;
@@ -241,7 +241,7 @@ export async function send(question) {
   redraw();
 }
 
-/* What keeps the drafts from being saved, or what is to be known about them before. */
+/* The note beside the Save button: the errors that prevent saving, or the state of the edits. */
 export function saveNote() {
   const errors = work.problems.length + invalidForms();
   if (errors) return count(errors, "error");

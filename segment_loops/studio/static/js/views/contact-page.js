@@ -1,4 +1,4 @@
-/* One contact: its values in Loops, and since when the contact ledger knows each of them to be true. */
+/* One contact: its values in Loops, each with the time and the event from which the contact ledger knows it. */
 
 import { call } from "../api.js";
 import { h } from "../dom.js";
@@ -25,7 +25,7 @@ export const contactPage = {
         h("a", { class: "button", href: href("deliveries", "", { q: contact.email }) }, "Show deliveries")),
       states(contact, known),
       properties(valuesOf(contact), new Map((known?.properties ?? []).map((each) => [each.name, each]))),
-      known ? null : h("p", { class: "hint" }, "The contact ledger knows nothing of this contact."),
+      known ? null : h("p", { class: "hint" }, "The contact ledger knows nothing about this contact."),
     ];
   },
 };
@@ -38,7 +38,7 @@ function states(contact, known) {
   if (known?.leasedUntil && seconds(known.leasedUntil) > Date.now() / 1000) words.push("A call about this contact is under way.");
   if (known?.updateWaitsSince) words.push("An update waits for its turn; older ones wait behind it.");
   if (known?.deletionSince) words.push("A deletion is under way.");
-  if (known && !known.isTracked) words.push("The contact has too many properties for the ledger, so updates are sent whole.");
+  if (known && !known.isTracked) words.push("The contact has too many properties for the ledger, so updates are sent in full.");
   return words.map((each) => message("wait", h("p", {}, each)));
 }
 

@@ -1,4 +1,4 @@
-/* Contacts: those in Loops, as far as the stack knows them. */
+/* Contacts: those in Loops that the stack knows. */
 
 import { get, withQuery } from "../api.js";
 import { h } from "../dom.js";

@@ -1,4 +1,4 @@
-/* Deliveries: every event under every subscription, the newest first.
+/* Deliveries: each event under each subscription, newest first.
 
    The list stands still while somebody reads it: outcomes change in place, and new deliveries are announced by a button. */
 

@@ -78,7 +78,7 @@ function fixing(timeline, id) {
   return { letter: timeline?.deadLetters?.find((each) => each.id === id) ?? null, redrive: redrives.at(-1) ?? null };
 }
 
-/* The way from a dead letter to its delivery: correct the mapping, save, redrive, and see the result. */
+/* The steps from a dead letter to its delivery: correct the mapping, save, redrive, and see the result. */
 function fixNotice() {
   const { letter, redrive: done, error } = work.fixing;
   const preview = work.previews[work.drafts.findIndex((each) => each.id === letter?.subscription)];
