@@ -165,8 +165,8 @@ class DeliveryLog:
         was_called = self._claim_calls(record)
         record.attempts += int(was_called or (self._calls is None and result is not None and _was_sent(result)))
         # A message cannot be changed, so redelivery replaces it with one that records the attempt.
-        replaced = _with_key_of(message, (each for each in waiting if each != body))
-        buried = _with_key_of(message, dead_letters)
+        replaced = _message_of_same_delivery(message, (each for each in waiting if each != body))
+        buried = _message_of_same_delivery(message, dead_letters)
         if stays:
             record.outcome = Outcome.QUEUED
             record.reason = (result and result.reason) or record.reason
@@ -301,8 +301,8 @@ def _paired(
             last = place
 
 
-def _with_key_of(message: Message, bodies: Iterable[str]) -> dict[str, Any]:
-    """Return the first of the messages with the same idempotency key; empty if there is none."""
+def _message_of_same_delivery(message: Message, bodies: Iterable[str]) -> dict[str, Any]:
+    """Return the first message with the same idempotency key; empty if there is none."""
     return next(
         (content for content in map(json_object, bodies) if content.get("idempotencyKey") == message.idempotency_key),
         {},

@@ -411,7 +411,7 @@ def stack_for_a_storm(clock: LeapingClock, *, ledger: bool = True) -> LocalStack
 def storm(*, events: int, seed: int | None, ledger: bool) -> int:
     """Send events while every part of the stack fails, and count where each one ended.
 
-    Without the contact ledger, contacts can end with an old value; these are counted, but are no failure.
+    Without the contact ledger, contacts can end with an old value; these are counted, but are not a failure.
 
     Exit status: 0 if no event was lost or sent twice, and no contact is stale or resurrected.
     """

@@ -1,6 +1,6 @@
 """The contact ledger of a deployed stack: show or forget one contact's properties, or distrust those of all.
 
-The table holds hashes and times. A contact is found by its userId; nobody can list the people in it.
+The table holds property names, hashes and times. A contact is found by its userId; nobody can list the people in it.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ class State(StrEnum):
 class Step:
     """One step of a delivery; `time` is in seconds since 1970, and for a redrive that of the attempt after it.
 
-    `function` is empty for a step that no function logged. `rule` is the contact ledger's, `status` that of Loops' response. `seen_on_queue`: the dead letter was on the DeadLetterQueue a moment ago.
+    `function` is empty for a step that no function logged. `rule` is the contact ledger's, `status` that of Loops'
+    response. `seen_on_queue`: the dead letter was on the DeadLetterQueue when it was read.
     """
 
     kind: StepKind

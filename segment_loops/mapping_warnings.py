@@ -94,11 +94,11 @@ def _missing_id(entry: Entry) -> Iterator[MappingWarning]:
     """Yield a warning if a new name would turn the entry into another subscription."""
     if entry.written.get("id"):
         return
-    identified_by, change = ("name", "Renaming") if entry.written.get("name") else ("action", "Naming")
+    identified_by, change = ("name", "rename") if entry.written.get("name") else ("action", "name")
     yield MappingWarning(
         entry.place,
-        f"has no id, so its {identified_by} identifies it. {change} it sends events that are still being retried a "
-        f'second time. Add "id": {quoted(entry.subscription.id)}.',
+        f"has no id, so its {identified_by} identifies it. If you {change} it, events that are still being retried are "
+        f'sent twice. Add "id": {quoted(entry.subscription.id)}.',
         Kind.MISSING_ID,
     )
 
@@ -323,8 +323,8 @@ def _sent_twice(entries: Sequence[Entry], events: Sequence[Event]) -> Iterator[M
     for first, second in combinations(sending, 2):
         if sent[first] & sent[second] or _are_defined_alike(first, second):
             message = (
-                f"sends the same event as {quoted(first.subscription.id)}, so a contact may get the same email twice. Disable one of the "
-                "two, or change a trigger so that only one matches."
+                f"sends the same event as {quoted(first.subscription.id)}, so a contact may get the same email twice. "
+                "Disable one of the two, or change a trigger so that only one matches."
             )
             yield MappingWarning(second.place, message, Kind.SENT_TWICE)
 

@@ -34,10 +34,10 @@ from segment_loops.mixed_operators import Rewrite, rewritten
 def import_export(export_file: Path, *, output: Path | None, force: bool, yes: bool, as_json: bool) -> int:
     """Turn an export from Segment into a mappings file.
 
-    EXPORT_FILE holds what Segment's Public API answers to GET /destinations/{id}/subscriptions: the whole answer, or
-    the list in it. Prints what will work differently here, and warnings about probable mistakes. An export with
-    problems is not imported: fix them, and import it again. A trigger that mixes `and` and `or` without parentheses is
-    not valid here; after asking, it is rewritten as Segment reads it.
+    EXPORT_FILE is the answer of Segment's Public API to GET /destinations/{id}/subscriptions, or the list in it. Prints
+    what will work differently here, and warnings about probable mistakes. An export with problems is not imported: fix
+    them, and import it again. A trigger that mixes `and` and `or` without parentheses is not valid here; after asking,
+    it is rewritten as Segment reads it.
     """
     content = read_bytes(export_file)
     rewritten_content, rewrites = rewritten(content)

@@ -20,7 +20,7 @@ _contact_options = options(
 
 @click.group()
 def ledger() -> None:
-    """Show or forget what the contact ledger knows.
+    """Show, forget or distrust what the contact ledger knows.
 
     The ledger is the memory of what Loops was last sent. It holds property names, times and hashes, but no values.
     """
@@ -76,8 +76,8 @@ def forget(
     """Forget the properties of a contact, so that the next identify sends all of its values.
 
     Consent entries stay without --consent: sent again, they could re-subscribe a person who has unsubscribed in Loops.
-    A deletion is never forgotten. After that, an older identify that still waits on the RetryQueue can write its
-    values.
+    A deletion is never forgotten. Once newer values are forgotten, an older identify that still waits on the RetryQueue
+    can write its own.
     """
     from segment_loops.contact_ledger import forgotten
 
@@ -108,10 +108,10 @@ def forget(
 def distrust(
     *, stack: str | None, config_env: str | None, region: str | None, profile: str | None, yes: bool, as_json: bool
 ) -> int:
-    """Make the next identify of every contact send all of its values, after the table's items came from a backup.
+    """Make the next identify of every contact send all of its values.
 
-    Loops may have newer values than an old table knows. Times, deletions and consent entries stay. The whole table is
-    read, and every contact is written.
+    Run it after the table was restored from a backup, because Loops may have newer values than the backup knows. Times,
+    deletions and consent entries stay. The whole table is read, and every contact is written.
     """
     from segment_loops.contact_ledger import contact_keys, distrust_all
     from segment_loops.deployed_stack import AwsAccount, aws_errors

@@ -11,7 +11,7 @@ from segment_loops.commands.options import aws_options, mappings_option, stack_o
 from segment_loops.console import say
 
 PORT = 8788
-"""Next to 8787, where `make run` serves the studio of one machine."""
+"""One above 8787, where `make run` serves the studio of the local stack."""
 
 
 @click.command()
@@ -24,15 +24,16 @@ PORT = 8788
     type=click.IntRange(0, 65535),
     default=PORT,
     show_default=True,
-    help="0 takes any free port.",
+    help="The port of the page, 0 for any free one.",
 )
 def studio(
     *, stack: str | None, config_env: str | None, region: str | None, profile: str | None, mappings: Path, port: int
 ) -> int:
     """Open a web page on a deployed stack: its deliveries, queues, dead letters, contacts, alarms and mappings.
 
-    Only this machine can reach the page, which uses your AWS credentials. Reading needs docs/policies/read.json, dead
-    letters and changes docs/policies/repair.json too. Every change asks first and names the stack. Stop with Ctrl-C.
+    Only this machine can reach the page, which uses your AWS credentials. Reading needs the policy
+    docs/policies/read.json; dead letters and changes also need docs/policies/repair.json. Every change asks first and
+    names the stack. Stop with Ctrl-C.
     """
     from werkzeug.serving import WSGIRequestHandler, make_server
 

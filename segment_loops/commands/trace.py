@@ -54,7 +54,8 @@ def trace(
     """Show what happened to an event: each attempt, its dead letters and redrives.
 
     Searches the log of a deployed stack with CloudWatch Logs Insights, which AWS bills by the size of the log; the size
-    and the price are printed first. It changes nothing. The log holds no event name and no email, and users as hashes.
+    and the price are printed first. It changes nothing. The log holds neither event names nor emails, and users only as
+    hashes.
 
     Exit status: 0 found, 1 nothing was found or something failed, 2 the command was misused.
     """

@@ -16,48 +16,48 @@ class StudioPage:
         self.page = page
 
     def open(self, view: str = "Mappings") -> None:
-        """Goes to a view by its link."""
+        """Go to a view by its link."""
         if self.page.url == "about:blank":
             self.page.goto("/")
         self.page.locator("#views").get_by_role("link", name=view).click()
         self.ready(view)
 
     def ready(self, title: str) -> None:
-        """Waits until a view shows its data."""
+        """Wait until a view shows its data."""
         expect(self.page.get_by_role("heading", name=title, level=1)).to_be_visible()
         expect(self.page.locator("main")).to_have_attribute("aria-busy", "false")
 
     def open_delivery(self, text: str) -> None:
-        """Opens the first delivery whose row contains the text."""
+        """Open the first delivery whose row contains the text."""
         self.open("Deliveries")
         self.rows().filter(has_text=text).get_by_role("link").first.click()
         expect(self.page.get_by_role("heading", name="Timeline")).to_be_visible()
 
     def open_contact(self, email: str) -> None:
-        """Opens the page of a contact."""
+        """Open the page of a contact."""
         self.open("Contacts")
         self.rows().get_by_role("link", name=email).click()
         self.ready(email)
 
     def choose(self, subscription: str) -> None:
-        """Opens a subscription in the editor."""
+        """Open a subscription in the editor."""
         self.page.locator("#picks").get_by_role("button", name=subscription).click()
 
     def take_event(self, name: str) -> None:
-        """Takes a sample event."""
+        """Take a sample event."""
         self.page.get_by_label("Sample event source").select_option(label=f"events/{name}")
 
     def write_event(self, **event: Any) -> None:
-        """Pastes an event."""
+        """Paste an event."""
         self.page.get_by_role("textbox", name="Event").fill(json.dumps(event, indent=2))
 
     def show_json(self) -> None:
-        """Shows the mapping and the sample event as JSON."""
+        """Show the mapping and the sample event as JSON."""
         self.show("mapping", "JSON")
         self.show("event", "JSON")
 
     def show(self, name: str, tab: str) -> None:
-        """Shows the mapping or the event in this tab."""
+        """Show the mapping or the event in this tab."""
         self.page.get_by_role("tablist", name=f"Show the {name} as").get_by_role("tab", name=tab).click()
 
     def mapping(self) -> Any:
@@ -65,12 +65,12 @@ class StudioPage:
         return json.loads(self.page.get_by_label("Mapping", exact=True).input_value())
 
     def send(self, outcome: str) -> None:
-        """Sends the event, and sees what became of it."""
+        """Send the event, and check its outcome."""
         self.page.get_by_role("button", name="Send test event").click()
         expect(self.page.locator("#answer")).to_contain_text(outcome)
 
     def advance_until_delivered(self, advance: Callable[[float], None]) -> None:
-        """Moves the time forward until the first delivery is delivered; a call under way then times out and is repeated."""
+        """Move the time forward until the first delivery is delivered; a call under way then times out and is repeated."""
         for _ in range(10):
             advance(300)
             self.page.wait_for_timeout(1500)
@@ -79,7 +79,7 @@ class StudioPage:
         expect(self.rows().first).to_contain_text("delivered")
 
     def fail(self, how: str, times: str) -> None:
-        """Makes Loops fail."""
+        """Make Loops fail."""
         self.open("Deliveries")
         self.page.get_by_text("Simulate a failure").click()
         self.page.get_by_label("Loops", exact=True).select_option(label=how)

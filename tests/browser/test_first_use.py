@@ -1,4 +1,4 @@
-"""What a person meets on the first day."""
+"""Situations that a person meets on the first day."""
 
 from __future__ import annotations
 

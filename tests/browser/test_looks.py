@@ -58,7 +58,7 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mappings(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: ARG001  # made before the folder changes
-    """A file that is called as the project's own, seen from the current folder."""
+    """A mappings file with the same relative path as the project's own."""
     path = tmp_path / MAPPINGS.relative_to(PROJECT)
     path.parent.mkdir(parents=True)
     shutil.copy(MAPPINGS, path)
@@ -97,7 +97,7 @@ def test_an_error_has_its_picture(pictured: Page, scheme: str, pictures: Path) -
 
 
 def test_a_phone_needs_no_scrolling_sideways(browser: Browser, busy: LocalStack, pictures: Path) -> None:
-    """At a width of 375 pixels every view fits, one delivery opened and one letter shown too."""
+    """At a width of 375 pixels every view fits, with an opened delivery and the content of a dead letter too."""
     context = browser.new_context(base_url=busy.gateway.root, viewport={"width": 375, "height": 800})
     page = context.new_page()
     studio = StudioPage(page)

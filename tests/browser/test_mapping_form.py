@@ -40,17 +40,17 @@ class FormPage(StudioPage):
         return self.page.get_by_role("combobox", name=f"{label}: event field", exact=True)
 
     def saved(self) -> None:
-        """Waits until the file is saved."""
+        """Wait until the file is saved."""
         expect(self.page.locator("#save-note")).to_contain_text("Saved")
 
     def deleted(self, clock: MovableClock) -> None:
-        """Waits for the second step of a deletion, which follows once no other call can be under way."""
+        """Wait for the second step of a deletion, which follows once no other call can be under way."""
         clock.advance(60)
         self.open("Deliveries")
         expect(self.rows().first).to_contain_text("delivered")
 
     def tab_to(self, target: Locator) -> None:
-        """Goes to an element with the Tab key alone."""
+        """Go to an element with the Tab key alone."""
         for _ in range(MAX_TABS):
             if target.count() and target.evaluate("each => each === document.activeElement"):
                 return
@@ -58,13 +58,13 @@ class FormPage(StudioPage):
         pytest.fail(f"Tab does not reach {target}")
 
     def press(self, target: Locator, *keys: str) -> None:
-        """Goes to an element with Tab, and presses keys there."""
+        """Go to an element with Tab, and presses keys there."""
         self.tab_to(target)
         for key in keys:
             self.page.keyboard.press(key)
 
     def pick(self, target: Locator, option: str) -> None:
-        """Goes to a select with Tab, and picks an option by typing its first letters."""
+        """Go to a select with Tab, and picks an option by typing its first letters."""
         self.tab_to(target)
         self.page.keyboard.type(option)
         self.page.keyboard.press("Tab")
@@ -310,7 +310,7 @@ def test_the_json_is_completed_too(form: FormPage, page: Page) -> None:
 
 
 def test_a_trigger_is_explained_as_one_types(form: FormPage, page: Page) -> None:
-    """Each condition shows its value in the sample event and if it holds, also while the mapping has an error."""
+    """Each condition shows the sample event's value and its own result, even while the mapping has an error."""
     form.open()
     page.get_by_label("Trigger").fill('type = "identify" and traits.favoriteNumber > 50')
     conditions = page.locator("#editor .conditions li")
@@ -386,7 +386,7 @@ def test_changes_are_reviewed_before_they_are_saved(form: FormPage, page: Page, 
 
 
 def test_control_s_saves_what_was_just_typed(form: FormPage, page: Page, mappings: Path) -> None:
-    """Ctrl+S saves, also in the moment after the last key, and says when there is nothing to save."""
+    """Ctrl+S saves, even right after the last key, and says when there is nothing to save."""
     form.open()
     form.field("First name").fill("$.traits.nickname")
     page.keyboard.press("Control+s")
@@ -397,7 +397,7 @@ def test_control_s_saves_what_was_just_typed(form: FormPage, page: Page, mapping
 
 
 def test_nothing_is_saved_before_the_last_rows_arrive(form: FormPage, page: Page, mappings: Path) -> None:
-    """However slow the answers are, what is saved has every edit that was made before."""
+    """A saved file has every edit that was made before, however slow the answers are."""
     page.add_init_script(
         """const fetched = window.fetch;
         window.fetch = async (path, options) => {

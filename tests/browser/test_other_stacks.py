@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class BareStack:
-    """A stack of which only the outcomes of deliveries are known. Implements `Backend`."""
+    """A stack that knows only the outcomes of deliveries. Implements `Backend`."""
 
     is_sandboxed = False
     loops_url = "https://loops.example/api"

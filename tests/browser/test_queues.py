@@ -93,7 +93,7 @@ def test_a_dead_letter_without_an_event_is_not_redriven(studio: StudioPage, page
 def test_a_dead_letter_is_fixed_saved_and_redriven(
     studio: StudioPage, page: Page, stack: LocalStack, segment: Segment, sandbox: Sandbox
 ) -> None:
-    """From a dead letter one way leads over its mapping, "Save and redrive" and the result to its delivery."""
+    """A dead letter leads to its mapping; "Save and redrive" there shows the result, which leads to the delivery."""
     segment(**WRONG)
     studio.open_delivery("no address")
     page.get_by_role("link", name="Fix, save, redrive").click()

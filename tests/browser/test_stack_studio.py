@@ -150,7 +150,7 @@ def test_the_price_of_a_search_comes_before_it(page: Page, called: set[str]) -> 
 
 
 def test_the_hash_of_a_typed_user_is_computed(page: Page) -> None:
-    """A userId that is typed in is searched for by its hash, which is shown and is no part of an address."""
+    """A typed userId is searched for by its hash, which the page shows; the userId is not in the address."""
     go(page, "Deliveries")
     page.get_by_label("Show").select_option(label="one userId")
     page.get_by_label("userId", exact=True).fill("u-1")
@@ -261,7 +261,7 @@ def test_what_cannot_be_read_says_why_in_its_place(browser: Browser, url: str, a
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_no_view_has_a_violation(browser: Browser, url: str, scheme: Any, width: int) -> None:
-    """Axe finds no violation in any view with its contents, nothing is wider than the window, and dialogs are fine too."""
+    """Axe finds no violation in any view with its contents or in a dialog, and nothing is wider than the window."""
     context = browser.new_context(
         base_url=url,
         viewport={"width": width, "height": 900},

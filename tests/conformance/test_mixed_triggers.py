@@ -17,7 +17,7 @@ VECTORS = [
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_the_rewritten_trigger_matches_as_at_segment(vector: dict[str, Any]) -> None:
-    """A trigger that is refused here, rewritten, matches the events that the original matches at Segment."""
+    """The rewrite of a trigger that is refused here matches the events that the original matches at Segment."""
     with pytest.raises(TriggerError, match="are mixed"):
         Trigger(vector["trigger"])
     after = as_segment_reads(vector["trigger"])

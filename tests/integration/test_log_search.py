@@ -1,4 +1,4 @@
-"""Searches of the log: the calls of Logs Insights, and what its answers become."""
+"""Searches of the log: the calls of Logs Insights, and the results of its answers."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ DENIED = "User: arn:aws:iam::1:user/ada is not authorized to perform: logs:Start
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "told"),
+    ("code", "message", "expected"),
     [
         ("AccessDeniedException", DENIED, "Your AWS identity lacks the permission logs:StartQuery. docs/policies/"),
         ("AccessDeniedException", "No.", "Your AWS identity lacks permission for the operation StartQuery. docs"),
@@ -117,12 +117,14 @@ DENIED = "User: arn:aws:iam::1:user/ada is not authorized to perform: logs:Start
         ("LimitExceededException", "Too many concurrent queries", "Too many concurrent queries (LimitExceeded"),
     ],
 )
-def test_an_error_says_what_is_missing(search: LogSearch, logs: Stubber, code: str, message: str, told: str) -> None:
+def test_an_error_says_what_is_missing(
+    search: LogSearch, logs: Stubber, code: str, message: str, expected: str
+) -> None:
     """A missing permission is named with its API, and a log group that does not exist by its name."""
     logs.add_client_error("start_query", code, message)
     with pytest.raises(CommandError) as error:
         search.search('user = "1"', PERIOD)
-    assert told in str(error.value)
+    assert expected in str(error.value)
 
 
 def test_the_size_of_a_search_is_what_the_log_groups_took_in(search: LogSearch, cloudwatch: Stubber) -> None:

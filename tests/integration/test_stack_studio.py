@@ -197,7 +197,7 @@ def test_the_deployed_mappings_are_compared_to_the_file(client: FlaskClient, map
 
 
 def test_an_error_of_aws_says_what_is_wrong(client: FlaskClient, deployed: MotoStack) -> None:
-    """What AWS cannot do is answered with a sentence that the page shows."""
+    """A failure of AWS is answered with a sentence that the page shows."""
     boto3.client("lambda").delete_alias(FunctionName=deployed.names["SegmentWebhookFunction"], Name="live")
     answer = client.get(f"{API}/mappings")
     assert (answer.status_code, answer.json["success"]) == (502, False)
@@ -206,7 +206,7 @@ def test_an_error_of_aws_says_what_is_wrong(client: FlaskClient, deployed: MotoS
 
 @pytest.mark.parametrize("since", ["", "0", "-1", "soon", "999999999"])
 def test_a_period_must_be_one(client: FlaskClient, since: str) -> None:
-    """A period that is none, or longer than logs can be kept, is refused."""
+    """A period that is invalid, or longer than logs can be kept, is refused."""
     assert client.get(f"{API}/estimate?since={since}").status_code == 400
 
 

@@ -251,7 +251,7 @@ def test_an_answer_leaves_in_time_while_the_table_is_slow() -> None:
 
 
 def test_after_twenty_hours_without_the_table_everything_arrives_once() -> None:
-    """What comes in while DynamoDB is down for 20 hours is delivered afterwards, once, long before SQS gives up."""
+    """Events that arrive while DynamoDB is down for 20 hours are delivered afterwards, once, long before SQS gives up."""
     clock = ManualClock()
     stand = Stand(clock=clock, store=DownStore(clock, NOW + 20 * HOUR))
     for number in range(5):
@@ -265,7 +265,7 @@ def test_after_twenty_hours_without_the_table_everything_arrives_once() -> None:
 
 
 def test_a_leased_contact_is_waited_for_briefly() -> None:
-    """A contact that another delivery writes is waited for 0.3 s, and then the delivery is queued as `contact-busy`."""
+    """A delivery waits 0.3 s for a contact that another delivery is writing, and is then queued as `contact-busy`."""
     stand = Stand(DOWN, DONE)
     stand.post(at(IDENTIFY, -20))  # its lease goes on, because Loops may still apply the call
     began = stand.clock.now

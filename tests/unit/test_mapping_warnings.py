@@ -64,8 +64,8 @@ def test_every_kind_is_documented_and_tested() -> None:
 @pytest.mark.parametrize(
     ("given", "words", "identity"),
     [
-        ({"name": "a"}, "so its name identifies it. Renaming it sends", '"a"'),
-        ({}, "so its action identifies it. Naming it sends", '"sendEvent"'),
+        ({"name": "a"}, "so its name identifies it. If you rename it, events", '"a"'),
+        ({}, "so its action identifies it. If you name it, events", '"sendEvent"'),
     ],
 )
 def test_a_missing_id(given: dict[str, Any], words: str, identity: str) -> None:

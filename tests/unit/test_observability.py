@@ -51,7 +51,7 @@ def test_a_line_describes_a_delivery(telemetry: Telemetry, capsys: pytest.Captur
 def test_a_line_has_the_keys_of_powertools(
     telemetry: Telemetry, service: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Level, message, time, service and the trace, if there is one, have the names that Powertools gives them; empty fields are left out."""
+    """Level, message, time, service and trace have the names that Powertools gives them; empty fields are left out."""
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-67891233-abcdef012345678912345678;Sampled=0")
     telemetry.denied(Denial.BAD_SIGNATURE, "bad-signature")
     telemetry.result(Result(Outcome.DELIVERED), None, 1)

@@ -50,11 +50,11 @@ def test_a_disabled_subscription_is_marked(cli: CommandLine, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("given", "words", "identity"),
     [
-        ({"name": "a", "action": "sendEvent"}, "so its name identifies it. Renaming it sends", "a"),
-        ({"action": "sendEvent"}, "so its action identifies it. Naming it sends", "sendEvent"),
+        ({"name": "a", "action": "sendEvent"}, "so its name identifies it. If you rename it, events", "a"),
+        ({"action": "sendEvent"}, "so its action identifies it. If you name it, events", "sendEvent"),
         (
             {"id": None, "name": 'a "b"', "action": "sendEvent"},
-            "so its name identifies it. Renaming it sends",
+            "so its name identifies it. If you rename it, events",
             'a \\"b\\"',
         ),
     ],

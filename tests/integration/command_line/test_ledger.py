@@ -215,7 +215,7 @@ def test_a_stack_without_a_ledger_says_so(cli: CommandLine) -> None:
 
 
 def test_a_table_that_is_gone_is_named(cli: CommandLine, deployed: MotoStack) -> None:
-    """An answer of DynamoDB that is an error is reported with the table's name."""
+    """An error of DynamoDB is reported with the table's name."""
     boto3.client("dynamodb").delete_table(TableName=deployed.table)
     run = cli("ledger", "show", "--user-id", "u-1", "--stack", NAME)
     assert run.status == 1

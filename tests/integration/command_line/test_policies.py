@@ -116,13 +116,13 @@ def read(cli: CommandLine, client: FlaskClient) -> None:
 
 
 def test_reading_calls_what_its_policy_allows(cli: CommandLine, client: FlaskClient, aws_front: Front) -> None:
-    """The commands and pages that only read call the actions of read.json, each of them, and no other."""
+    """The commands and pages that only read call every action of read.json, and no other."""
     read(cli, client)
     assert aws_front.called == actions("read") - ONLY_AFTER_CTRL_C
 
 
 def test_repairing_calls_what_both_policies_allow(cli: CommandLine, client: FlaskClient, aws_front: Front) -> None:
-    """Reading dead letters and changing something calls the actions of repair.json too, each of them, and no other."""
+    """Reading dead letters and changing something also calls every action of repair.json, and no other."""
     for arguments in REPAIRING:
         assert cli(*arguments, "--stack", NAME).status == 0
     assert client.post(f"{API}/dead-letters/read", json={}).status_code == 200
@@ -130,7 +130,7 @@ def test_repairing_calls_what_both_policies_allow(cli: CommandLine, client: Flas
 
 
 def test_reading_works_without_the_rights_to_repair(cli: CommandLine, client: FlaskClient, aws_front: Front) -> None:
-    """With the rights of read.json, whatever reads works, and whatever else there is says which permission is missing."""
+    """With the rights of read.json, everything that only reads works, and everything else names the missing permission."""
     aws_front.denied.update(actions("repair"))
     read(cli, client)
     for arguments in REPAIRING:
@@ -166,14 +166,14 @@ def test_a_missing_permission_is_named(
 
 
 def test_a_trace_of_segments_messageid_needs_no_secret(cli: CommandLine, aws_front: Front) -> None:
-    """Where no hash is needed, the secret is not read."""
+    """The secret is not read if no hash is needed."""
     assert cli("trace", MESSAGE_ID, "--stack", NAME).status == 0
     assert "secretsmanager:GetSecretValue" not in aws_front.called
 
 
 @pytest.mark.parametrize("name", ["read", "repair"])
 def test_every_resource_is_narrow(name: str) -> None:
-    """Each action that can be limited to resources of the stack is; only those that IAM cannot limit have a wildcard."""
+    """Each action is limited to resources of the stack; only those that IAM cannot limit have a wildcard."""
     wide = {"logs:GetQueryResults", "logs:StopQuery", "cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms"}
     for statement in policy(name)["Statement"]:
         resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]

@@ -106,7 +106,7 @@ def test_dead_letters_are_read_on_request(cli: CommandLine, deployed: MotoStack)
 
 
 def test_no_result_says_what_to_check(cli: CommandLine, deployed: MotoStack) -> None:  # noqa: ARG001
-    """Without a line the status is 1, and the message names what may be wrong, such as the stack's log level."""
+    """If no line is found, the status is 1, and the message lists possible causes, such as the stack's log level."""
     run = cli("trace", MESSAGE_ID, "--stack", NAME)
     assert run.status == 1
     assert f"No delivery with the messageId {MESSAGE_ID} was found in the log of {NAME}. Check:" in run.err
@@ -122,7 +122,7 @@ def test_a_log_level_that_hides_deliveries_is_named(cli: CommandLine) -> None:
 
 
 def test_a_stack_without_a_shared_secret_has_no_users(cli: CommandLine, deployed: MotoStack) -> None:
-    """Where the secret has no sharedSecret, users are not in the log, and the error says what to do instead."""
+    """Without a sharedSecret in the secret, the log has no users, and the error says what to do instead."""
     boto3.client("secretsmanager").put_secret_value(SecretId=deployed.secret_arn, SecretString='{"apiKey": "k"}')
     boto3.client("secretsmanager").put_secret_value(SecretId=deployed.secret_arn, SecretString='{"apiKey": "k2"}')
     run = cli("trace", "--user-id", "u-1", "--stack", NAME)
@@ -132,7 +132,7 @@ def test_a_stack_without_a_shared_secret_has_no_users(cli: CommandLine, deployed
 
 @pytest.mark.parametrize("arguments", [[], [MESSAGE_ID, "--user-id", "u-1"], [MESSAGE_ID, "--since", "soon"]])
 def test_a_misused_command_has_status_2(cli: CommandLine, arguments: list[str]) -> None:
-    """Neither or both of a messageId and a userId, or a time that is none, is a misuse."""
+    """Neither or both of a messageId and a userId, or an invalid time, is misuse."""
     assert cli("trace", *arguments, "--stack", NAME).status == 2
 
 

@@ -65,7 +65,7 @@ def test_after_twenty_hours_everything_is_delivered(stack: LocalStack, segment: 
 
 
 def test_after_two_days_old_events_wait_for_a_redrive(stack: LocalStack, segment: Segment, clock: Clock) -> None:
-    """After 48 hours every contact is delivered, an event older than 23 hours is a dead dead_letter, and a redrive sends it once."""
+    """After 48 hours every contact arrives, an event older than 23 hours is a dead letter, and a redrive sends it once."""
     users = live_through(stack, segment, clock, hours=48)
     ended = clock.now
     come_to_rest(stack, clock)

@@ -71,14 +71,14 @@ def test_a_row_without_a_definition_makes_no_mapping(client: Client) -> None:
 
 
 def test_json_with_an_error_has_no_form(client: Client) -> None:
-    """For a mapping that is no JSON the form says where to correct it."""
+    """For a mapping that is not JSON, the form says where to correct it."""
     answer = form(client, client.drafts()[0] | {"mapping": '{\n  "a": }'})
     assert "Correct the JSON first: not JSON" in answer["problem"]
     assert "line 2" in answer["problem"]
 
 
 def test_a_mapping_that_is_nested_too_deeply_has_no_form(client: Client) -> None:
-    """A mapping of hundreds of levels is left to the JSON, and answered all the same."""
+    """A mapping of hundreds of levels gets an answer, which advises to edit it as JSON."""
     nested = '{"a": ' * 600 + "1" + "}" * 600
     assert "nested too deeply" in form(client, client.drafts()[0] | {"mapping": nested})["problem"]
 
@@ -166,7 +166,7 @@ def test_an_export_becomes_drafts_that_keep_their_ids(client: Client, mappings: 
 
 
 def test_a_mixed_trigger_is_rewritten_only_on_request(client: Client) -> None:
-    """An export whose trigger mixes `and` and `or` shows what Segment makes of it, and is imported once that is accepted."""
+    """A trigger that mixes `and` and `or` is shown as Segment reads it; its export is imported once that is accepted."""
     refused = exported(client, EXPORTED | {"trigger": MIXED})
     assert refused.status == 422
     (rewrite,) = refused.json["rewrites"]
@@ -177,7 +177,7 @@ def test_a_mixed_trigger_is_rewritten_only_on_request(client: Client) -> None:
 
 @pytest.mark.parametrize("text", ["", "no JSON", '{"a": 1}', '[{"actionSlug": "nope"}]'])
 def test_an_export_with_problems_is_refused_with_each(client: Client, text: str) -> None:
-    """What is no export says what is wrong, and where."""
+    """A text that is not an export gets an error that says what is wrong, and where."""
     answer = client.call("POST", "/studio/api/import", {"export": text})
     assert answer.status == 422
     assert answer.json["problems"]

@@ -18,7 +18,7 @@ def test_contacts_converge(first: int) -> None:
 
 @pytest.mark.parametrize("first", range(0, 400, 100))
 def test_no_event_without_a_lease_arrives_after_a_deletion(first: int) -> None:
-    """However late Loops applies the calls of events that took no lease, it applies a newer deletion after them."""
+    """Loops applies a deletion after the calls of older events that took no lease, however late it applies those."""
     for seed in range(first, first + 100):
         run(DeletionRace(seed, FakeStore), seed)
 

@@ -1,4 +1,4 @@
-"""The promises of the ledger and each of its rules, with everything well unless a test says otherwise."""
+"""The promises of the ledger and each of its rules, without faults unless a test says otherwise."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_an_old_event_does_not_write_old_properties(bench: Bench) -> None:
 
 
 def test_a_deletion_has_two_steps(bench: Bench) -> None:
-    """A deletion marks the contact first, and calls Loops when no call that takes no lease can be under way."""
+    """A deletion marks the contact first, and calls Loops once no call without a lease can be under way."""
     bench.deliver(update(1))
     first = bench.deliver(deletion(2))
     assert (first.conclusion, first.rule, first.retry_after) == (Conclusion.DELETION_BEGUN, Rule.DELETION_WAITS, 30)
@@ -153,7 +153,7 @@ def test_an_unchanged_update_is_sent_again_after_a_week(bench: Bench) -> None:
 
 
 def test_an_update_without_properties(bench: Bench) -> None:
-    """An update that names the person alone is sent until the ledger knows the contact."""
+    """An update that only names the person is sent until the ledger knows the contact."""
     bare = Sent("update", 1, {"mailingLists": {}})
     assert bench.deliver(bare, responds(Effect.NOT_YET)).rule is Rule.NO_PROPERTIES
     bench.deliver(update(2))
@@ -269,7 +269,7 @@ def test_no_call_without_time(bench: Bench) -> None:
 
 
 def test_the_newest_update_that_waits_goes_first(bench: Bench) -> None:
-    """Older updates leave the way to a newer one that waits for its turn, and are then superseded."""
+    """Older updates make way for a newer one that waits for its turn, and are then superseded."""
     verdict = bench.deliver(update(5, x="e"), responds(Effect.TOO_FAST))
     assert verdict.retry_after == 30
     older = bench.deliver(update(4, x="d"))
@@ -280,7 +280,7 @@ def test_the_newest_update_that_waits_goes_first(bench: Bench) -> None:
 
 
 def test_an_update_without_a_turn_waits(bench: Bench) -> None:
-    """An update that has no turn is queued for pace and makes older ones wait; one that needs no call takes no turn."""
+    """An update that gets no turn is queued and makes older ones wait; one that needs no call takes no turn."""
     verdict = bench.deliver(update(5, x="e"), turn=lambda: False)
     assert (verdict.conclusion, verdict.retry_after) == (Conclusion.NO_TURN, 30)
     assert bench.deliver(update(6, x="f"), turn=lambda: False).conclusion is Conclusion.NO_TURN
@@ -363,7 +363,7 @@ def test_every_rule_and_conclusion_is_named_once() -> None:
 
 
 def test_a_delivery_without_a_response_comes_back_when_its_lease_has_ended(bench: Bench) -> None:
-    """Until Loops can no longer apply a call, a repeat could only find the contact leased."""
+    """A delivery without a response is hidden until its lease has ended, and its next attempt then delivers it."""
     verdict = bench.deliver(update(1, x="a"), responds(Effect.UNKNOWN))
     assert (verdict.conclusion, verdict.retry_after) == (Conclusion.NOT_APPLIED, 30)
     assert verdict.retry_after is not None

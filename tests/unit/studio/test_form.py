@@ -73,7 +73,7 @@ def through_the_page(form: Form) -> Form:
 
 
 def exactly(value: Any) -> str:
-    """Return a text that is equal for equal values alone: with the order of keys, and 1, 1.0 and true apart."""
+    """Return a text that is equal only for equal values, with the order of keys; 1, 1.0 and true differ."""
     return json.dumps(value)
 
 
@@ -87,7 +87,7 @@ def test_every_mapping_of_the_conformance_suite_survives_the_form(slug: str) -> 
 
 @given(mapping=mappings, slug=st.sampled_from([*ACTIONS]))
 def test_any_mapping_survives_the_form(mapping: Any, slug: str) -> None:
-    """Any JSON is the same after the form: keys that are no fields, `_metadata`, order, and halves of a character."""
+    """Any JSON is the same after the form, with unknown keys, `_metadata`, order, and halves of a character."""
     form = form_of(mapping, ACTIONS[slug])
     assert exactly(mapping_of(through_the_page(form))) == exactly(mapping)
 
