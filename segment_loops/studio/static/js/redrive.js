@@ -28,7 +28,7 @@ export async function redrive(letters, chosen = { ids: letters.map((each) => eac
 /* Drop dead letters after a question; return the number dropped, or null if a person declined. */
 export async function drop(number, chosen) {
   const what = number === 1 ? "this dead letter" : `${number} dead letters`;
-  if (!(await ask(`Drop ${what}?`, `${number === 1 ? "The event is" : "The events are"} deleted here. This cannot be undone.`, "Drop", { danger: true }))) return null;
+  if (!(await ask(`Drop ${what}?`, `${number === 1 ? "The event is" : "The events are"} deleted from the queue. This cannot be undone.`, "Drop", { danger: true }))) return null;
   const { ok, answer } = await call("POST", "/queues/drop", chosen);
   if (!ok) throw new Error(answer.message);
   return answer.dropped;

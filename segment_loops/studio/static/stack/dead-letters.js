@@ -86,7 +86,7 @@ async function redrive(list) {
 
 async function drop(list) {
   const { name } = page.stack;
-  if (!(await ask(`Drop ${some(list)} in the stack ${name}?`, "The event is deleted from the queue. This cannot be undone.", `Drop in ${name}`, { danger: true }))) return;
+  if (!(await ask(`Drop ${some(list)} in the stack ${name}?`, `${list.length === 1 ? "The event is" : "The events are"} deleted from the queue. This cannot be undone.`, `Drop in ${name}`, { danger: true }))) return;
   const answer = await fill(change, "POST", "/dead-letters/drop", { stack: name, ids: ids(list) });
   if (answer) await showNotice(`${count(answer.dropped, "dead letter")} dropped`);
 }

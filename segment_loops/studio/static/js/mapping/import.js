@@ -9,11 +9,11 @@ import { closeSheet, openSheet, redrawSheet } from "../sheet.js";
 import { screen } from "../screen.js";
 import { useImported, work } from "./work.js";
 
-const given = { text: "", answer: null, refusal: null };
+const given = { text: "", answer: null, failure: null };
 
 /* Ask for an export, or show one that was pasted or dropped. */
 export async function openImport(text = "") {
-  Object.assign(given, { text, answer: null, refusal: null });
+  Object.assign(given, { text, answer: null, failure: null });
   openSheet("Import from Segment", content);
   byId("export")?.focus();
   if (text) await read({ rewrite: false });
@@ -21,7 +21,7 @@ export async function openImport(text = "") {
 
 async function read({ rewrite }) {
   const { ok, answer } = await call("POST", "/import", { export: given.text, rewrite });
-  Object.assign(given, { answer: ok ? answer : null, refusal: ok ? null : answer });
+  Object.assign(given, { answer: ok ? answer : null, failure: ok ? null : answer });
   announce(ok ? `${count(answer.drafts.length, "subscription")} can be imported.` : "The export cannot be imported.");
   redrawSheet();
 }
@@ -30,11 +30,11 @@ function content() {
   return [
     h("div", { class: "field" },
       h("label", { for: "export" }, "Paste the answer of Segment's Public API to GET /destinations/{id}/subscriptions, or drop its file here"),
-      h("textarea", { id: "export", class: "code", rows: 6, spellcheck: "false", value: given.text, oninput: (event) => { Object.assign(given, { text: event.target.value, answer: null, refusal: null }); redrawSheet(); } })),
+      h("textarea", { id: "export", class: "code", rows: 6, spellcheck: "false", value: given.text, oninput: (event) => { Object.assign(given, { text: event.target.value, answer: null, failure: null }); redrawSheet(); } })),
     h("div", { class: "actions start" },
-      h("button", { type: "button", class: given.answer || given.refusal ? "" : "primary", disabled: !given.text.trim(), onclick: () => read({ rewrite: false }) }, "Check"),
+      h("button", { type: "button", class: given.answer || given.failure ? "" : "primary", disabled: !given.text.trim(), onclick: () => read({ rewrite: false }) }, "Check"),
       h("label", { class: "button" }, "Choose a file", h("input", { type: "file", class: "unseen", accept: ".json,application/json", onchange: async (event) => take(event.target.files[0]) }))),
-    given.refusal ? refused(given.refusal) : null,
+    given.failure ? failed(given.failure) : null,
     given.answer ? accepted(given.answer) : null,
   ];
 }
@@ -46,7 +46,7 @@ async function take(file) {
   await read({ rewrite: false });
 }
 
-function refused(answer) {
+function failed(answer) {
   if (!answer.problems) return message("bad", answer.message);
   if (answer.rewrites?.length) {
     return [
