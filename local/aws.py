@@ -126,6 +126,10 @@ class LocalAws(Running):
         """Return a client that does not retry, so that a simulated fault is seen as it is."""
         return boto3.client("sqs", config=Config(retries={"total_max_attempts": 1}))
 
+    def dynamodb_client(self) -> DynamoDBClient:
+        """Return a client of DynamoDB that does not retry."""
+        return boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))
+
     def queue_values(self, name: str) -> dict[str, str]:
         """Return the values of a template's references to a queue, which need not exist yet."""
         return queue_values(self.url, name)
@@ -136,7 +140,7 @@ class LocalAws(Running):
 
     def create_tables(self, tables: Iterable[Table]) -> None:
         """Create the tables."""
-        create_tables(boto3.client("dynamodb"), tables)
+        create_tables(self.dynamodb_client(), tables)
 
     def create_secret(self, name: str, values: Mapping[str, str]) -> str:
         """Create a secret and return its ARN."""

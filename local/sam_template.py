@@ -15,11 +15,13 @@ from segment_loops.local_addresses import ACCOUNT, REGION
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/local"
+
 PSEUDO_PARAMETERS = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
     "AWS::Region": REGION,
-    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/local",
+    "AWS::StackId": STACK_ID,
     "AWS::StackName": "local",
     "AWS::URLSuffix": "amazonaws.com",
 }

@@ -11,10 +11,13 @@ from local.http_server import HttpServer
 from local.poller import Poller
 from local.running import Running
 from local.runtime import Invocation, LambdaFunction
-from local.sam_template import SamTemplate
+from local.sam_template import STACK_ID, SamTemplate
 from local.sandbox import Sandbox, SandboxServer
 from loops_destination.clock import Clock, SystemClock
+from loops_destination.ledger.hashes import Hasher
+from loops_destination.ledger.store import DynamoStore
 from segment_loops import PROJECT
+from segment_loops.contact_ledger import ContactLedger
 from segment_loops.local_addresses import REGION
 from segment_loops.mappings_file import MAPPINGS
 
@@ -79,6 +82,7 @@ class LocalStack(Running):
         self._environments = environments
         self._gateway_port = gateway_port
         self._running = contextlib.ExitStack()
+        self._ledger_table = ""
 
     def start(self) -> None:
         """Start everything, from Loops to the gateway; raise `PortInUse` if another program listens on a port."""
@@ -119,6 +123,13 @@ class LocalStack(Running):
         """Return the bodies of all messages on the DeadLetterQueue."""
         return self.aws.messages(DEAD_LETTER_QUEUE)
 
+    def contact_ledger(self) -> ContactLedger | None:
+        """Return the contact ledger; None if the stack keeps none."""
+        if not self._ledger_table:
+            return None
+        store = DynamoStore(self._ledger_table, self.clock, self.aws.dynamodb_client())
+        return ContactLedger(store, Hasher(STACK_ID), self.clock, self._ledger_table)
+
     def redeliver(self) -> int:
         """Process all messages that can be received from the RetryQueue now; return their number."""
         total = 0
@@ -146,6 +157,7 @@ class LocalStack(Running):
         application = template.resolve({**queues, **api, secret: {"Ref": secret_arn}})
         self.aws.create_queues(application.queues.values())
         self.aws.create_tables(application.tables.values())
+        self._ledger_table = next(iter(application.tables), "")
         return application, secret_arn
 
     def _functions(self, application: Application) -> dict[str, LambdaFunction]:

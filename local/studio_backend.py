@@ -13,6 +13,7 @@ from local.delivery_log import KEPT, DeliveryLog
 from local.sandbox import Fault
 from local.stack import DEAD_LETTER_QUEUE, RETRY_QUEUE
 from loops_destination.signature import sign
+from segment_loops.contact_ledger import contact_as_json
 from segment_loops.dead_letter_queue import DeadLetter, DeadLetterQueue
 from segment_loops.json_app import ApiError
 from segment_loops.studio import Studio
@@ -93,6 +94,11 @@ class LocalBackend:
         sandbox = self._stack.sandbox
         with sandbox.lock:
             return [contact.as_json() for contact in reversed(sandbox.contacts.all())]
+
+    def known_contact(self, user_id: str) -> dict[str, Any] | None:
+        ledger = self._stack.contact_ledger()
+        contact = ledger.contact(user_id) if ledger else None
+        return None if contact is None else contact_as_json(contact)
 
     def loops_events(self) -> Sequence[dict[str, Any]]:
         return [event.as_json() for event in reversed(self._stack.sandbox.events.all())]

@@ -1,14 +1,14 @@
-"""The contact ledger of a deployed stack: what it knows of one contact, and how to make it forget that.
+"""The contact ledger of a deployed stack: what it knows of one contact, how to make it forget that, and to distrust all.
 
 The table holds hashes and times. A contact is found by its userId; nobody can list the people in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -18,12 +18,17 @@ from loops_destination.ledger import transitions
 from loops_destination.ledger.contract import LedgerStore, Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.facts import is_consent
-from loops_destination.ledger.hashes import Hasher
+from loops_destination.ledger.hashes import CONTACT_KEY_PREFIX, Hasher
 from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, Contact, Mark
-from loops_destination.ledger.store import DynamoStore
+from loops_destination.ledger.store import KEY, DynamoStore
 from segment_loops.command_errors import CommandError
 from segment_loops.deployed_stack import DeployedStack, aws_errors
 from segment_loops.timestamps import timestamp
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+_ATTEMPTS = 5
 
 TABLE = "ContactLedgerTable"
 """The logical id of the table in template.yaml."""
@@ -67,6 +72,39 @@ class ContactLedger:
             written = self.store.write(write)
         if not written:
             raise CommandError("The contact's item has changed since it was read. Run the command again.")
+
+
+def distrust_all(ledger: ContactLedger, keys: Iterable[str]) -> Iterator[str]:
+    """Make the next update of each contact send all of its values; yield each key once that is written.
+
+    Raise `CommandError` for a contact whose item changes again and again.
+    """
+    for key in keys:
+        for _ in range(_ATTEMPTS):
+            with _ledger_errors(ledger.table):
+                item = ledger.store.read(key, consistent=True)
+                contact = Contact.from_item(item)
+                write = Write(key, transitions.distrust(contact).to_item(), contact.version, CONTACT_KEPT_SECONDS)
+                if item is None or ledger.store.write(write):
+                    break
+        else:
+            raise CommandError("A contact's item changes all the time. Run the command again.")
+        yield key
+
+
+def contact_keys(client: DynamoDBClient, table: str) -> Iterator[str]:
+    """Yield the key of each contact in the table, which is read in whole."""
+    pages = client.get_paginator("scan").paginate(
+        TableName=table,
+        ProjectionExpression="#key",
+        FilterExpression="begins_with(#key, :contact)",
+        ExpressionAttributeNames={"#key": KEY},
+        ExpressionAttributeValues={":contact": {"S": CONTACT_KEY_PREFIX}},
+    )
+    with aws_errors(f"The table {table}"):
+        for page in pages:
+            for item in page["Items"]:
+                yield item[KEY]["S"]
 
 
 def contact_as_json(contact: Contact) -> dict[str, Any]:

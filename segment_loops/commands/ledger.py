@@ -8,7 +8,7 @@ import click
 
 from segment_loops.command_errors import FAILED, CommandError
 from segment_loops.commands.options import aws_options, json_option, options, stack_options
-from segment_loops.console import add_row, confirmed, notify, number, print_json, say, show, table
+from segment_loops.console import add_row, confirmed, notify, number, print_json, progress, say, show, table
 
 if TYPE_CHECKING:
     from segment_loops.contact_ledger import ContactLedger
@@ -20,7 +20,7 @@ _contact_options = options(
 
 @click.group()
 def ledger() -> None:
-    """Show or forget what the contact ledger knows of a contact.
+    """Show or forget what the contact ledger knows.
 
     The ledger is the memory of what Loops was last sent. It holds names of properties, times and hashes, and no values.
     """
@@ -100,6 +100,38 @@ def forget(
     return 0
 
 
+@ledger.command()
+@stack_options
+@aws_options
+@click.option("--yes", is_flag=True, help="Change the items without asking.")
+@json_option
+def distrust(
+    *, stack: str | None, config_env: str | None, region: str | None, profile: str | None, yes: bool, as_json: bool
+) -> int:
+    """Make the next identify of every contact send all of its values, after the table's items came from a backup.
+
+    Loops may have newer values than an old table knows. Times, deletions and consent entries stay. The whole table is
+    read, and every contact is written.
+    """
+    from segment_loops.contact_ledger import contact_keys, distrust_all
+    from segment_loops.deployed_stack import AwsAccount, aws_errors
+
+    name, found = _find(stack, config_env, region, profile)
+    if not confirmed(f"Send every contact of the stack {name} in whole at its next identify?", yes=yes):
+        raise CommandError("Nothing was changed. Pass --yes to go on without being asked.")
+    with aws_errors("DynamoDB"):
+        client = AwsAccount(region, profile).dynamodb()
+    done = 0
+    with progress("Contacts") as show_count:
+        for done, _ in enumerate(distrust_all(found, contact_keys(client, found.table)), start=1):  # noqa: B007
+            show_count(done)
+    if as_json:
+        print_json({"stack": name, "contacts": done})
+    else:
+        say(f"{number(done, 'contact')} will be sent in whole.", "green")
+    return 0
+
+
 def _find(
     stack: str | None, config_env: str | None, region: str | None, profile: str | None
 ) -> tuple[str, ContactLedger]:
@@ -138,13 +170,13 @@ def _show(known: dict[str, Any]) -> None:
         show(rows)
     else:
         say("No property is known.")
-    told = {
+    sentences = {
         "deletedAt": "Deleted: events before {} (UTC) are superseded.",
         "deletionSince": "A deletion has been under way since {} (UTC).",
         "updateWaitsSince": "An update has waited for its turn since {} (UTC).",
         "leasedUntil": "Leased for a call until {} (UTC).",
     }
-    for name, text in told.items():
+    for name, text in sentences.items():
         if known[name]:
             say(text.format(readable(known[name])))
     if not known["isTracked"]:

@@ -171,6 +171,9 @@ class Backend(Protocol):
     def contacts(self) -> Sequence[dict[str, Any]]:
         """Return the contacts in Loops, the newest first."""
 
+    def known_contact(self, user_id: str) -> dict[str, Any] | None:
+        """Return what the contact ledger knows of a contact, as `contact_ledger.contact_as_json`; None if nothing."""
+
     def loops_events(self) -> Sequence[dict[str, Any]]:
         """Return the events that Loops processed, the newest first."""
 

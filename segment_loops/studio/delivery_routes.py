@@ -111,6 +111,16 @@ def _contacts() -> ResponseReturnValue:
     return _searched_page("contacts", backend().contacts() if backend().capabilities.contacts else None)
 
 
+@delivery_api.get("/contacts/<contact_id>")
+def _contact(contact_id: str) -> ResponseReturnValue:
+    """Answer a contact in Loops, and what the contact ledger knows of it: null if nothing."""
+    found = backend().contacts() if backend().capabilities.contacts else []
+    contact = next((each for each in found if each["id"] == contact_id), None)
+    if contact is None:
+        raise ApiError(404, "Loops has no such contact.")
+    return {"contact": contact, "known": backend().known_contact(contact["userId"]) if contact["userId"] else None}
+
+
 @delivery_api.get("/events")
 def _events() -> ResponseReturnValue:
     """Answer a page of the events that Loops processed, each with the id of its delivery if it is remembered."""

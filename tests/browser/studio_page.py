@@ -33,6 +33,12 @@ class StudioPage:
         self.rows().filter(has_text=text).get_by_role("link").first.click()
         expect(self.page.get_by_role("heading", name="Timeline")).to_be_visible()
 
+    def open_contact(self, email: str) -> None:
+        """Opens the page of a contact."""
+        self.open("Contacts")
+        self.rows().get_by_role("link", name=email).click()
+        self.ready(email)
+
     def choose(self, subscription: str) -> None:
         """Opens a subscription in the editor."""
         self.page.locator("#picks").get_by_role("button", name=subscription).click()

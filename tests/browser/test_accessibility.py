@@ -62,6 +62,8 @@ def test_no_view_has_a_violation(audited: Page) -> None:
         assert _violations(audited) == [], view
     studio.open_delivery("Plan Changed")
     assert _violations(audited) == []
+    studio.open_contact("ada@example.com")
+    assert _violations(audited) == []
     studio.open("Queues")
     audited.get_by_role("button", name="Drop").first.click()
     assert _violations(audited) == []
@@ -75,7 +77,13 @@ def test_no_view_has_a_violation(audited: Page) -> None:
     audited.get_by_label("Mapping", exact=True).fill('{\n  "userId": "$.userId",\n  "email": "a@example.com"\n}')
     expect(audited.locator("#problems-mapping .warning")).to_have_count(1)
     assert _violations(audited) == []
-    for address in ["#/deliveries?q=nobody", "#/contacts?q=nobody", "#/delivery/999", "#/event/unknown"]:
+    for address in [
+        "#/deliveries?q=nobody",
+        "#/contacts?q=nobody",
+        "#/delivery/999",
+        "#/event/unknown",
+        "#/contact/unknown",
+    ]:
         audited.goto(f"/{address}")
         expect(audited.locator(".empty")).to_be_visible()
         assert _violations(audited) == [], address

@@ -68,14 +68,16 @@ def test_back_returns_to_the_same_place(studio: StudioPage, page: Page, segment:
     expect(page.locator(".pager")).to_contain_text("51")
     row = studio.rows().nth(40)
     row.scroll_into_view_if_needed()
-    page.wait_for_function("scrollY > 200")
     before = page.evaluate("scrollY")
+    assert before > 200
     row.get_by_role("link").click()
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
     page.go_back()
     expect(page.locator(".pager")).to_contain_text("51")
     expect(page.get_by_role("button", name="filtered 120")).to_have_attribute("aria-pressed", "true")
-    page.wait_for_function(f"Math.abs(scrollY - {before}) < 5")
+    expect(page.locator("main")).to_have_attribute("aria-busy", "false")
+    page.wait_for_timeout(500)
+    assert abs(page.evaluate("scrollY") - before) < 5
 
 
 def test_a_save_conflict_keeps_the_edits(studio: StudioPage, page: Page, mappings: Path) -> None:

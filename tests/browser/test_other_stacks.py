@@ -56,6 +56,9 @@ class BareStack:
     def contacts(self) -> Sequence[dict[str, Any]]:
         raise AssertionError
 
+    def known_contact(self, user_id: str) -> dict[str, Any] | None:  # noqa: ARG002  # the parameters of the protocol
+        return None
+
     def loops_events(self) -> Sequence[dict[str, Any]]:
         raise AssertionError
 

@@ -184,6 +184,27 @@ def test_the_question_names_the_stack(cli: CommandLine, monkeypatch: pytest.Monk
     assert run.status == 1
 
 
+def test_a_restored_ledger_is_distrusted(cli: CommandLine, deployed: MotoStack, known: Deliver) -> None:
+    """After `distrust`, the next identify of each contact sends its values, but no consent entry, and nothing older."""
+    assert known(BODY | {"userId": "u-2", "email": "eve@loops.so"}) == "delivered"
+    assert known() == "unchanged"
+    run = cli("ledger", "distrust", "--stack", NAME, "--yes", "--json")
+    assert run.json == {"stack": NAME, "contacts": 2}
+    shown = cli("ledger", "show", "--user-id", "u-1", "--stack", NAME, "--json")
+    confirmed = {each["name"] for each in shown.json["properties"] if each["confirmedAt"]}
+    assert confirmed == {"subscribed", "mailingLists.news"}
+    assert known() == "delivered"
+    assert known() == "unchanged"
+
+
+@pytest.mark.usefixtures("known")
+def test_nothing_is_distrusted_unless_a_person_agrees(cli: CommandLine) -> None:
+    """Without --yes and a terminal to ask at, `distrust` changes nothing."""
+    run = cli("ledger", "distrust", "--stack", NAME)
+    assert run.status == 1
+    assert "Nothing was changed. Pass --yes" in run.err
+
+
 @pytest.mark.usefixtures("aws")
 def test_a_stack_without_a_ledger_says_so(cli: CommandLine) -> None:
     """A stack with ContactLedger=false has no table, and the error says so."""

@@ -64,6 +64,7 @@ REPAIRING = (
     ("dead-letters", "show"),
     ("dead-letters", "redrive", "--limit", "1"),
     ("dead-letters", "drop", "--yes"),
+    ("ledger", "distrust", "--yes"),
     ("ledger", "forget", "--user-id", "u-1", "--yes"),
 )
 READING_PAGES = ("stack", "counts?since=3600", "queue-counts", "alarms", "estimate?since=3600", "mappings")

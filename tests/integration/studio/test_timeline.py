@@ -186,3 +186,16 @@ def test_a_repeated_fault_replaces_the_first(client: Client) -> None:
     client.api("POST", "/faults", {"kind": "reset"})
     faults = client.api("GET", "/status")["faults"]
     assert [(each["kind"], each["times"]) for each in faults] == [("status", 3), ("reset", 1)]
+
+
+def test_a_contact_shows_since_when_each_value_is_true(client: Client) -> None:
+    """A contact's page has the time and the event of each property that the contact ledger knows."""
+    client.segment(ADAM)
+    (contact,) = client.api("GET", "/contacts")["contacts"]
+    shown = client.api("GET", f"/contacts/{contact['id']}")
+    known = {each["name"]: each for each in shown["known"]["properties"]}
+    assert shown["contact"] == contact
+    assert known.keys() >= {"email", *contact["properties"]}
+    assert {each["messageId"] for each in known.values()} == {ADAM["messageId"]}
+    assert all(each["confirmedAt"] for each in known.values())
+    assert client.call("GET", "/studio/api/contacts/nobody").status == 404

@@ -11,6 +11,8 @@ from typing import Any
 
 from loops_destination.javascript import json_text
 
+CONTACT_KEY_PREFIX = "contact#"
+
 _KEY_BYTES = 16
 _VALUE_BYTES = 12  # 96 bits: two values of one property never meet by chance
 
@@ -23,7 +25,7 @@ class Hasher:
 
     def contact_key(self, user_id: str) -> str:
         """Return the key of a contact item."""
-        return f"contact#{self._hash(b'contact', user_id)}"
+        return f"{CONTACT_KEY_PREFIX}{self._hash(b'contact', user_id)}"
 
     def email_key(self, email: str) -> str:
         """Return the key of an alias item; the case of the email does not matter."""

@@ -109,6 +109,17 @@ def forget(contact: Contact, *, consent: bool) -> Contact:
     return replace(contact, properties=kept, lease=None, untracked=False)
 
 
+def distrust(contact: Contact) -> Contact:
+    """Erase the hashes of all properties but the consent entries: what Loops has may be newer.
+
+    The clocks stay, so nothing older is sent; the next update sends all of its values.
+    """
+    erased = {
+        name: known if is_consent(name) else replace(known, hash=None) for name, known in contact.properties.items()
+    }
+    return replace(contact, properties=erased)
+
+
 def live(contact: Contact, facts: Facts) -> list[str]:
     """Return the properties without a clock, or with one not newer than the delivery's."""
     return [

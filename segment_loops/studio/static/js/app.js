@@ -5,6 +5,7 @@ import { byId } from "./dom.js";
 import { onStopFaults } from "./frame.js";
 import { start } from "./router.js";
 import { poll, setViews, showRoute } from "./screen.js";
+import { contactPage } from "./views/contact-page.js";
 import { contacts } from "./views/contacts.js";
 import { deliveries } from "./views/deliveries.js";
 import { events } from "./views/events.js";
@@ -14,7 +15,7 @@ import { eventPage } from "./views/event-page.js";
 
 const POLL = 1000; // milliseconds
 
-setViews({ mappings, deliveries, delivery: eventPage, event: eventPage, queues, contacts, events });
+setViews({ mappings, deliveries, delivery: eventPage, event: eventPage, queues, contacts, contact: contactPage, events });
 onStopFaults(poll);
 
 async function pollAgain() {

@@ -26,7 +26,7 @@ export const contacts = {
 const rows = (list) => table("Contacts", [["Email", "main-cell"], ["userId", "id"], ["Properties"], ["Mailing lists"], ["Subscribed"], ["Updated", "tight"]], list.map((each) => ({
   key: `contact-${each.id}`,
   cells: [
-    h("a", { href: href("deliveries", "", { q: each.email }), title: "Show deliveries" }, each.email),
+    h("a", { href: href("contact", each.id) }, each.email),
     each.userId ?? soft("none"), members(each.properties, `properties-${each.id}`) ?? soft("none"), each.lists.join(", ") || soft("none"),
     each.subscribed ? "Yes" : tag("No", "bad"), timeElement(each.updated),
   ],

@@ -142,7 +142,7 @@ function inLoops({ contact, loopsEvents }) {
   return [
     (loopsEvents ?? []).map((each) => step("Processed by Loops", each.time, h("p", {}, h("a", { href: href("events", "", { q: each.name }) }, each.name), " ",
       each.occurrence > 1 ? tag(`Sent ${each.occurrence} times`, "bad") : null), "good")),
-    contact ? step("Contact in Loops", null, h("p", {}, h("a", { href: href("contacts", "", { q: contact.email }) }, contact.email), " ", soft(contact.userId ?? "")), "good") : null,
+    contact ? step("Contact in Loops", null, h("p", {}, h("a", { href: href("contact", contact.id) }, contact.email), " ", soft(contact.userId ?? "")), "good") : null,
   ];
 }
 
