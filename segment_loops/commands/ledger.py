@@ -123,7 +123,7 @@ def distrust(
         client = AwsAccount(region, profile).dynamodb()
     done = 0
     with progress("Contacts") as show_count:
-        for done, _ in enumerate(distrust_all(found, contact_keys(client, found.table)), start=1):  # noqa: B007
+        for done, _ in enumerate(distrust_all(found, contact_keys(client, found.table)), start=1):
             show_count(done)
     if as_json:
         print_json({"stack": name, "contacts": done})

@@ -184,7 +184,7 @@ def test_the_question_names_the_stack(cli: CommandLine, monkeypatch: pytest.Monk
     assert run.status == 1
 
 
-def test_a_restored_ledger_is_distrusted(cli: CommandLine, deployed: MotoStack, known: Deliver) -> None:
+def test_a_restored_ledger_is_distrusted(cli: CommandLine, known: Deliver) -> None:
     """After `distrust`, the next identify of each contact sends its values, but no consent entry, and nothing older."""
     assert known(BODY | {"userId": "u-2", "email": "eve@loops.so"}) == "delivered"
     assert known() == "unchanged"
