@@ -1,4 +1,4 @@
-"""A guarantee that every test checks: no log line contains personal data or a credential."""
+"""What holds for every test: no log line contains personal data or a credential, and no example has a deadline."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 PRIVATE = re.compile(
     r"[\w.+-]+@[\w-]+\.\w|sandbox-key|api-key(?!-refused|-unavailable)|sample-shared-secret|favoriteColor|Bearer "

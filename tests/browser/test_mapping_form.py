@@ -287,6 +287,20 @@ def test_suggestions_fit_a_phone(form: FormPage, page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
+def test_the_head_of_the_page_hides_no_focused_field(form: FormPage, page: Page) -> None:
+    """A field that gets the focus by Shift+Tab is below the buttons that stay at the top."""
+    form.open()
+    head = page.locator("main > .head")
+    page.get_by_role("button", name="Duplicate").focus()
+    for _ in range(20):
+        page.keyboard.press("Shift+Tab")
+        focused = page.locator(":focus").bounding_box()
+        bar = head.bounding_box()
+        assert focused is not None
+        assert bar is not None
+        assert focused["y"] >= bar["y"] + bar["height"] - 1
+
+
 def test_the_json_is_completed_too(form: FormPage, page: Page) -> None:
     """In the JSON, a directive is completed after @ with a definition to begin with, and a path after $."""
     form.open()
@@ -307,6 +321,19 @@ def test_the_json_is_completed_too(form: FormPage, page: Page) -> None:
         "userId": {"@case": {"operator": "lower", "value": {"@path": "$.traits.email"}}},
         "firstName": {"@path": "$.traits.favoriteColor"},
     }
+
+
+def test_the_json_of_a_row_is_completed(form: FormPage, page: Page) -> None:
+    """A directive is completed in a row's JSON, and the row then shows the parts of the directive."""
+    form.open()
+    form.source("User group").select_option(label="JSON")
+    editor = page.get_by_label("User group: JSON")
+    editor.fill("")
+    page.keyboard.type("@lit")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("User group: value")).to_have_value("Segment")
+    expect(form.row("User group")).to_contain_text("Sample: Segment")
 
 
 def test_a_trigger_is_explained_as_one_types(form: FormPage, page: Page) -> None:

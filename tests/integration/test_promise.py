@@ -325,5 +325,5 @@ def _by_user(letters: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]
     return found
 
 
-Promise.TestCase.settings = settings(max_examples=250, stateful_step_count=30, deadline=None, derandomize=True)
+Promise.TestCase.settings = settings(max_examples=250, stateful_step_count=30, derandomize=True)
 TestPromise = Promise.TestCase

@@ -96,7 +96,7 @@ def problems_of(definition: Any) -> tuple[Problem, ...]:
     return ()
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(DEFINITIONS, EVENTS)
 def test_any_mapping_of_any_event(definition: Any, event: dict[str, Any]) -> None:
     """Any definition and event give JSON or a MappingError, and both stay unchanged."""
@@ -109,14 +109,14 @@ def test_any_mapping_of_any_event(definition: Any, event: dict[str, Any]) -> Non
     assert event == event_before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(JSON | DEFINITIONS)
 def test_any_definition(definition: Any) -> None:
     """Any JSON is a valid mapping, or is refused with problems that have a place."""
     assert all(problem.path == "" or problem.path.startswith("/") for problem in problems_of(definition))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(JSON, EVENTS)
 def test_json_without_directives_is_itself(definition: Any, event: dict[str, Any]) -> None:
     """JSON without directives resolves to an equal copy of itself."""
@@ -125,7 +125,7 @@ def test_json_without_directives_is_itself(definition: Any, event: dict[str, Any
     assert not isinstance(definition, dict | list) or resolved is not definition
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LIQUID, EVENTS)
 def test_any_liquid(template: str, event: dict[str, Any]) -> None:
     """Any template renders to text or is a MappingError."""

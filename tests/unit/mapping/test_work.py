@@ -64,7 +64,7 @@ def worst(bytes_: int) -> dict[str, Any]:
 WORST = {bytes_: worst(bytes_) for bytes_ in (LARGE, SMALL)}
 NAMES = sorted(WORST[LARGE])
 TEXTS = sorted(name for name in NAMES if isinstance(WORST[LARGE][name], str) and WORST[LARGE][name])
-SETTINGS = settings(derandomize=True, deadline=None, database=None)
+SETTINGS = settings(derandomize=True, database=None)
 
 
 def size(value: Any) -> int:
