@@ -1,4 +1,4 @@
-"""What holds for every test: no log line contains personal data or a credential, and no example has a deadline."""
+"""Guarantees for every test: no log line contains personal data or a credential, and no example has a deadline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-# A busy machine is no failure.
+# A busy machine must not make a test fail.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 

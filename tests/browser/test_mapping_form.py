@@ -288,7 +288,7 @@ def test_suggestions_fit_a_phone(form: FormPage, page: Page) -> None:
 
 
 def test_the_head_of_the_page_hides_no_focused_field(form: FormPage, page: Page) -> None:
-    """A field that gets the focus by Shift+Tab is below the buttons that stay at the top."""
+    """A field that gets the focus by Shift+Tab is not hidden by the buttons that stay at the top."""
     form.open()
     head = page.locator("main > .head")
     page.get_by_role("button", name="Duplicate").focus()

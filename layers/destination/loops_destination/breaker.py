@@ -40,7 +40,7 @@ class Breaker:
         return self._clock.time() < self._open_until
 
     def record(self, result: Result) -> None:
-        """Take the result of an attempt into account, unless Loops was not called."""
+        """Count the result of an attempt, if Loops was called."""
         if result.outcome in _NOT_CALLED_OUTCOMES or (result.reason in _NOT_CALLED_REASONS and result.status is None):
             return
         failed = result.outcome is Outcome.QUEUED and result.reason is not Reason.UNKNOWN_CONTACT

@@ -4,9 +4,9 @@
      "attempts","event"}
 
 `refused`: Loops refused an earlier attempt, whatever `reason` says now. `oldIsAccepted`: a person decided to send the
-event although it is old. The event is kept as it came, so that a redrive runs under the mapping and the API key of that
-day. A message about a body that is not an event has `body` instead: base64 of gzip, cut if SQS would not take it, and
-then with `length`, `sha256` and `truncated`.
+event although it is old. The event is kept as it came, so that a redrive uses the mapping and the API key that are in
+force by then. A message about a body that is not an event has `body` instead: base64 of gzip, cut if SQS would not take
+it, and then with `length`, `sha256` and `truncated`.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ export async function readFile() {
   const version = screen.status.versions.mappings;
   if (work.ready && work.version === version) return;
   if (work.ready && isDirty()) {
-    const present = await get("/mappings"); // the polled version may be older than the last save
-    work.conflict = present.version !== work.version;
+    const current = await get("/mappings"); // the polled version may be older than the last save
+    work.conflict = current.version !== work.version;
     return;
   }
   take(await get("/mappings"));
