@@ -36,8 +36,8 @@ class Hasher:
         return blake2b(_encoded(user_id), digest_size=32, key=self._key, person=b"salt").digest()
 
     @property
-    def consent_salt(self) -> bytes:
-        """The salt of consent flags, the same for all contacts: a new owner of an email takes over the old one's."""
+    def shared_salt(self) -> bytes:
+        """The salt of emails and consent flags, the same for all contacts: a new owner of an email takes over its flags."""
         return self._key
 
     def _hash(self, purpose: bytes, text: str) -> str:
