@@ -16,6 +16,7 @@ from loops_destination.subscriptions.document import MAX_SUBSCRIPTIONS
 from loops_destination.trigger import Trigger
 from segment_loops.event_files import sample_events
 from segment_loops.event_preview import preview_event
+from segment_loops.json_app import ApiError
 from segment_loops.mapping_warnings import samples
 from segment_loops.mappings_file import name_of
 from segment_loops.mixed_operators import rewritten
@@ -116,7 +117,10 @@ def _suggestions() -> ResponseReturnValue:
 
 @form_api.post("/difference")
 def _difference() -> ResponseReturnValue:
-    return {"lines": mappings_file().difference(body(_DraftsBody).drafts)}
+    drafts = body(_DraftsBody).drafts
+    if mappings_file().check(drafts).problems:
+        raise ApiError(422, "Correct the errors to see the changes.")
+    return {"lines": mappings_file().difference(drafts)}
 
 
 @form_api.post("/import")

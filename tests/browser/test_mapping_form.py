@@ -323,6 +323,19 @@ def test_the_json_is_completed_too(form: FormPage, page: Page) -> None:
     }
 
 
+def test_the_json_of_a_row_is_completed(form: FormPage, page: Page) -> None:
+    """A directive is completed in a row's JSON, and the row then shows the parts of the directive."""
+    form.open()
+    form.source("User group").select_option(label="JSON")
+    editor = page.get_by_label("User group: JSON")
+    editor.fill("")
+    page.keyboard.type("@lit")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("User group: value")).to_have_value("Segment")
+    expect(form.row("User group")).to_contain_text("Sample: Segment")
+
+
 def test_a_trigger_is_explained_as_one_types(form: FormPage, page: Page) -> None:
     """Each condition shows its value in the sample event and if it holds, also while the mapping has an error."""
     form.open()

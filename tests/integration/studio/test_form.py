@@ -129,6 +129,15 @@ def test_the_difference_to_the_file_is_shown_before_saving(client: Client, mappi
     assert json.loads(mappings.read_bytes()) == document
 
 
+def test_drafts_with_errors_have_no_difference(client: Client) -> None:
+    """While a draft has an error, nothing could be saved, so no difference is shown."""
+    drafts = client.drafts()
+    drafts[0]["trigger"] = "type ="
+    answer = client.call("POST", "/studio/api/difference", {"drafts": drafts})
+    assert answer.status == 422
+    assert answer.json["message"] == "Correct the errors to see the changes."
+
+
 def test_subscriptions_are_saved_in_their_new_order(client: Client, mappings: Path) -> None:
     """Reordered subscriptions keep their ids and all else, and a duplicate gets an id of its own."""
     before = json.loads(mappings.read_bytes())["subscriptions"]

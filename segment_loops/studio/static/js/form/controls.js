@@ -4,7 +4,7 @@ import { h } from "../dom.js";
 import { completion, suggest } from "./combobox.js";
 import { aim } from "./model.js";
 import { KINDS, OPERAND_KINDS, fresh } from "./sources.js";
-import { findPath, findTag } from "./suggestions.js";
+import { findInJson, findPath, findTag } from "./suggestions.js";
 
 /* `at` is { id, label, name, member, notes, isInvalid, type, original }: the place of the source in the form. */
 export function sourceControls(source, at, change) {
@@ -38,10 +38,7 @@ function parts(source, at, change) {
         h("select", { id: `${at.id}-operator`, "aria-label": `${at.label}: case`, value: source.operator, onfocus: () => focus(at), onchange: (event) => change({ ...source, operator: event.target.value }) },
           h("option", { value: "lower" }, "lower case"), h("option", { value: "upper" }, "UPPER CASE"))),
       operand("the value", source.value, "value", at, (value) => change({ ...source, value })));
-    case "json": return h("textarea", {
-      id: `${at.id}-json`, class: "code", rows: Math.min(Math.max(source.text.split("\n").length, 2), 10), spellcheck: "false", value: source.text,
-      "aria-label": `${at.label}: JSON`, ...state(at), onfocus: () => focus(at), oninput: (event) => change({ ...source, text: event.target.value }),
-    });
+    case "json": return json(source.text, at, (text) => change({ ...source, text }));
     default: return null;
   }
 }
@@ -58,6 +55,17 @@ function textField(value, at, what, find, change, placeholder) {
     h("input", {
       id, class: "code", value, placeholder, spellcheck: "false", "aria-label": `${at.label}: ${what}`, ...state(at), ...attributes, onfocus: () => focus(at),
       oninput: (event) => { change(event.target.value); suggest(event.target, find); },
+    }), list);
+}
+
+function json(value, at, change) {
+  const id = `${at.id}-json`;
+  const { attributes, list } = completion(id, { find: findInJson, onpick: change, isInEditor: true });
+  return h("div", { class: "combo" },
+    h("textarea", {
+      id, class: "code", rows: Math.min(Math.max(value.split("\n").length, 2), 10), spellcheck: "false", value,
+      "aria-label": `${at.label}: JSON`, ...state(at), ...attributes, onfocus: () => focus(at),
+      oninput: (event) => { change(event.target.value); suggest(event.target, findInJson); },
     }), list);
 }
 

@@ -11,7 +11,7 @@ export async function reviewChanges() {
   const { ok, answer } = await call("POST", "/difference", { drafts: work.drafts.map(forApi) });
   const lines = ok ? answer.lines : [];
   openSheet("Unsaved changes", () => [
-    lines.length ? difference(lines) : h("p", { class: "soft" }, ok ? "The file would stay as it is." : answer.message),
+    lines.length ? difference(lines) : h("p", {}, ok ? "The file would stay as it is." : answer.message),
     h("div", { class: "actions" }, h("button", {
       type: "button", class: "primary", disabled: !lines.length || hasErrors() || work.conflict,
       onclick: async () => { closeSheet(); await save(); },

@@ -39,7 +39,8 @@ export async function readFile() {
   const version = screen.status.versions.mappings;
   if (work.ready && work.version === version) return;
   if (work.ready && isDirty()) {
-    work.conflict = true;
+    const present = await get("/mappings"); // the polled version may be older than the last save
+    work.conflict = present.version !== work.version;
     return;
   }
   take(await get("/mappings"));

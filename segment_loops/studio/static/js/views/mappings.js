@@ -51,7 +51,7 @@ export const mappings = {
       header("Mappings", work.file,
         h("span", { class: "note", id: "save-note" }, saveNote()),
         h("button", { type: "button", disabled: !dirty, onclick: discardEdits }, "Discard changes"),
-        h("button", { type: "button", disabled: !dirty, onclick: reviewChanges }, "Review changes"),
+        h("button", { type: "button", disabled: !dirty || hasErrors(), onclick: reviewChanges }, "Review changes"),
         h("button", { type: "button", class: "primary", id: "save", title: "Ctrl+S or ⌘S", disabled: !dirty || hasErrors() || work.conflict, onclick: save }, "Save")),
       work.conflict ? message("wait",
         h("p", {}, "Another program has changed the file since you opened it."),
