@@ -2,7 +2,8 @@
 
 `python -m local.storm` runs it over real HTTP against the local stack, in accelerated time. It compares the events sent
 with those that the sandbox received and the queues hold, and the contacts with what their events, in the order of their
-clocks, leave.
+clocks, leave. Run it on a machine with nothing else to do: where a call takes seconds of real time, Loops applies it after
+its lease, and no ledger can put that right.
 """
 
 from __future__ import annotations

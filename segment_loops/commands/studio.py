@@ -10,7 +10,7 @@ from segment_loops.command_errors import CommandError
 from segment_loops.commands.options import aws_options, mappings_option, stack_options
 from segment_loops.console import say
 
-PORT = 8788
+PORT = 8790
 """Next to 8787, where `make run` serves the studio of one machine."""
 
 
