@@ -89,7 +89,7 @@ def forget(
     names = forgotten(contact, consent=consent)
     if names and not _agreed(name, names, yes=yes):
         raise CommandError("Nothing was forgotten. Pass --yes to forget without being asked.")
-    if names:
+    if names or contact.untracked:
         found.forget(user_id, contact, consent=consent)
     if as_json:
         print_json({"stack": name, "forgotten": names})

@@ -10,8 +10,8 @@ from segment_loops.command_errors import CommandError
 from segment_loops.commands.options import aws_options, mappings_option, stack_options
 from segment_loops.console import say
 
-PORT = 8788
-"""One above 8787, where `make run` serves the studio of the local stack."""
+PORT = 8790
+"""Near 8787, where `make run` serves the studio of the local stack."""
 
 
 @click.command()

@@ -27,9 +27,15 @@ def timeline_of_delivery(record: DeliveryRecord) -> dict[str, Any]:
 
 
 def timeline_of_message(message_id: str) -> dict[str, Any]:
-    """Return the timeline of the event with this messageId; raise `ApiError` (404) if nothing is known about it."""
-    records = [each for each in reversed(backend().deliveries()) if each.message_id == message_id]
-    return _timeline(records, lambda row: row["messageId"] == message_id)
+    """Return the timeline of the event with this messageId; raise `ApiError` (404) if nothing is known about it.
+
+    The contact ledger names an event by its idempotency key if Segment did not generate the messageId, so a delivery is
+    found by that too.
+    """
+    all_records = list(reversed(backend().deliveries()))
+    named = next((each.message_id for each in all_records if each.idempotency_key == message_id), None) or message_id
+    records = [each for each in all_records if each.message_id == named]
+    return _timeline(records, lambda row: row["messageId"] == named)
 
 
 def _timeline(records: Sequence[DeliveryRecord], is_of_event: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

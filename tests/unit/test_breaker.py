@@ -20,6 +20,14 @@ def test_the_breaker_opens_after_a_429() -> None:
     assert not breaker.is_open
 
 
+def test_a_success_that_the_ledger_could_not_record_is_no_failure() -> None:
+    """A delivery that Loops took, and that is queued because of the contact ledger, does not open the breaker."""
+    breaker = Breaker(ManualClock())
+    for _ in range(4):
+        breaker.record(Result(outcome=Outcome.QUEUED, reason=Reason.LEDGER_UNAVAILABLE, status=200))
+    assert not breaker.is_open
+
+
 def test_the_breaker_opens_after_three_failures_in_a_row() -> None:
     """Three failures in a row open the breaker; a success in between starts the count again."""
     breaker = Breaker(ManualClock())

@@ -399,3 +399,34 @@ def test_older_updates_wait_behind_one_that_the_breaker_held_back() -> None:
     stand.redeliver_all()
     sent = [request.body["email"] for request, *_ in stand.loops.calls if "eventName" not in request.body]
     assert sent == ["5@loops.so"]
+
+
+class ReadOnlyStore(FakeStore):
+    """A table that answers reads and fails writes."""
+
+    def write(self, *writes: Write) -> bool:  # noqa: ARG002  # the parameters of `LedgerStore.write`
+        raise LedgerUnavailable("no writes")
+
+
+def test_an_event_that_loops_took_after_a_refusal_is_delivered_though_unrecorded() -> None:
+    """After a refusal a 409 proves nothing, so an event that Loops takes now is not queued when the ledger fails."""
+    clock = ManualClock()
+    stand = Stand(clock=clock, store=ReadOnlyStore(clock))
+    result = stand.deliver(Delivery(EVENT, at(TRACK, 0), "key", NOW, may_have_used_idempotency_key=True))
+    assert (result.outcome, result.status) == (Outcome.DELIVERED, 200)
+
+
+def test_a_deletion_that_waited_for_long_is_still_made() -> None:
+    """A deletion whose mark has lapsed when it is tried last marks the contact again and deletes it."""
+    stand = Stand(DOWN)
+    stand.post(at({"type": "delete", "userId": "u-1"}, -10))
+    (routed,) = stand.queues.messages
+    received = ReceivedMessage("1", "1", routed.message.to_json(), stand.clock.now, receives=9)
+    stand.clock.now += 72 * HOUR
+    stand.loops.responses = [DONE]
+    for _ in range(2):
+        staying = stand.redelivery.deliver([received], 60)
+        stand.clock.now += 40
+    assert staying == []
+    assert len(stand.loops.calls) == 1
+    assert stand.queues.on("dead-letter") == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from loops_destination.clock import Clock
 from loops_destination.outcomes import Outcome, Reason, Result
 
@@ -43,7 +45,11 @@ class Breaker:
         """Count the result of an attempt, if Loops was called."""
         if result.outcome in _NOT_CALLED_OUTCOMES or (result.reason in _NOT_CALLED_REASONS and result.status is None):
             return
-        failed = result.outcome is Outcome.QUEUED and result.reason is not Reason.UNKNOWN_CONTACT
+        failed = (
+            result.outcome is Outcome.QUEUED
+            and result.reason is not Reason.UNKNOWN_CONTACT
+            and (result.status is None or result.status >= HTTPStatus.BAD_REQUEST)  # else the ledger failed, not Loops
+        )
         self._failures = self._failures + 1 if failed else 0
         at_limit = result.remaining is not None and result.remaining < self.RESERVE
         if at_limit or result.reason is Reason.RATE_LIMITED or self._failures >= self.FAILURES:

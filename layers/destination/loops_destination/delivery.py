@@ -286,6 +286,9 @@ def _concluded(delivery: Delivery, verdict: Verdict[Result]) -> Result:
             result = delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_EXPIRED)
         case Conclusion.NO_TURN:
             result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
+        case _ if called and called.outcome is Outcome.DELIVERED and delivery.may_have_used_idempotency_key:
+            # The ledger could not record it. But a repeat would be answered 409, which proves nothing after a refusal.
+            result = called
         case Conclusion.CONTACT_BUSY | Conclusion.DELETION_BEGUN | Conclusion.LEDGER_UNAVAILABLE:
             result = replace(
                 called or delivery.result(Outcome.QUEUED),

@@ -33,6 +33,22 @@ _WRAPPED = re.compile(r'\{\s*"json"\s*:\s*')
 _BLANKS = " \t\n\r"
 _BLANK = re.compile(f"[{_BLANKS}]*")
 
+_UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_MD5 = "[0-9a-f]{32}"
+_SEGMENT_ID = re.compile(
+    rf"""
+    {_UUID}                                                                  # most SDKs
+    | (?:ajs|node)(?:-next)? - (?:[0-9]{{13}}-|{_MD5}-)? (?:{_UUID}|{_MD5})  # analytics.js, analytics-node
+    | node-[0-9A-Za-z]{{32}}                                                 # analytics-node, at first
+    | (?:api-|personas_) [0-9A-Za-z]{{27}}                                   # Segment's API and Engage: a KSUID
+    | personas_[0-9a-z]{{21}}                                                # Engage's journeys
+    | [0-9][0-9A-Za-z]{{26}}                                                 # a KSUID; until 2051 they begin with a digit
+    | segment-test-message-[0-9a-z]{{1,8}}                                   # the event tester
+    """,
+    re.VERBOSE,
+)
+"""The forms of messageId that Segment generates. The sender chose any other, which may contain a name or an address."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
@@ -59,6 +75,11 @@ def message_id(event: dict[str, Any]) -> str | None:
     """Return the event's messageId, or None if it is missing, empty or not text."""
     value = event.get("messageId")
     return value if isinstance(value, str) and value else None
+
+
+def is_segment_id(value: Any) -> bool:
+    """Return True for a messageId in a form that Segment generates; any other may contain a name or an address."""
+    return isinstance(value, str) and _SEGMENT_ID.fullmatch(value) is not None
 
 
 def is_test_event(event: dict[str, Any]) -> bool:

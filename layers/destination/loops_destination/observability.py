@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -24,28 +23,12 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pydantic_core import to_json
 
 from loops_destination.errors import NotAnEvent
-from loops_destination.events import parse_object
+from loops_destination.events import is_segment_id, parse_object
 from loops_destination.messages import Message
 from loops_destination.outcomes import Denial, Outcome, Reason, Result
 from loops_destination.settings import METRICS_NAMESPACE, Level
 
 MAX_LATENCIES = 99  # in one line of metrics; CloudWatch accepts 100 values of a metric
-
-_UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-_MD5 = "[0-9a-f]{32}"
-_SEGMENT_ID = re.compile(
-    rf"""
-    {_UUID}                                                                  # most SDKs
-    | (?:ajs|node)(?:-next)? - (?:[0-9]{{13}}-|{_MD5}-)? (?:{_UUID}|{_MD5})  # analytics.js, analytics-node
-    | node-[0-9A-Za-z]{{32}}                                                 # analytics-node, at first
-    | (?:api-|personas_) [0-9A-Za-z]{{27}}                                   # Segment's API and Engage: a KSUID
-    | personas_[0-9a-z]{{21}}                                                # Engage's journeys
-    | [0-9][0-9A-Za-z]{{26}}                                                 # a KSUID; until 2051 they begin with a digit
-    | segment-test-message-[0-9a-z]{{1,8}}                                   # the event tester
-    """,
-    re.VERBOSE,
-)
-"""The forms of messageId that Segment generates. The sender chose any other, which may contain a name or an address."""
 
 _TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias", "delete"})
 
@@ -203,7 +186,7 @@ class Telemetry:
 
 def message_id_fields(value: Any, key: str) -> dict[str, str | None]:
     """Return the field for a messageId: one that Segment generated as it is, any other as a hash, for it may name a person."""
-    if isinstance(value, str) and _SEGMENT_ID.fullmatch(value):
+    if is_segment_id(value):
         return {"messageId": value}
     return {"messageIdHash": log_hash(value, key)}
 

@@ -16,15 +16,17 @@ import pytest
 from loops_destination.actions import ACTIONS
 from loops_destination.clock import SystemClock
 from loops_destination.ledger.contract import Write
+from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.protocol import Called, Effect, Ledger
-from loops_destination.ledger.record import Contact, Lease
+from loops_destination.ledger.record import Contact, Lease, Property
 from loops_destination.loops_request import LoopsRequest
 from tests.integration.command_line.conftest import CommandLine
 from tests.moto_stack import NAME, MotoStack
 
 STATED = "2026-03-01T12:00:00.000Z"
-EVENT = {"type": "identify", "messageId": "m-1", "userId": "u-1", "timestamp": STATED}
+MESSAGE_ID = "00000000-0000-4000-8000-000000000001"
+EVENT = {"type": "identify", "messageId": MESSAGE_ID, "userId": "u-1", "timestamp": STATED}
 BODY = {
     "userId": "u-1",
     "email": "adam@loops.so",
@@ -80,7 +82,7 @@ def test_show_prints_names_and_times(cli: CommandLine) -> None:
         ("subscribed", True),
     ]
     plan = properties["plan"]
-    assert (plan["since"], plan["messageId"], plan["subscription"]) == (STATED, "m-1", "contacts")
+    assert (plan["since"], plan["messageId"], plan["subscription"]) == (STATED, MESSAGE_ID, "contacts")
     assert abs(datetime.fromisoformat(plan["confirmedAt"]).timestamp() - datetime.now(UTC).timestamp()) < 60
     text = cli("ledger", "show", "--user-id", "u-1", "--stack", NAME)
     assert "2026-03-01 12:00:00.000" in text.out
@@ -195,6 +197,24 @@ def test_a_restored_ledger_is_distrusted(cli: CommandLine, known: Deliver) -> No
     assert confirmed == {"subscribed", "mailingLists.news"}
     assert known() == "delivered"
     assert known() == "unchanged"
+
+
+def test_an_untracked_contact_is_tracked_again(cli: CommandLine, deployed: MotoStack) -> None:
+    """`forget` lets a contact be remembered again that once had too many properties."""
+    key = Hasher(deployed.id).contact_key("u-1")
+    deployed.store.write(Write(key, Contact(untracked=True).to_item(), None, 60))
+    assert cli("ledger", "forget", "--user-id", "u-1", "--stack", NAME, "--yes").status == 0
+    assert not Contact.from_item(deployed.store.read(key)).untracked
+
+
+def test_distrust_waits_for_a_call_that_is_under_way(cli: CommandLine, deployed: MotoStack) -> None:
+    """The end of a call restores hashes, so `distrust` waits until the contact's lease has ended."""
+    key, until = Hasher(deployed.id).contact_key("u-1"), time.time() + 1
+    leased = Contact({"plan": Property(EventClock(1, 1, "m", "s"), "hash")}, lease=Lease("l", round(until * 1000)))
+    deployed.store.write(Write(key, leased.to_item(), None, 60))
+    assert cli("ledger", "distrust", "--stack", NAME, "--yes").status == 0
+    assert time.time() >= until
+    assert Contact.from_item(deployed.store.read(key)).properties["plan"].hash is None
 
 
 @pytest.mark.usefixtures("known")

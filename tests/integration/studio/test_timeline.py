@@ -190,12 +190,22 @@ def test_a_repeated_fault_replaces_the_first(client: Client) -> None:
 
 def test_a_contact_shows_since_when_each_value_is_true(client: Client) -> None:
     """A contact's page has the time and the event of each property that the contact ledger knows."""
-    client.segment(ADAM)
+    message_id = "00000000-0000-4000-8000-000000000001"
+    client.segment(ADAM | {"messageId": message_id})
     (contact,) = client.api("GET", "/contacts")["contacts"]
     shown = client.api("GET", f"/contacts/{contact['id']}")
     known = {each["name"]: each for each in shown["known"]["properties"]}
     assert shown["contact"] == contact
     assert known.keys() >= {"email", *contact["properties"]}
-    assert {each["messageId"] for each in known.values()} == {ADAM["messageId"]}
+    assert {each["messageId"] for each in known.values()} == {message_id}
     assert all(each["confirmedAt"] for each in known.values())
     assert client.call("GET", "/studio/api/contacts/nobody").status == 404
+
+
+def test_an_event_is_found_by_its_idempotency_key(client: Client) -> None:
+    """The ledger names an event by its idempotency key if Segment did not generate its messageId; that finds its timeline."""
+    client.segment(ADAM)
+    (contact,) = client.api("GET", "/contacts")["contacts"]
+    (known,) = {each["messageId"] for each in client.api("GET", f"/contacts/{contact['id']}")["known"]["properties"]}
+    (delivery,) = client.api("GET", f"/timeline/message/{known}")["deliveries"]
+    assert delivery["messageId"] == ADAM["messageId"]

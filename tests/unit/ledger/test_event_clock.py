@@ -66,6 +66,18 @@ def test_an_event_without_a_message_id_has_its_own_clock() -> None:
     assert clock(messageId=None).message_id == "idempotency-key"
 
 
+@pytest.mark.parametrize("stated", ["john.doe@example.com", "m-1", "é" * 100_000])
+def test_a_message_id_that_the_sender_chose_is_not_kept(stated: str) -> None:
+    """The idempotency key stands in the clock instead of a messageId that Segment did not generate."""
+    assert clock(messageId=stated).message_id == "idempotency-key"
+
+
+def test_a_message_id_of_segment_is_kept() -> None:
+    """A messageId in a form that Segment generates is part of the clock as it is."""
+    stated = "ajs-next-1772366400000-507f191e-810c-4972-9de8-60ea00000000"
+    assert clock(messageId=stated).message_id == stated
+
+
 def test_a_second_post_of_an_event_has_the_same_clock() -> None:
     """The clock of an event with a timestamp does not depend on when it arrives."""
     event = {"messageId": "m", "timestamp": "2026-03-01T11:00:00Z"}

@@ -13,7 +13,7 @@ def test_known_hashes() -> None:
     assert hasher.contact_key("u-1") == "contact#AHmgKscoWdF-sZgl6hTDEw"
     assert hasher.email_key("Adam@Loops.so") == "email#bffGL6qPWcGDH_a7T-3hLQ"
     assert value_hash(hasher.value_salt("u-1"), "plan", "pro") == "aLIh-llHaGZhq8nb"
-    assert value_hash(hasher.consent_salt, "subscribed", value=True) == "GJeA9uUs55E7D3AY"
+    assert value_hash(hasher.shared_salt, "subscribed", value=True) == "GJeA9uUs55E7D3AY"
 
 
 def test_salts() -> None:

@@ -32,6 +32,10 @@ MIN_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 3600
 BACKOFF_SECONDS_PER_RECEIVE = 10  # without a turn; 312 hours, the maximum of `RetryForHours`, take about 500 receives
 
+CONTACT_BUSY_WAITS_SECONDS = 3600
+"""The longest time after `RetryForHours` for a delivery whose contact is busy; SQS keeps a message for a day longer."""
+
+_BUSY = {Reason.CONTACT_BUSY, Reason.DELETION_BEGUN}
 _DONE = {Outcome.DELIVERED, Outcome.UNCHANGED, Outcome.SUPERSEDED}
 
 # Reserved at the end of an invocation, where no mapping or call begins: for the last call to end, then for storing
@@ -210,13 +214,23 @@ class Redelivery:
     def _has_waited_for_long(self, received: ReceivedMessage) -> bool:
         return self._clock.time() - received.sent_at >= self._retry_for_seconds
 
+    def _is_last_attempt(self, received: ReceivedMessage, result: Result) -> bool:
+        """Say if a queued delivery has waited for all of `RetryForHours`, and has been tried at the end of it.
+
+        A contact that is leased, or marked for its deletion, keeps Loops from being called, so that such a delivery gets
+        another hour.
+        """
+        waited = self._clock.time() - received.sent_at
+        extra = CONTACT_BUSY_WAITS_SECONDS if result.reason in _BUSY else 0
+        return waited >= self._retry_for_seconds + extra
+
     def _decide(self, received: ReceivedMessage, message: Message, delivery: Delivery, result: Result) -> _Disposition:
         """Decide what happens to the message after an attempt, or after a mapping that made no request."""
         message = replace(message, attempts=message.attempts + 1)
         latest = message.with_reason(result.reason, result.detail, result.status) if result.reason else message
         if result.outcome is Outcome.REJECTED:
             return _bury(received, latest)
-        if result.outcome is Outcome.QUEUED and self._has_waited_for_long(received):
+        if result.outcome is Outcome.QUEUED and self._is_last_attempt(received, result):
             return _bury(received, latest.with_reason(Reason.RETRIES_EXHAUSTED, f"last: {result.reason}"))
         self._telemetry.result(result, delivery.event, message.attempts, result.seconds)
         if result.outcome in _DONE:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from loops_destination.events import CLOCK_SKEW_SECONDS, message_id
+from loops_destination.events import CLOCK_SKEW_SECONDS, is_segment_id, message_id
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -32,7 +32,8 @@ class EventClock:
 
         The event time is Segment's `timestamp`, but never later than `receivedAt`: a device whose clock runs ahead
         must not win against everything that comes after it. Without a credible `receivedAt`, the arrival bounds it.
-        The idempotency key replaces a missing messageId.
+        The idempotency key replaces a messageId that is missing, or that the sender chose: it may name a person, and has
+        any length.
         """
         arrived = _arrival(arrived_at)
         received = _microseconds(event.get("receivedAt"))
@@ -42,7 +43,7 @@ class EventClock:
         stated = _microseconds(event.get("timestamp"))
         time = latest if stated is None else min(stated, latest)
         # The arrival differs between two posts of one event, so it decides nothing that the event itself can decide.
-        return cls(time, time if received is None else received, message_id(event) or idempotency_key, subscription)
+        return cls(time, time if received is None else received, _identity(event, idempotency_key), subscription)
 
     def to_text(self) -> str:
         """Write the clock as compact JSON, in ASCII."""
@@ -52,6 +53,11 @@ class EventClock:
     def from_text(cls, text: str) -> Self:
         """Read what `to_text` wrote."""
         return cls(*json.loads(text))
+
+
+def _identity(event: dict[str, Any], idempotency_key: str) -> str:
+    stated = message_id(event)
+    return stated if stated is not None and is_segment_id(stated) else idempotency_key
 
 
 def _arrival(seconds: float) -> int:

@@ -54,7 +54,7 @@ class Facts:
         kind = _KINDS[request.path]
         user_id = request.body["userId"]
         email = request.body.get(EMAIL)
-        salts = {False: hasher.value_salt(user_id), True: hasher.consent_salt}
+        salts = {False: hasher.value_salt(user_id), True: hasher.shared_salt}
         properties = {} if kind is Kind.DELETION else {name: value for name, _, value in _properties(request.body)}
         return cls(
             kind=kind,
@@ -62,7 +62,13 @@ class Facts:
             idempotency_key=idempotency_key,
             contact_key=hasher.contact_key(user_id),
             email_key=hasher.email_key(email) if isinstance(email, str) and EMAIL in properties else None,
-            hashes={name: value_hash(salts[is_consent(name)], name, value) for name, value in properties.items()},
+            hashes={
+                # Emails of two contacts are compared when one takes the email of the other; their case does not matter.
+                name: value_hash(hasher.shared_salt, name, value.lower())
+                if name == EMAIL and isinstance(value, str)
+                else value_hash(salts[is_consent(name)], name, value)
+                for name, value in properties.items()
+            },
             request=request,
         )
 

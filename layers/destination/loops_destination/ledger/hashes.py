@@ -36,8 +36,8 @@ class Hasher:
         return blake2b(_encoded(user_id), digest_size=32, key=self._key, person=b"salt").digest()
 
     @property
-    def consent_salt(self) -> bytes:
-        """The salt of consent flags, one for all contacts: an email's new owner takes over the previous owner's flags."""
+    def shared_salt(self) -> bytes:
+        """The salt of emails and consent flags, one for all contacts: an email's new owner takes over its flags."""
         return self._key
 
     def _hash(self, purpose: bytes, text: str) -> str:

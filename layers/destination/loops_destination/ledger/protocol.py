@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -27,9 +28,9 @@ from loops_destination.ledger.decision import (
 )
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.facts import EMAIL, Facts, Kind
+from loops_destination.ledger.handover import Handover, claim, contact_write, has_left, holds_since_later, take_over
 from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.record import (
-    CONTACT_KEPT_SECONDS,
     EVENT_KEPT_SECONDS,
     Alias,
     Contact,
@@ -214,8 +215,7 @@ class _Attempt(Generic[R]):
     turn: Callable[[], bool] | None
     patient_until: float
     lease_id: str = field(default_factory=lambda: secrets.token_hex(8))
-    extra: tuple[Write, ...] = ()
-    """Items to write together with the contact: an alias, and the email's previous owner."""
+    handover: Handover | None = None
 
     def run(self) -> Verdict[R]:
         if self.facts.kind is Kind.EVENT and (known := self._known_event()) is not None:
@@ -237,7 +237,7 @@ class _Attempt(Generic[R]):
             patience = self.patient_until - self.clock.time()
             if decision.rule is Rule.CONTACT_LEASED and patience > 0:
                 self.clock.sleep(min(_PAUSE_SECONDS, patience))
-            elif decision.contact is not None and not self._write_contact(decision.contact, *self.extra):
+            elif decision.contact is not None and not self._write_contact(decision.contact, *self._handed_over()):
                 lost.append(hold)
             elif decision.verb is Verb.SEND:
                 return self._send(hold)
@@ -255,30 +255,38 @@ class _Attempt(Generic[R]):
 
     def _decide(self, contact: Contact) -> tuple[Contact, Decision]:
         """Return the decision, and the contact that it is about: the contact as read, or one that took over an email."""
-        self.extra = ()
+        self.handover = None
         decision = self._decide_about(contact, self.facts)
         key = self.facts.email_key
         if key is None or not decision.leased or EMAIL not in decision.changed:
             return contact, decision
         alias = Alias.from_item(self.store.read(key))
-        if alias is not None and alias.owner == self.facts.contact_key:
-            return contact, decision
         if alias is not None and alias.clock > self.facts.clock:
-            self.facts = self.facts.without_email()
-            return contact, self._decide_about(contact, self.facts)
-        taken = Alias(self.facts.contact_key, self.facts.clock, alias.version if alias else 0)
-        self.extra = (Write(key, taken.to_item(), taken.version, CONTACT_KEPT_SECONDS),)
-        return (contact, decision) if alias is None else self._take_over(contact, decision, alias.owner)
-
-    def _take_over(self, contact: Contact, decision: Decision, owner: str) -> tuple[Contact, Decision]:
-        previous = self._read_contact(owner)
-        if is_busy(previous, self._now(), self.periods):
-            return contact, Decision(Verb.BUSY, Rule.OWNER_BUSY)
-        if not previous.version:
+            return (contact, decision) if alias.owner == self.facts.contact_key else self._without_email(contact)
+        self.handover = claim(contact, self.facts, alias)
+        if alias is None or alias.owner == self.facts.contact_key:
             return contact, decision
-        self.extra += (_contact_write(owner, transitions.disown(previous)),)
-        contact = transitions.take_over(contact, previous)
+        return self._take_over(self.handover, decision, alias.owner)
+
+    def _take_over(self, claimed: Handover, decision: Decision, owner: str) -> tuple[Contact, Decision]:
+        previous = self._read_contact(owner)
+        if holds_since_later(previous, self.facts):
+            self.handover = None
+            return self._without_email(claimed.original)
+        if is_busy(previous, self._now(), self.periods):
+            return claimed.original, Decision(Verb.BUSY, Rule.OWNER_BUSY)
+        if not previous.version or has_left(previous, self.facts):
+            return claimed.original, decision
+        self.handover = take_over(claimed, owner, previous)
+        return self.handover.merged, self._decide_about(self.handover.merged, self.facts)
+
+    def _without_email(self, contact: Contact) -> tuple[Contact, Decision]:
+        """Decide about the other properties: the email belongs to somebody else since a later event."""
+        self.facts = self.facts.without_email()
         return contact, self._decide_about(contact, self.facts)
+
+    def _handed_over(self) -> tuple[Write, ...]:
+        return self.handover.writes if self.handover else ()
 
     def _decide_about(self, contact: Contact, facts: Facts) -> Decision:
         now = self._now()
@@ -355,24 +363,26 @@ class _Attempt(Generic[R]):
 
         def given_back(contact: Contact) -> Contact:
             ended = transitions.give_back(contact, hold.before, self.facts, refused=effect is Effect.REFUSED)
+            if self.handover is not None:
+                ended = self.handover.undone(ended)
             if effect is Effect.TOO_FAST and self.facts.kind is Kind.UPDATE:
                 return transitions.wait(ended, self.facts, self._now())
             return ended
 
-        try:
-            if hold.lease is not None:
-                self._settle(hold, given_back)
-        except LedgerUnavailable:
-            pass
+        undo = self.handover.undo if self.handover else ()
+        with suppress(LedgerUnavailable):
+            for others in (undo, undo[:1], ()):  # the previous owner may have changed meanwhile
+                if hold.lease is None or self._settle(hold, given_back, *others):
+                    return
 
-    def _settle(self, hold: _Hold, transition: Callable[[Contact], Contact]) -> bool:
+    def _settle(self, hold: _Hold, transition: Callable[[Contact], Contact], *others: Write) -> bool:
         """Write the outcome of a call if this attempt still holds the lease; others may have moved clocks meanwhile."""
         assert hold.decision.contact is not None
         contact = replace(hold.decision.contact, version=hold.decision.contact.version + 1)
         for _ in range(_ATTEMPTS):
             if contact.lease is None or contact.lease.id != self.lease_id:
                 return False
-            if self._write_contact(transition(contact)):
+            if self._write_contact(transition(contact), *others):
                 return True
             contact = self._read_contact(consistent=True)
         return False
@@ -392,14 +402,10 @@ class _Attempt(Generic[R]):
         return Contact.from_item(self.store.read(key or self.facts.contact_key, consistent=consistent))
 
     def _write_contact(self, contact: Contact, *others: Write) -> bool:
-        return self.store.write(_contact_write(self.facts.contact_key, contact), *others)
+        return self.store.write(contact_write(self.facts.contact_key, contact), *others)
 
     def _now(self) -> int:
         return round(self.clock.time() * 1000)
-
-
-def _contact_write(key: str, contact: Contact) -> Write:
-    return Write(key, contact.to_item(), contact.version, CONTACT_KEPT_SECONDS)
 
 
 _CONCLUSIONS = {

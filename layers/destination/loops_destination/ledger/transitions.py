@@ -91,6 +91,22 @@ def take_over(contact: Contact, previous: Contact) -> Contact:
     return replace(contact, properties={**contact.properties, **consent})
 
 
+def undo_take_over(contact: Contact, merged: Contact, original: Contact) -> Contact:
+    """Remove what `take_over` added to `original`; the hash of what has moved forward since becomes unknown."""
+    properties = dict(contact.properties)
+    for name, known in merged.properties.items():
+        before = original.properties.get(name)
+        if known == before or name not in properties:
+            continue
+        if properties[name].clock != known.clock:
+            properties[name] = replace(properties[name], hash=None)
+        elif before is None:
+            del properties[name]
+        else:
+            properties[name] = before
+    return replace(contact, properties=properties)
+
+
 def disown(previous: Contact) -> Contact:
     """Erase the hashes of an email's previous owner: Loops has no such contact any more.
 
