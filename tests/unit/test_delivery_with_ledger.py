@@ -409,7 +409,7 @@ class ReadOnlyStore(FakeStore):
 
 
 def test_an_event_that_loops_took_after_a_refusal_is_delivered_though_unrecorded() -> None:
-    """After a refusal a 409 proves nothing, so an event that Loops takes now is not queued when the ledger fails."""
+    """An event that Loops takes after refusing it once is delivered though the ledger fails: a 409 would prove nothing."""
     clock = ManualClock()
     stand = Stand(clock=clock, store=ReadOnlyStore(clock))
     result = stand.deliver(Delivery(EVENT, at(TRACK, 0), "key", NOW, may_have_used_idempotency_key=True))

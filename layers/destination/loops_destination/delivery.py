@@ -287,7 +287,8 @@ def _concluded(delivery: Delivery, verdict: Verdict[Result]) -> Result:
         case Conclusion.NO_TURN:
             result = delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
         case _ if called and called.outcome is Outcome.DELIVERED and delivery.may_have_used_idempotency_key:
-            # The ledger could not record it. But a repeat would be answered 409, which proves nothing after a refusal.
+            # The ledger could not record it, but a repeat would get a 409, which proves nothing once Loops refused an
+            # attempt.
             result = called
         case Conclusion.CONTACT_BUSY | Conclusion.DELETION_BEGUN | Conclusion.LEDGER_UNAVAILABLE:
             result = replace(

@@ -68,7 +68,7 @@ def test_an_event_without_a_message_id_has_its_own_clock() -> None:
 
 @pytest.mark.parametrize("stated", ["john.doe@example.com", "m-1", "é" * 100_000])
 def test_a_message_id_that_the_sender_chose_is_not_kept(stated: str) -> None:
-    """The idempotency key stands in the clock instead of a messageId that Segment did not generate."""
+    """A clock has the idempotency key in place of a messageId that Segment did not generate."""
     assert clock(messageId=stated).message_id == "idempotency-key"
 
 

@@ -215,7 +215,7 @@ class Redelivery:
         return self._clock.time() - received.sent_at >= self._retry_for_seconds
 
     def _is_last_attempt(self, received: ReceivedMessage, result: Result) -> bool:
-        """Say if a queued delivery has waited for all of `RetryForHours`, and has been tried at the end of it.
+        """Return True if a queued delivery has waited for all of `RetryForHours`, and has been tried at the end of it.
 
         A contact that is leased, or marked for its deletion, keeps Loops from being called, so that such a delivery gets
         another hour.

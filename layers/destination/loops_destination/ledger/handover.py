@@ -14,8 +14,9 @@ from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, Alias, Contact
 class Handover:
     """A claim of an email, and with it of the previous owner's consent entries.
 
-    `original` is the new owner's contact before, `merged` the one with those entries. `writes` go with the lease. After a
-    call that Loops did not apply, `undo` goes with the end of the lease: the alias first, then the previous owner.
+    `original` is the new owner's contact before, `merged` the one with those entries. `writes` are written together
+    with the lease; after a call that Loops did not apply, `undo` is written together with the lease's end: the alias
+    first, then the previous owner.
     """
 
     original: Contact
@@ -54,13 +55,13 @@ def take_over(claimed: Handover, owner: str, previous: Contact) -> Handover:
 
 
 def has_left(previous: Contact, facts: Facts) -> bool:
-    """Say if the previous owner has confirmed another email since."""
+    """Return True if the previous owner has confirmed another email since."""
     held = previous.properties.get(EMAIL)
     return held is not None and held.hash is not None and held.hash != facts.hashes[EMAIL]
 
 
 def holds_since_later(previous: Contact, facts: Facts) -> bool:
-    """Say if the previous owner still had this email after the delivery's event."""
+    """Return True if the previous owner still had this email after the delivery's event."""
     held = previous.properties.get(EMAIL)
     return held is not None and held.hash == facts.hashes[EMAIL] and held.clock > facts.clock
 

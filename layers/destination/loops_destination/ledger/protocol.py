@@ -281,7 +281,7 @@ class _Attempt(Generic[R]):
         return self.handover.merged, self._decide_about(self.handover.merged, self.facts)
 
     def _without_email(self, contact: Contact) -> tuple[Contact, Decision]:
-        """Decide about the other properties: the email belongs to somebody else since a later event."""
+        """Decide about the other properties: by a later event, the email belongs to somebody else."""
         self.facts = self.facts.without_email()
         return contact, self._decide_about(contact, self.facts)
 
