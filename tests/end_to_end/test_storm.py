@@ -11,10 +11,10 @@ from local.leaping_clock import LeapingClock
 from local.storm import FACTOR, Storm, StormResult, stack_for_a_storm
 
 
-def storm(*, ledger: bool = True, **sabotage: Any) -> StormResult:
+def storm(*, ledger: bool = True, events: int = 100, **sabotage: Any) -> StormResult:
     clock = LeapingClock(FACTOR)
     with stack_for_a_storm(clock, ledger=ledger) as stack:
-        return Storm(stack, clock, events=150, seed=11, **sabotage).run()
+        return Storm(stack, clock, events=events, seed=11, **sabotage).run()
 
 
 @pytest.mark.parametrize("ledger", [True, False], ids=["with the contact ledger", "without"])
@@ -23,21 +23,21 @@ def test_nothing_is_lost_and_nothing_is_sent_twice(*, ledger: bool) -> None:
     count = storm(ledger=ledger)
     assert count.events_are_right, str(count)
     assert count.contacts_are_right or not ledger, str(count)
-    assert count.delivered > 100
+    assert count.delivered > 60
     assert count.filtered > 0
     assert count.rejected > 0
 
 
 def test_a_lost_event_fails_the_storm() -> None:
     """An event that was acknowledged but is nowhere is counted as lost, and the result is not good."""
-    count = storm(lose=lambda number: number % 10 == 0)
+    count = storm(ledger=False, lose=lambda number: number % 10 == 0)
     assert count.lost > 0
     assert not count.events_are_right
 
 
 def test_an_event_sent_twice_fails_the_storm() -> None:
     """An event retried with another messageId, and so another idempotency key, is counted as sent twice."""
-    count = storm(resent=lambda event: event | {"messageId": str(uuid.uuid4())})
+    count = storm(ledger=False, events=200, resent=lambda event: event | {"messageId": str(uuid.uuid4())})
     assert count.sent_twice > 0
     assert not count.events_are_right
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.integration.local.conftest import Clock, Segment
 
 HOUR = 3600
-EVERY = 2 * HOUR
+EVERY = 4 * HOUR
 
 
 def live_through(stack: LocalStack, segment: Segment, clock: Clock, hours: int) -> list[str]:
@@ -76,8 +76,8 @@ def test_after_two_days_old_events_wait_for_a_redrive(stack: LocalStack, segment
     kept = {dead_letter["event"]["userId"] for dead_letter in dead_letters}
     assert sent | kept == set(users)
     assert not sent & kept
-    assert {f"u-{hour}" for hour in range(0, 24, 2)} <= kept
-    assert {f"u-{hour}" for hour in range(30, 48, 2)} <= sent
+    assert {f"u-{hour}" for hour in range(0, 24, 4)} <= kept
+    assert {f"u-{hour}" for hour in range(32, 48, 4)} <= sent
     assert clock.now - ended < 24 * HOUR
 
     dead, retry = stack.outputs["DeadLetterQueueUrl"], stack.outputs["RetryQueueUrl"]

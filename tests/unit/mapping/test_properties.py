@@ -96,7 +96,7 @@ def problems_of(definition: Any) -> tuple[Problem, ...]:
     return ()
 
 
-@settings(max_examples=1000)
+@settings(max_examples=600)
 @given(DEFINITIONS, EVENTS)
 def test_any_mapping_of_any_event(definition: Any, event: dict[str, Any]) -> None:
     """Any definition and event give JSON or a MappingError, and both stay unchanged."""
