@@ -48,9 +48,9 @@ def utc(seconds: float) -> str:
 
 def come_to_rest(stack: LocalStack, clock: Clock) -> None:
     """Let time pass until the RetryQueue is empty."""
-    for _ in range(20):
+    for _ in range(80):
         if stack.waiting():
-            clock.sleep(HOUR)
+            clock.sleep(HOUR / 4)
             stack.redeliver()
     assert stack.waiting() == []
 
