@@ -33,8 +33,8 @@ OUTAGE = Expected("202", ["createOrUpdateContact queued", "  rate-limited"], ["P
 RECOVERY = Expected("", ["createOrUpdateContact delivered"], ["PUT /contacts/update"])
 """The report of the message that it left, once Loops works again."""
 
-_SOMEBODY_ELSE = "outage"
-"""A userId that no sample has: what the contact ledger knows already is not sent again."""
+_SOMEBODY_ELSE: dict[str, Any] = {"userId": "outage", "traits": {"email": "outage@example.com"}}
+"""A person whom no sample names: the contact ledger sends nothing that it knows already."""
 
 
 class Trial(Running):
@@ -87,7 +87,7 @@ class Trial(Running):
             yield self._report(name, _sample(name), expected)
         before = self._aws.messages(RETRY_QUEUE)  # the deletion waits for its second step
         self._sandbox.faults.add(Fault(kind="status", status=429))
-        yield self._report("outage", _signed(_sample("identify"), userId=_SOMEBODY_ELSE), OUTAGE)
+        yield self._report("outage", _signed(_sample("identify"), **_SOMEBODY_ELSE), OUTAGE)
         waiting = [each for each in self._aws.messages(RETRY_QUEUE) if each not in before]
         if len(waiting) != 1:
             raise FunctionFailed(f"the RetryQueue has {len(waiting)} new messages after the outage instead of one")
