@@ -45,7 +45,7 @@ def wrong_contacts(changes: Iterable[Change], calls: Sequence[Call], steps: Mapp
 
     A user has at most one deletion. `steps` is the `step` of each contact that exists; None for one without. A deletion
     that is first seen after something newer was sent still deletes the contact: the newer values return with the next
-    identify.
+    identify. Until then it may have those of any event after the deletion.
     """
     by_user: defaultdict[str, list[Change]] = defaultdict(list)
     for change in changes:
@@ -72,7 +72,8 @@ def _is_right(newer: Sequence[Change], calls: Sequence[Call], *, exists: bool, s
     if exists and step == newest:
         return True
     lost = {change.order for change in newer} if newest is None else {newest}
-    return step is None and _was_deleted_afterwards(lost, calls)
+    is_newer = step is None or any(change.order == step for change in newer)
+    return is_newer and _was_deleted_afterwards(lost, calls)
 
 
 def _was_deleted_afterwards(orders: set[int], calls: Sequence[Call]) -> bool:

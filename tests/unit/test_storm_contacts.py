@@ -57,5 +57,9 @@ def test_a_deleted_person_who_exists_again_is_resurrected(sent: list[Call]) -> N
 
 def test_a_deletion_that_is_seen_late_still_deletes() -> None:
     """A contact is not stale if its deletion was first sent after the newer values."""
-    found = wrong_contacts([SIGN_UP, DELETION, AGAIN], calls(1, 8, None), {})
-    assert found == WrongContacts(frozenset(), frozenset())
+    between = Change("ada", Kind.IDENTIFY, 6)
+    changes, right = [SIGN_UP, DELETION, between, AGAIN], WrongContacts(frozenset(), frozenset())
+    assert wrong_contacts(changes, calls(1, 8, None), {}) == right
+    assert wrong_contacts(changes, calls(1, 8, None, 6), {"ada": 6}) == right
+    assert wrong_contacts(changes, calls(1, 8, None, 1), {"ada": 1}).stale == {"ada"}
+    assert wrong_contacts(changes, calls(1, None, 8, 6), {"ada": 6}).stale == {"ada"}
