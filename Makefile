@@ -99,7 +99,7 @@ browser-test: $(VENV)/.browser ## test the studio in headless Chromium; PICTURES
 		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 || true; \
 	fi
 	@for chromium in "$(CHROMIUM)" /usr/bin/chromium; do \
-		if [ -x "$$chromium" ]; then CHROMIUM="$$chromium" PICTURES="$(PICTURES)" exec $(BIN)/python -m pytest --quiet tests/browser $(ARGS); fi; \
+		if [ -x "$$chromium" ]; then CHROMIUM="$$chromium" PICTURES="$(PICTURES)" exec $(BIN)/python -m pytest --numprocesses=2 --quiet tests/browser $(ARGS); fi; \
 	done; \
 	echo "Not run: this machine has no Chromium, and it could not be installed (the package is chromium on Debian)."
 
