@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response
 
-from segment_loops.studio.pages import FILES, TYPES
+from segment_loops.studio.pages import file
 
 pages = Blueprint("stack_pages", __name__)
+pages.add_url_rule("/studio/<path:name>", view_func=file)
 
 
 @pages.get("/")
 def _index() -> Response:
-    return _file("stack/index.html")
-
-
-@pages.get("/studio/<path:name>")
-def _file(name: str) -> Response:
-    path = FILES.get(name)
-    if path is None:
-        abort(404)
-    return Response(path.read_bytes(), content_type=TYPES[path.suffix])
+    return file("stack/index.html")

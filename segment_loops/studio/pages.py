@@ -33,11 +33,12 @@ pages = Blueprint("pages", __name__)
 
 @pages.get("/")
 def _index() -> Response:
-    return _file("index.html")
+    return file("index.html")
 
 
 @pages.get("/studio/<path:name>")
-def _file(name: str) -> Response:
+def file(name: str) -> Response:
+    """Answer a file of the page, or 404."""
     path = FILES.get(name)
     if path is None:
         abort(404)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.contrast import LUMINANCE
 from tests.browser.studio_page import StudioPage
 
 if TYPE_CHECKING:
@@ -140,16 +141,9 @@ def _violations(page: Page) -> list[Any]:
     return found
 
 
-FAINT_BORDERS = """() => {
-  const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const pixel = (layers) => {
-    context.clearRect(0, 0, 1, 1);
-    for (const color of layers) { context.fillStyle = color; context.fillRect(0, 0, 1, 1); }
-    return [...context.getImageData(0, 0, 1, 1).data];
-  };
-  const linear = (part) => (part / 255 <= 0.03928 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
-  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const faint = [];
+FAINT_BORDERS = (
+    f"() => {{{LUMINANCE}"
+    """  const faint = [];
   for (const element of document.querySelectorAll('main :is(input, select, textarea, button)')) {
     if (!element.checkVisibility() || element.matches(':disabled, [type="checkbox"], [role="tab"], .quiet, .picks button')) continue;
     const bordered = element.closest('.lined') ?? element;
@@ -162,3 +156,4 @@ FAINT_BORDERS = """() => {
   }
   return faint;
 }"""
+)

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from local.stack import MAPPINGS
 from segment_loops import PROJECT
+from tests.browser.contrast import LUMINANCE
 from tests.browser.studio_page import StudioPage
 
 if TYPE_CHECKING:
@@ -136,16 +137,9 @@ def _picture(page: Page, path: Path) -> None:
     assert path.stat().st_size < MAX_PICTURE_BYTES
 
 
-FAINT = """() => {
-  const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const pixel = (layers) => {
-    context.clearRect(0, 0, 1, 1);
-    for (const color of layers) { context.fillStyle = color; context.fillRect(0, 0, 1, 1); }
-    return [...context.getImageData(0, 0, 1, 1).data];
-  };
-  const linear = (part) => (part / 255 <= 0.03928 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
-  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const faint = [];
+FAINT = (
+    f"() => {{{LUMINANCE}"
+    """  const faint = [];
   for (const element of document.querySelectorAll('body *')) {
     const words = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join('');
     if (!words || !element.checkVisibility() || element.closest(':disabled, .skip, .unseen, option')) continue;
@@ -157,3 +151,4 @@ FAINT = """() => {
   }
   return faint;
 }"""
+)

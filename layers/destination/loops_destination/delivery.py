@@ -115,6 +115,15 @@ def prepare(delivery: Delivery) -> LoopsRequest | Result:
         return _unexpected(delivery, error)
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """The limits of an attempt, as `Deliverer.deliver` takes them."""
+
+    deadline: float
+    turn: Callable[[], bool] | None
+    patience: float
+
+
 class Deliverer:
     """The only place that calls Loops for deliveries. With a `ledger`, it sends only what the ledger lets through."""
 
@@ -141,7 +150,7 @@ class Deliverer:
         `patience` is how many seconds to wait for a contact that another delivery is writing.
         """
         if self._ledger is not None:
-            result = self._deliver_by(self._ledger, delivery, request, deadline, turn, patience)
+            result = self._deliver_by(self._ledger, delivery, request, _Limits(deadline, turn, patience))
             return replace(result, reason=without_turn) if result.rule is Rule.NO_TURN else result
         if turn is not None and not turn():
             return delivery.result(Outcome.QUEUED, without_turn)
@@ -152,36 +161,20 @@ class Deliverer:
         result = self._attempt(delivery, request, min(deadline, began + LONGEST_CALL_SECONDS))
         return replace(result, seconds=self._clock.time() - began)
 
-    def _deliver_by(  # noqa: PLR0913, PLR0917  # what `deliver` was given
-        self,
-        ledger: Ledger,
-        delivery: Delivery,
-        request: LoopsRequest,
-        deadline: float,
-        turn: Callable[[], bool] | None,
-        patience: float,
-    ) -> Result:
+    def _deliver_by(self, ledger: Ledger, delivery: Delivery, request: LoopsRequest, limits: _Limits) -> Result:
         """Deliver what the ledger lets through; try once more if a refused API key was replaced in the secret.
 
         A web function has no time to read the secret again between the lease and the confirmation.
         """
-        result = self._attempt_by(ledger, delivery, request, deadline, turn, patience)
-        if result.reason is not Reason.API_KEY_REFUSED or self._time_until(deadline) < REFRESH_SECONDS:
+        result = self._attempt_by(ledger, delivery, request, limits)
+        if result.reason is not Reason.API_KEY_REFUSED or self._time_until(limits.deadline) < REFRESH_SECONDS:
             return result
-        if not self._api_keys.refresh() or self._time_until(deadline) < SHORTEST_WITH_LEDGER_SECONDS:
+        if not self._api_keys.refresh() or self._time_until(limits.deadline) < SHORTEST_WITH_LEDGER_SECONDS:
             return result
-        return self._attempt_by(ledger, delivery, request, deadline, turn, patience)
+        return self._attempt_by(ledger, delivery, request, limits)
 
-    def _attempt_by(  # noqa: PLR0913, PLR0917  # what `deliver` was given
-        self,
-        ledger: Ledger,
-        delivery: Delivery,
-        request: LoopsRequest,
-        deadline: float,
-        turn: Callable[[], bool] | None,
-        patience: float,
-    ) -> Result:
-        if self._time_until(deadline) < SHORTEST_WITH_LEDGER_SECONDS:
+    def _attempt_by(self, ledger: Ledger, delivery: Delivery, request: LoopsRequest, limits: _Limits) -> Result:
+        if self._time_until(limits.deadline) < SHORTEST_WITH_LEDGER_SECONDS:
             return delivery.result(Outcome.QUEUED, Reason.NO_TIME_LEFT)
 
         def call(request: LoopsRequest, seconds: float) -> Called[Result]:
@@ -191,7 +184,7 @@ class Deliverer:
             facts = ledger.facts(
                 request, delivery.event, delivery.subscription.id, delivery.idempotency_key, delivery.received_at
             )
-            verdict = ledger.deliver(facts, call, deadline, turn=turn, patience=patience)
+            verdict = ledger.deliver(facts, call, limits.deadline, turn=limits.turn, patience=limits.patience)
             result = _concluded(delivery, verdict)
             if result.reason is Reason.IDEMPOTENCY_KEY_EXPIRED:
                 ledger.mark_unknown(delivery.idempotency_key)

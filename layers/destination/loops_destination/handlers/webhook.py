@@ -39,6 +39,7 @@ SHORTEST_ATTEMPT_SECONDS = 0.3  # with less time left, a delivery is queued at o
 PATIENCE_SECONDS = 0.3  # the wait for a contact that another delivery is writing
 STALE_SECONDS = 30.0  # API Gateway ends every request earlier, so an older one is a sample
 
+_NOT_ATTEMPTED = {Reason.PAUSED, Reason.NO_TIME_LEFT}
 _QUEUES = {Outcome.QUEUED: QueueName.RETRY, Outcome.REJECTED: QueueName.DEAD_LETTER}
 
 
@@ -217,7 +218,7 @@ class Webhook:
                 without_turn=Reason.PAUSED,
                 patience=PATIENCE_SECONDS,
             )
-            attempts = 0 if result.reason is Reason.PAUSED else 1
+            attempts = 0 if result.reason in _NOT_ATTEMPTED else 1
             self.breaker.record(result)
         pending = _PendingResult(result, arrival)
         if result.outcome in _QUEUES:
