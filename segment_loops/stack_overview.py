@@ -46,14 +46,14 @@ class Alarm:
 
 def counts(stack: DeployedStack, period: Period) -> dict[str, int]:
     """Return the stack's counts by the name of their metric, summed over the functions and the period's whole hours."""
-    metrics = [metric for metric in Metric if metric.unit is MetricUnit.Count]
+    metrics = [metric for metric in Metric if metric.unit == MetricUnit.Count.value]
     queries = [
         {
             "Id": f"{metric.name.lower()}_{index}",
             "MetricStat": {
                 "Metric": {
                     "Namespace": f"{METRICS_NAMESPACE}/{stack.name}",
-                    "MetricName": metric.title,
+                    "MetricName": metric.value,
                     "Dimensions": [{"Name": "service", "Value": service}],
                 },
                 "Period": _HOUR,
@@ -65,7 +65,7 @@ def counts(stack: DeployedStack, period: Period) -> dict[str, int]:
     ]
     found = metric_values(stack.account.cloudwatch(), queries, period)
     return {
-        metric.title: round(sum(sum(found.get(f"{metric.name.lower()}_{index}", ())) for index in range(len(SERVICES))))
+        metric.value: round(sum(sum(found.get(f"{metric.name.lower()}_{index}", ())) for index in range(len(SERVICES))))
         for metric in metrics
     }
 

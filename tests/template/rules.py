@@ -525,14 +525,14 @@ def _metrics_of(stack: Stack, metric: dict[str, Any]) -> set[str]:
         return AWS_METRICS.get(str(metric["Namespace"]), set())
     services = [stack.function(name, "CodeUri").rpartition("/")[2] for name in stack.of_type(FUNCTION)]
     known = [[{"Name": "service", "Value": service}] for service in services]
-    return {each.title for each in Metric} if metric["Dimensions"] in known else set()
+    return {each.value for each in Metric} if metric["Dimensions"] in known else set()
 
 
 def _query_problems(stack: Stack, expression: Any) -> Problems:
     if not isinstance(expression, dict):
         return
     selected = re.fullmatch(r'SELECT SUM\((\w+)\) FROM SCHEMA\("(.+)", service\)', expression["Fn::Sub"])
-    if not selected or selected[1] not in {metric.title for metric in Metric}:
+    if not selected or selected[1] not in {metric.value for metric in Metric}:
         yield f"the code has no such metric: {expression}"
     elif selected[2] != _namespace(stack):
         yield f"the code does not use the namespace {selected[2]}"
@@ -582,14 +582,14 @@ def widgets_name_metrics_that_exist(stack: Stack) -> Problems:
         for line in widget["properties"].get("metrics", []):
             if isinstance(line[0], dict):
                 name, namespace = _searched(line[0]["expression"])
-                known = {metric.title for metric in Metric} if namespace == _namespace(stack) else set()
+                known = {metric.value for metric in Metric} if namespace == _namespace(stack) else set()
                 shown.add(name)
             else:
                 namespace, name, *_ = line
                 known = AWS_METRICS.get(namespace, set())
             if name not in known:
                 yield f"{widget['properties']['title']}: {namespace} has no metric {name}"
-    yield from (f"{name} is not on the dashboard" for name in sorted({metric.title for metric in Metric} - shown))
+    yield from (f"{name} is not on the dashboard" for name in sorted({metric.value for metric in Metric} - shown))
 
 
 def _searched(expression: str) -> tuple[str, str]:

@@ -238,7 +238,7 @@ def test_every_outcome_and_denial_has_a_metric(telemetry: Telemetry, capsys: pyt
     (line,) = lines(capsys.readouterr().out)
     names = {metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     assert len(names) == len(Outcome) + 1 + len(Denial)
-    assert names <= {metric.title for metric in Metric}
+    assert names <= {metric.value for metric in Metric}
 
 
 def test_a_dead_letter_is_logged_with_its_idempotency_key(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import sleep, time
 from typing import Protocol
 
 
@@ -17,8 +17,5 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock."""
 
-    def time(self) -> float:
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+    time = staticmethod(time)
+    sleep = staticmethod(sleep)

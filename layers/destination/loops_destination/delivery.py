@@ -75,14 +75,16 @@ class Delivery:
         reason: Reason | None = None,
         detail: str | None = None,
         response: Response | None = None,
+        seconds: float = 0.0,
     ) -> Result:
-        """Return a result of this delivery; `response` is that of Loops, if there was a call."""
+        """Return a result of this delivery; `response` is that of Loops after `seconds`, if there was a call."""
         return Result(
             outcome=outcome,
             reason=reason,
             detail=detail,
             status=response.status if response else None,
             remaining=response.remaining if response else None,
+            seconds=seconds,
             message_id=message_id(self.event),
             subscription=self.subscription.id,
             action=self.action,
@@ -157,9 +159,7 @@ class Deliverer:
         # Checked after the wait for the turn, during which the idempotency key may have expired.
         if self._idempotency_key_expired(delivery):
             return delivery.result(Outcome.REJECTED, Reason.IDEMPOTENCY_KEY_EXPIRED)
-        began = self._clock.time()
-        result = self._attempt(delivery, request, min(deadline, began + LONGEST_CALL_SECONDS))
-        return replace(result, seconds=self._clock.time() - began)
+        return self._attempt(delivery, request, deadline)
 
     def _deliver_by(self, ledger: Ledger, delivery: Delivery, request: LoopsRequest, limits: _Limits) -> Result:
         """Deliver what the ledger lets through; try once more if a refused API key was replaced in the secret.
@@ -201,12 +201,11 @@ class Deliverer:
         began = self._clock.time()
         try:
             response = self._call(request, began + seconds)
-            called = Called(self._effect(delivery, response), self._result(delivery, response))
+            return Called(self._effect(delivery, response), self._result(delivery, response, began))
         except SecretError:
-            called = Called(Effect.NOT_YET, delivery.result(Outcome.QUEUED, Reason.API_KEY_UNAVAILABLE))
+            return Called(Effect.NOT_YET, delivery.result(Outcome.QUEUED, Reason.API_KEY_UNAVAILABLE))
         except Exception as error:  # noqa: BLE001  # an error of this code must not keep other events from their results
-            called = Called(Effect.UNKNOWN, _unexpected(delivery, error))
-        return called._replace(response=replace(called.response, seconds=self._clock.time() - began))
+            return Called(Effect.UNKNOWN, _unexpected(delivery, error))
 
     def _effect(self, delivery: Delivery, response: Response) -> Effect:
         match response.meaning:
@@ -224,8 +223,10 @@ class Deliverer:
                 return Effect.REFUSED
 
     def _attempt(self, delivery: Delivery, request: LoopsRequest, deadline: float) -> Result:
+        began = self._clock.time()
         try:
-            return self._result(delivery, self._call(request, deadline))
+            response = self._call(request, min(deadline, began + LONGEST_CALL_SECONDS))
+            return self._result(delivery, response, began)
         except SecretError:
             return delivery.result(Outcome.QUEUED, Reason.API_KEY_UNAVAILABLE)
         except Exception as error:  # noqa: BLE001  # an error of this code must not keep other events from their results
@@ -243,13 +244,13 @@ class Deliverer:
         left = self._time_until(deadline)
         return self._loops.send(request, new_api_key, left) if new_api_key != api_key and left > 0 else response
 
-    def _result(self, delivery: Delivery, response: Response) -> Result:
+    def _result(self, delivery: Delivery, response: Response, began: float) -> Result:
         outcome, reason = outcome_of(
             response,
             may_have_used_idempotency_key=delivery.may_have_used_idempotency_key,
             contact_may_come=self._contact_may_come(delivery),
         )
-        return delivery.result(outcome, reason, response.message, response)
+        return delivery.result(outcome, reason, response.message, response, self._clock.time() - began)
 
     def _contact_may_come(self, delivery: Delivery) -> bool:
         waited = self._clock.time() - delivery.received_at

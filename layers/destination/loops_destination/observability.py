@@ -13,9 +13,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
@@ -33,32 +33,36 @@ MAX_LATENCIES = 99  # in one line of metrics; CloudWatch accepts 100 values of a
 _TYPES = frozenset({"identify", "track", "page", "screen", "group", "alias", "delete"})
 
 
-class Metric(Enum):
-    """Every metric, with its name in CloudWatch and its unit. The dashboard and the alarms use no others."""
+class Metric(StrEnum):
+    """Every metric, by its name in CloudWatch. The dashboard and the alarms use no others."""
 
-    DELIVERED = "Delivered", MetricUnit.Count
-    FILTERED = "Filtered", MetricUnit.Count
-    UNCHANGED = "Unchanged", MetricUnit.Count
-    SUPERSEDED = "Superseded", MetricUnit.Count
-    QUEUED = "Queued", MetricUnit.Count
-    REJECTED = "Rejected", MetricUnit.Count
-    NOT_STORED = "NotStored", MetricUnit.Count
-    DEAD_LETTERS = "DeadLetters", MetricUnit.Count
-    RATE_LIMITED = "RateLimited", MetricUnit.Count
-    API_KEY_REFUSED = "ApiKeyRefused", MetricUnit.Count
-    CONTACT_BUSY = "ContactBusy", MetricUnit.Count
-    LEDGER_UNAVAILABLE = "LedgerUnavailable", MetricUnit.Count
-    BAD_SIGNATURE = "BadSignature", MetricUnit.Count
-    UNSIGNED_BATCH_ITEMS = "UnsignedBatchItems", MetricUnit.Count
-    TOO_LARGE = "TooLarge", MetricUnit.Count
-    SECRET_NOT_SET_UP = "SecretNotSetUp", MetricUnit.Count
-    SECRET_UNAVAILABLE = "SecretUnavailable", MetricUnit.Count
-    LATENCY = "LoopsLatency", MetricUnit.Milliseconds
-    OLDEST_DELIVERY = "OldestDeliverySeconds", MetricUnit.Seconds
+    unit: str
 
-    def __init__(self, title: str, unit: MetricUnit) -> None:
-        self.title = title
-        self.unit = unit
+    DELIVERED = "Delivered"
+    FILTERED = "Filtered"
+    UNCHANGED = "Unchanged"
+    SUPERSEDED = "Superseded"
+    QUEUED = "Queued"
+    REJECTED = "Rejected"
+    NOT_STORED = "NotStored"
+    DEAD_LETTERS = "DeadLetters"
+    RATE_LIMITED = "RateLimited"
+    API_KEY_REFUSED = "ApiKeyRefused"
+    CONTACT_BUSY = "ContactBusy"
+    LEDGER_UNAVAILABLE = "LedgerUnavailable"
+    BAD_SIGNATURE = "BadSignature"
+    UNSIGNED_BATCH_ITEMS = "UnsignedBatchItems"
+    TOO_LARGE = "TooLarge"
+    SECRET_NOT_SET_UP = "SecretNotSetUp"  # noqa: S105  # the name of a metric
+    SECRET_UNAVAILABLE = "SecretUnavailable"  # noqa: S105  # the name of a metric
+    LATENCY = "LoopsLatency", MetricUnit.Milliseconds.value
+    OLDEST_DELIVERY = "OldestDeliverySeconds", MetricUnit.Seconds.value
+
+    def __new__(cls, name: str, unit: str = MetricUnit.Count.value) -> Self:
+        metric = str.__new__(cls, name)
+        metric._value_ = name
+        metric.unit = unit
+        return metric
 
 
 _METRIC_OF_OUTCOME = {
@@ -102,7 +106,8 @@ class Telemetry:
         level: Level = "INFO",
         on_result: Callable[[Result], None] | None = None,
     ) -> None:
-        self._logger = Logger(service=service, level=level, logger_handler=_Stdout(), logger_formatter=_JsonLines())
+        Logger(service=service, level=level, logger_handler=_Stdout(), logger_formatter=_JsonLines())
+        self._logger = logging.getLogger(service)  # which Powertools has just set up
         self._metrics = EphemeralMetrics(namespace=namespace, service=service)
         self._hash_key = hash_key
         self._on_result = on_result
@@ -128,8 +133,7 @@ class Telemetry:
             "attempt": attempt,
             "latency_ms": round(seconds * 1000, 1),
         }
-        log = self._logger.info if result.outcome in _USUAL else self._logger.warning
-        log("delivery", extra={_JsonLines.FIELDS: fields})
+        self._log(logging.INFO if result.outcome in _USUAL else logging.WARNING, "delivery", fields)
         if self._on_result is not None:
             self._on_result(result)
 
@@ -145,13 +149,13 @@ class Telemetry:
             "idempotency_key": letter.idempotency_key,
             "attempt": letter.attempts,
         }
-        self._logger.warning("dead letter", extra={_JsonLines.FIELDS: fields})
+        self._log(logging.WARNING, "dead letter", fields)
 
     def denied(self, denial: Denial, cause: str) -> None:
         """Log and count a request that was denied; `cause` must quote nothing of the request."""
         self._counts[_METRIC_OF_DENIAL[denial]] += 1
         fields = {"reason": denial, "status": denial.status, "cause": cause}
-        self._logger.warning("request denied", extra={_JsonLines.FIELDS: fields})
+        self._log(logging.WARNING, "request denied", fields)
 
     def waited(self, seconds: float) -> None:
         """Note how long a delivery has been on the RetryQueue; the longest wait of an invocation is a metric."""
@@ -166,12 +170,19 @@ class Telemetry:
             values[Metric.OLDEST_DELIVERY] = [self._longest_wait]
         if values:
             # All at once: `add_metric` validates each name and unit, which are constants here.
-            metrics = {metric.title: {"Unit": metric.unit.value, "Value": found} for metric, found in values.items()}
+            metrics = {str(metric): {"Unit": metric.unit, "Value": found} for metric, found in values.items()}
             sys.stdout.write(_json({**self._metrics.serialize_metric_set(metrics)}) + "\n")
             sys.stdout.flush()
         self._counts = Counter()
         self._latencies = []
         self._longest_wait = None
+
+    def _log(self, level: int, message: str, fields: dict[str, Any]) -> None:
+        """Write a line as `Logger.log` would, without the search for its caller, which takes a fifth of the line's time."""
+        logger = self._logger
+        if logger.isEnabledFor(level):
+            extra = {_JsonLines.FIELDS: fields}
+            logger.handle(logger.makeRecord(logger.name, level, __file__, 0, message, (), None, extra=extra))
 
     def _event_fields(self, event: dict[str, Any] | None) -> dict[str, str | None]:
         if event is None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import io
 import socket
-from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse, IncompleteRead
+from http.client import OK, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse, IncompleteRead
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -72,9 +71,9 @@ def _final_response(received: _Received, method: str) -> HTTPResponse:
     while True:
         response = HTTPResponse(received, method=method)  # type: ignore[arg-type]  # it calls nothing but `makefile`
         response.begin()
-        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        if response.status == SWITCHING_PROTOCOLS:
             raise UnreadableResponse("the server switched protocols, which the request did not ask for")
-        if response.status >= HTTPStatus.OK:
+        if response.status >= OK:
             return response
 
 

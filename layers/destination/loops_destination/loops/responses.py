@@ -23,7 +23,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from http import HTTPStatus
+from http.client import BAD_REQUEST, INTERNAL_SERVER_ERROR, MULTIPLE_CHOICES, OK
 from typing import Any
 
 from pydantic_core import from_json
@@ -76,7 +76,7 @@ def no_response(reason: Reason) -> Response:
 def read_response(request: LoopsRequest, status: int, body: bytes, remaining: str | None) -> Response:
     """Return the response to a request; `remaining` is the header x-ratelimit-remaining."""
     meaning, reason = _meaning(request, status, body)
-    message = _message(body) if meaning not in {Meaning.DONE, Meaning.ALREADY_DONE} else None
+    message = None if meaning is Meaning.DONE or meaning is Meaning.ALREADY_DONE else _message(body)
     return Response(meaning, status, reason, message, _count(remaining))
 
 
@@ -84,11 +84,11 @@ def _meaning(request: LoopsRequest, status: int, body: bytes) -> tuple[Meaning, 
     is_event = request.path.endswith("/events/send")
     is_deletion = request.path.endswith("/contacts/delete")
     match status:
-        case _ if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        case _ if OK <= status < MULTIPLE_CHOICES:
             return (Meaning.DONE, None) if _is_json(body) else (Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE)
-        case _ if status < HTTPStatus.BAD_REQUEST:
+        case _ if status < BAD_REQUEST:
             return Meaning.TRY_AGAIN, Reason.UNREADABLE_RESPONSE
-        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        case _ if status >= INTERNAL_SERVER_ERROR:
             return Meaning.TRY_AGAIN, Reason.LOOPS_ERROR
         case 401 | 403:
             return Meaning.API_KEY_REFUSED, Reason.API_KEY_REFUSED

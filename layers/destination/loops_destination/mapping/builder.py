@@ -62,7 +62,16 @@ class Builder:
     def _object(self, members: list[tuple[str, Resolver]]) -> Resolver:
         if self.keeps_undefined:
             return lambda event: {name: resolve(event) for name, resolve in members}
-        return lambda event: {name: value for name, resolve in members if (value := resolve(event)) is not UNDEFINED}
+
+        def resolve_object(event: Any) -> dict[str, Any]:
+            resolved = {}
+            for name, resolve in members:
+                value = resolve(event)
+                if value is not UNDEFINED:
+                    resolved[name] = value
+            return resolved
+
+        return resolve_object
 
     def _array(self, elements: list[Resolver]) -> Resolver:
         if self.keeps_undefined:
