@@ -42,7 +42,7 @@ _UNCLOSED = re.compile(r"\[[^\[\]]*(?:\[|\Z)")
 
 
 class Kind(StrEnum):
-    """The kinds of warnings; docs/mapping.md explains each."""
+    """The kinds of warnings; docs/mappings-file.md explains each."""
 
     MISSING_ID = "missing-id"
     UNKNOWN_FIELD = "unknown-field"

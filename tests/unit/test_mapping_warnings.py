@@ -14,7 +14,7 @@ from loops_destination.subscriptions import load_entries
 from segment_loops.mapping_warnings import Kind, MappingWarning, find_warnings
 from segment_loops.mappings_file import MAPPINGS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "mapping.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "mappings-file.md").read_text("utf-8")
 FIELDS = {"userId": {"@path": "$.userId"}, "eventName": {"@path": "$.event"}}
 IDENTIFY = {"type": "identify", "userId": "u", "traits": {"email": "a@b.co", "plan": None, "zip code": "N1"}}
 TRACK = {
@@ -54,7 +54,7 @@ def test_the_default_mappings_have_no_warnings() -> None:
 
 
 def test_every_kind_is_documented_and_tested() -> None:
-    """Each kind has a line in docs/mapping.md, in the order of the enumeration, and a test in this file."""
+    """Each kind has a line in docs/mappings-file.md, in the order of the enumeration, and a test in this file."""
     section = PAGE.partition("\n## Warnings\n")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(Kind)
     tests = Path(__file__).read_text("utf-8")
