@@ -100,16 +100,14 @@ def _alike(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def headline(pairs: Sequence[Pair], age: str) -> dict[str, float]:
-    """Return each task's median ratio for typical events, over the default and the rich subscriptions."""
+    """Return each task's ratio: the median, over the typical events, of each event's own median.
+
+    The rounds are not pooled. Under the default and the rich subscriptions the ratios form two groups, so the median of
+    all rounds would be halfway between the two rounds that went most astray.
+    """
+    typical = [pair for pair in pairs if (pair.age, pair.case.size) == (age, "typical") and pair.ratios]
     return {
         task: round(median(found), 1)
         for task in TASKS
-        if (
-            found := [
-                ratio
-                for pair in pairs
-                if (pair.task, pair.age, pair.case.size) == (task, age, "typical")
-                for ratio in pair.ratios
-            ]
-        )
+        if (found := [median(pair.ratios) for pair in typical if pair.task == task])
     }

@@ -248,7 +248,7 @@ class Deliverer:
         outcome, reason = outcome_of(
             response,
             may_have_used_idempotency_key=delivery.may_have_used_idempotency_key,
-            contact_may_come=self._contact_may_come(delivery),
+            contact_may_come=response.meaning is Meaning.CONTACT_UNKNOWN and self._contact_may_come(delivery),
         )
         return delivery.result(outcome, reason, response.message, response, self._clock.time() - began)
 
@@ -257,8 +257,10 @@ class Deliverer:
         return waited < UNKNOWN_CONTACT_WAITS_SECONDS and not is_test_event(delivery.event)
 
     def _idempotency_key_expired(self, delivery: Delivery) -> bool:
+        if not delivery.subscription.action.keyed:
+            return False
         age = self._clock.time() - first_seen(delivery.event, delivery.received_at)
-        return delivery.subscription.action.keyed and age >= IDEMPOTENCY_KEY_REMEMBERED_SECONDS
+        return age >= IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 
     def _time_until(self, deadline: float) -> float:
         return deadline - self._clock.time()

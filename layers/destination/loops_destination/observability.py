@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
@@ -171,8 +171,7 @@ class Telemetry:
         if values:
             # All at once: `add_metric` validates each name and unit, which are constants here.
             metrics = {str(metric): {"Unit": metric.unit, "Value": found} for metric, found in values.items()}
-            sys.stdout.write(_json({**self._metrics.serialize_metric_set(metrics)}) + "\n")
-            sys.stdout.flush()
+            _write(_json({**self._metrics.serialize_metric_set(metrics)}))
         self._counts = Counter()
         self._latencies = []
         self._longest_wait = None
@@ -235,15 +234,14 @@ class _JsonLines(LambdaPowertoolsFormatter):
         return _json({name: value for name, value in line.items() if value is not None})
 
 
-class _Stdout(logging.StreamHandler[TextIO]):
+class _Stdout(logging.Handler):
     """A handler that writes to the current `sys.stdout`; Powertools' own keeps the one it was created with."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]
-        return sys.stdout
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            _write(self.format(record))
+        except Exception:  # noqa: BLE001  # as in every handler: a line that cannot be written must not end a delivery
+            self.handleError(record)
 
 
 def _event(letter: Message) -> dict[str, Any] | None:
@@ -257,6 +255,11 @@ def _trace_id() -> str | None:
     """Return the X-Ray trace of this invocation, from `Root=1-…;Parent=…;Sampled=…`."""
     root, _, _ = os.environ.get("_X_AMZN_TRACE_ID", "").partition(";")
     return root.removeprefix("Root=") or None
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _json(line: dict[str, Any]) -> str:
