@@ -100,10 +100,10 @@ def _alike(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def headline(pairs: Sequence[Pair], age: str) -> dict[str, float]:
-    """Return each task's ratio: the median, over the typical events, of each event's own median.
+    """Return each task's ratio: the median of the medians of its typical cases.
 
-    The rounds are not pooled. Under the default and the rich subscriptions the ratios form two groups, so the median of
-    all rounds would be halfway between the two rounds that went most astray.
+    The rounds of different cases are not pooled. Their ratios form two groups, under the default and the rich
+    subscriptions, so the median of all rounds would depend on the outermost rounds of the two groups.
     """
     typical = [pair for pair in pairs if (pair.age, pair.case.size) == (age, "typical") and pair.ratios]
     return {

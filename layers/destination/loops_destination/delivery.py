@@ -77,7 +77,7 @@ class Delivery:
         response: Response | None = None,
         seconds: float = 0.0,
     ) -> Result:
-        """Return a result of this delivery; `response` is that of Loops after `seconds`, if there was a call."""
+        """Return a result of this delivery; after a call to Loops, with its `response` and its duration in `seconds`."""
         return Result(
             outcome=outcome,
             reason=reason,

@@ -83,8 +83,8 @@ class Result:
     `outcome` is None for a delivery that could not be stored anywhere. `detail` is a field's path or Loops' own message;
     it may quote the event, so it goes into answers and dead letters, never into a log. `status` is that of Loops'
     response, `remaining` the number of calls that Loops has left for the team in this second, `seconds` the duration of
-    the call: 0 without one. `rule` is the contact ledger's rule that decided; `retry_after` is the fewest seconds until
-    the next attempt, None if the delivery's age alone decides.
+    the call: 0 without one, or if it raised. `rule` is the contact ledger's rule that decided; `retry_after` is the
+    fewest seconds until the next attempt, None if the delivery's age alone decides.
     """
 
     outcome: Outcome | None
