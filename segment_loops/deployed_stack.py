@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -42,34 +44,46 @@ _PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3, "mode": "standard"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AwsAccount:
-    """The AWS account and region that the commands use: those of the AWS CLI unless they are given."""
+    """The AWS account and region that the commands use: those of the AWS CLI unless they are given.
+
+    Each service has one client, whose connections are kept: creating one takes longer than a call.
+    """
 
     region: str | None = None
     profile: str | None = None
+    _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def cloudformation(self) -> CloudFormationClient:
-        return self._session().client("cloudformation", config=_CONFIG)
+        return self._client("cloudformation")  # type: ignore[no-any-return]
 
     def aws_lambda(self) -> Any:
-        return self._session().client("lambda", config=_CONFIG)
+        return self._client("lambda")
 
     def cloudwatch(self) -> Any:
-        return self._session().client("cloudwatch", config=_CONFIG)
+        return self._client("cloudwatch")
 
     def dynamodb(self) -> DynamoDBClient:
-        return self._session().client("dynamodb", config=_CONFIG)
+        return self._client("dynamodb")  # type: ignore[no-any-return]
 
     def logs(self) -> Any:
-        return self._session().client("logs", config=_CONFIG)
+        return self._client("logs")
 
     def secrets_manager(self) -> SecretsManagerClient:
-        return self._session().client("secretsmanager", config=_CONFIG)
+        return self._client("secretsmanager")  # type: ignore[no-any-return]
 
     def sqs(self) -> SQSClient:
-        return self._session().client("sqs", config=_CONFIG)
+        return self._client("sqs")  # type: ignore[no-any-return]
 
+    def _client(self, service: str) -> Any:
+        with self._lock:  # a session must not create clients in several threads at once
+            if service not in self._clients:
+                self._clients[service] = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+            return self._clients[service]
+
+    @cached_property
     def _session(self) -> boto3.Session:
         return boto3.Session(region_name=self.region, profile_name=self.profile)
 

@@ -1,10 +1,15 @@
 """Fixtures for an AWS on this machine: moto's server, which the product calls over HTTP as in production."""
 
 from collections.abc import Iterator
+from functools import cache
 
+import botocore.session
 import pytest
 from moto.server import ThreadedMotoServer
 from urllib3 import request
+
+# All sessions of a test process share what they read of botocore's models, which takes longer than most tests.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 @pytest.fixture(scope="session")
