@@ -39,6 +39,7 @@ DEFAULT_RATE = 10.0
 """Calls a second that Loops allows a team."""
 
 _ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3, "mode": "standard"})
@@ -48,7 +49,8 @@ _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempt
 class AwsAccount:
     """The AWS account and region that the commands use: those of the AWS CLI unless they are given.
 
-    Each service has one client, whose connections are kept: creating one takes longer than a call.
+    Each service has one client, which keeps its connections: creating a client takes longer than a call. Once AWS
+    answers that credentials have expired, the next call reads them again, so a studio survives a new login.
     """
 
     region: str | None = None
@@ -80,8 +82,17 @@ class AwsAccount:
     def _client(self, service: str) -> Any:
         with self._lock:  # a session must not create clients in several threads at once
             if service not in self._clients:
-                self._clients[service] = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+                client = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+                client.meta.events.register("after-call", self._forget_expired)
+                self._clients[service] = client
             return self._clients[service]
+
+    def _forget_expired(self, parsed: dict[str, Any], **_: Any) -> None:
+        """Drop the session and its clients if AWS answered that the credentials have expired."""
+        if parsed.get("Error", {}).get("Code") in _EXPIRED:
+            with self._lock:
+                self._clients.clear()
+                self.__dict__.pop("_session", None)  # `del` is refused, since the class is frozen
 
     @cached_property
     def _session(self) -> boto3.Session:
