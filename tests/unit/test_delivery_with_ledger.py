@@ -192,6 +192,23 @@ def outcomes(reply: Reply) -> list[tuple[str | None, str | None]]:
     return [(result["outcome"], result.get("reason")) for result in reply.results]
 
 
+@pytest.mark.parametrize("response", [DONE, DOWN, REFUSED])
+def test_a_result_has_the_duration_of_the_call(response: Response) -> None:
+    """The seconds of a result are those of its call to Loops, whatever the response."""
+    stand = Stand(response, seconds=0.5)
+    delivery = Delivery(subscription=CONTACT, event=at(IDENTIFY, 0), idempotency_key="key", received_at=NOW)
+    assert stand.deliver(delivery).seconds == 0.5
+
+
+def test_a_result_without_a_call_has_no_duration() -> None:
+    """The seconds of an update that changes nothing are 0, since it cost no call."""
+    stand = Stand(seconds=0.5)
+    stand.post(at(IDENTIFY, -20))
+    delivery = Delivery(subscription=CONTACT, event=at(IDENTIFY, -10), idempotency_key="key", received_at=NOW)
+    result = stand.deliver(delivery)
+    assert (result.outcome, result.seconds) == (Outcome.UNCHANGED, 0.0)
+
+
 def test_an_update_that_changes_nothing_is_answered_200_without_a_call() -> None:
     """An identify with the values that Loops has already is `unchanged`, and costs no call."""
     stand = Stand()

@@ -1,6 +1,8 @@
 """The log and the metrics."""
 
 import json
+import logging
+import sys
 import time
 from datetime import datetime
 from uuid import uuid4
@@ -61,6 +63,27 @@ def test_a_line_has_the_keys_of_powertools(
     assert {warning["xray_trace_id"], info["xray_trace_id"]} == {"1-67891233-abcdef012345678912345678"}
     assert abs(datetime.fromisoformat(info["timestamp"]).timestamp() - time.time()) < 60
     assert not {"reason", "status", "subscription", "user"} & info.keys()
+
+
+def test_the_level_leaves_out_lower_lines(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """At the level WARNING, a delivered event is counted but has no line; a rejected one has both."""
+    telemetry = Telemetry(service, lambda: "hash-key", level="WARNING")
+    telemetry.result(Result(Outcome.DELIVERED), IDENTIFY, 1)
+    telemetry.result(Result(Outcome.REJECTED), IDENTIFY, 1)
+    telemetry.flush()
+    line, metrics = lines(capsys.readouterr().out)
+    assert (line["outcome"], metrics["Delivered"], metrics["Rejected"]) == ("rejected", [1.0], [1.0])
+
+
+def test_a_line_is_written_once_on_lambda(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lambda's handler of the root logger does not repeat the lines."""
+    of_lambda = logging.StreamHandler(sys.stdout)
+    logging.root.addHandler(of_lambda)
+    try:
+        Telemetry(service, lambda: "hash-key").denied(Denial.BAD_SIGNATURE, "bad-signature")
+    finally:
+        logging.root.removeHandler(of_lambda)
+    assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_any_name_can_be_logged(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,7 +77,7 @@ class Delivery:
         response: Response | None = None,
         seconds: float = 0.0,
     ) -> Result:
-        """Return a result of this delivery; after a call to Loops, with its `response` and its duration in `seconds`."""
+        """Return a result of this delivery; after a call to Loops, with the `response` and the `seconds` that it took."""
         return Result(
             outcome=outcome,
             reason=reason,

@@ -177,7 +177,7 @@ class Telemetry:
         self._longest_wait = None
 
     def _log(self, level: int, message: str, fields: dict[str, Any]) -> None:
-        """Write a line as `Logger.log` does, but without finding the caller, which takes a fifth of the time."""
+        """Write a line in four fifths of the time of `Logger.log`, which also looks up the caller."""
         logger = self._logger
         if logger.isEnabledFor(level):
             extra = {_JsonLines.FIELDS: fields}
