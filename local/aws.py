@@ -53,7 +53,7 @@ _TOKEN = secrets.token_hex()
 """The session token of this process's clients."""
 
 _NO_FAULT = Fault(kind="delay", seconds=0)
-"""The answer as it is, at once."""
+"""No fault: the answer is passed on unchanged and at once."""
 
 _SOURCE = "DeadLetterQueueSourceArn"
 """The attribute that names the queue from which SQS moved a message to a dead-letter queue."""

@@ -79,7 +79,7 @@ class HttpServer(Running):
 
 
 class _Handler(WSGIRequestHandler):
-    """Werkzeug's handler, which closes the connection after every answer and delays it by 10 ms, without both."""
+    """Werkzeug's handler, except that it keeps the connection after an answer, and does not delay answers by 10 ms."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

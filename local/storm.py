@@ -1,8 +1,8 @@
 """A storm: thousands of events from many users while everything fails, and a count of where each event ended.
 
 `python -m local.storm` runs it over real HTTP against the local stack, in accelerated time. It compares the events sent
-with those that the sandbox received and the queues hold, and the contacts with those that their events, in the order of
-their clocks, should leave. Run it on a machine that is otherwise idle: where a call takes seconds of real time, Loops
+with those that the sandbox received and the queues hold, and each contact with the result of its events, applied in the
+order of their clocks. Run it on a machine that is otherwise idle: where a call takes seconds of real time, Loops
 applies it after its lease has ended, and no ledger can put that right.
 """
 

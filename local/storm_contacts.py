@@ -1,4 +1,4 @@
-"""Judges the contacts after a storm: each must be as its events, in the order of their clocks, leave it."""
+"""Checks the contacts after a storm: each must be the result of its events, applied in the order of their clocks."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ def _selecting(command: Command) -> Command:
 def dead_letters() -> None:
     """List, show, redrive, drop and export dead letters.
 
-    Dead letters are deliveries that need a person. Reading them hides them from other readers for a moment; none is ever
-    lost by it. docs/operations.md says what to do about each reason.
+    Dead letters are deliveries that need a person. Reading hides them from other readers for a moment, but never loses
+    one. docs/operations.md says what to do about each reason.
     """
 
 

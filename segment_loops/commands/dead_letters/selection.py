@@ -68,7 +68,7 @@ def opened(
 ) -> Iterator[SelectedDeadLetters]:
     """Yield the selected dead letters; other readers see those that are left once the context ends.
 
-    `limit` counts deliveries. With `with_duplicates` a delivery includes duplicates that the selection does not.
+    `limit` counts deliveries. With `with_duplicates`, a delivery includes duplicates that the selection leaves out.
     """
     queues = place.queues()
     queue = DeadLetterQueue(queues.sqs, queues.dead_letter_queue_url, queues.retry_queue_url)

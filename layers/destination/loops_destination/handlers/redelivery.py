@@ -115,7 +115,7 @@ class _Invocation:
 class Redelivery:
     """Redelivery of one environment.
 
-    `subscriptions` are all of the mappings file, disabled ones too. `calls_at_once` is the number of calls to Loops that
+    `subscriptions` are all those of the mappings file, disabled ones too. `calls_at_once` is the number of calls to Loops that
     may be under way. After `retry_for_seconds` on the RetryQueue a delivery becomes a dead letter.
     """
 

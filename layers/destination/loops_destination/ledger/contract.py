@@ -16,9 +16,10 @@ CALL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """An item to write, if the one in the table still has this version.
+    """An item to write, if the one in the table still has the version `if_version`.
 
-    Version 0: if there is none. None: in any case. The stored item gets the next version.
+    `if_version` is 0 to write only if there is no item, and None to write in any case. The stored item gets the next
+    version.
     """
 
     key: str

@@ -47,7 +47,7 @@ LATE_PROCESSING_SECONDS = 10.0
 """The time after the end of a call during which Loops may still apply it."""
 LEASE_SECONDS = 30.0
 UNLEASED_SECONDS = DELETION_WAITS_MS / 1000 - 5.0
-"""The longest time from the read that allows a call without a lease to the call's effect. A deletion waits longer than
+"""A call without a lease takes effect at most this long after the read that allowed it. A deletion waits longer than
 this, because its wait is counted from before its mark is written, and the read may be a moment old.
 """
 FRESH_SECONDS = 1.0

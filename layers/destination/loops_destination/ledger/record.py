@@ -41,7 +41,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The clock of a delivery that others must heed, and since when."""
+    """The clock of a delivery that others must respect; `since` is when that began."""
 
     clock: EventClock
     since: int
@@ -65,7 +65,7 @@ class Contact:
     untracked: bool = False
 
     def to_item(self) -> Item:
-        """Write the contact as an item. Properties refer to their clock by its place, since most share one."""
+        """Write the contact as an item. Properties refer to their clock by its index, since most share one."""
         clocks = list(dict.fromkeys(known.clock for known in self.properties.values()))
         places = {clock: place for place, clock in enumerate(clocks)}
         item: Item = {
@@ -108,7 +108,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """The owner of an email: the key of a contact item, and since which clock."""
+    """The owner of an email: the key of a contact item, and the clock of the event that gave it the email."""
 
     owner: str
     clock: EventClock
