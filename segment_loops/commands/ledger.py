@@ -38,7 +38,7 @@ def show_contact(
     profile: str | None,
     as_json: bool,
 ) -> int:
-    """Show which properties of a contact the ledger knows, and since when each value is true.
+    """Show which properties of a contact the ledger knows, and the newest event that had each value.
 
     Exit status: 0 found, 1 the ledger does not know the contact or something failed, 2 the command was misused.
     """
@@ -162,7 +162,7 @@ def _agreed(stack: str, names: list[str], *, yes: bool) -> bool:
 def _show(known: dict[str, Any]) -> None:
     from segment_loops.timestamps import readable
 
-    rows = table(["Property", "Since (UTC)", "Loops has it since (UTC)", "Subscription", "messageId"])
+    rows = table(["Property", "Event time (UTC)", "Loops has it since (UTC)", "Subscription", "messageId"])
     for each in known["properties"]:
         confirmed_at = readable(each["confirmedAt"]) if each["confirmedAt"] else "not confirmed"
         add_row(rows, [each["name"], readable(each["since"]), confirmed_at, each["subscription"], each["messageId"]])

@@ -71,7 +71,7 @@ def known(deliver: Deliver) -> Deliver:
 
 @pytest.mark.usefixtures("known")
 def test_show_prints_names_and_times(cli: CommandLine) -> None:
-    """`show` prints each property, since when its value is true and when Loops took it, and no value or email."""
+    """`show` prints each property, its newest event and when Loops took its value, and no value or email."""
     run = cli("ledger", "show", "--user-id", "u-1", "--stack", NAME, "--json")
     assert run.status == 0, run.err
     properties = {each["name"]: each for each in run.json["properties"]}

@@ -42,7 +42,7 @@ function known(found) {
     facts.filter(([, time]) => time).map(([words, time]) => message("wait", h("p", {}, words, " ", time_(time)))),
     found.isTracked ? null : message("wait", h("p", {}, "This contact is not tracked: its item would be too large, so updates are sent in full.")),
     found.properties.length === 0 ? empty("No property is known.", "The next identify sends all of its values.") : [
-      table("Properties", [["Property", "main-cell"], ["True since", "tight"], ["Loops has it since", "tight"], ["Subscription"], ["messageId", "id"]], found.properties.map((each) => ({
+      table("Properties", [["Property", "main-cell"], ["Event time", "tight"], ["Loops has it since", "tight"], ["Subscription"], ["messageId", "id"]], found.properties.map((each) => ({
         key: each.name,
         cells: [
           [code(each.name), each.isConsent ? [" ", tag("consent", "plain")] : null], time_(each.since),

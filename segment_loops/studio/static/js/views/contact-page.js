@@ -53,7 +53,7 @@ function valuesOf(contact) {
 
 function properties(values, known) {
   const names = [...new Set([...values.keys(), ...known.keys()])];
-  return table("Properties", [["Property", "main-cell"], ["Value"], ["True since", "tight"], ["Event"], ["Subscription"]], names.map((name) => {
+  return table("Properties", [["Property", "main-cell"], ["Value"], ["Event time", "tight"], ["Event"], ["Subscription"]], names.map((name) => {
     const fact = known.get(name);
     return {
       key: `property-${name}`,
