@@ -115,8 +115,8 @@ class _Invocation:
 class Redelivery:
     """Redelivery of one environment.
 
-    `subscriptions` are all those of the mappings file, disabled ones too. `calls_at_once` is the number of calls to Loops that
-    may be under way. After `retry_for_seconds` on the RetryQueue a delivery becomes a dead letter.
+    `subscriptions` are all those of the mappings file, disabled ones too. `calls_at_once` is the number of calls to
+    Loops that may be under way. After `retry_for_seconds` on the RetryQueue a delivery becomes a dead letter.
     """
 
     def __init__(  # noqa: PLR0913  # its parts, passed by keyword

@@ -12,11 +12,11 @@ from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, Alias, Contact
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """A claim of an email, and with it of the previous owner's consent entries.
+    """A contact's claim of an email, and of the consent entries that its previous owner had with it.
 
-    `original` is the new owner's contact before, `merged` the one with those entries. `writes` are written together
-    with the lease; after a call that Loops did not apply, `undo` is written together with the lease's end: the alias
-    first, then the previous owner.
+    `original` is the new owner's contact before the claim, `merged` the contact with those entries. `writes` are written
+    in one transaction with the lease. If Loops did not apply the call, `undo` is written in one transaction with the end
+    of the lease. Both begin with the alias.
     """
 
     original: Contact

@@ -308,7 +308,10 @@ class _Attempt(Generic[R]):
         return self._not_applied(hold, called)
 
     def _catch_up(self, hold: _Hold) -> Verdict[R]:
-        """Write an event's unconfirmed contact properties: since the earlier call, older values may have been sent."""
+        """Update the contact with an event's unconfirmed properties, after Loops recognised the event as a repeat.
+
+        Loops took them with the first call, but may have been sent older values since.
+        """
         changed = hold.decision.changed
         called = self._call_in_time(self.facts.update_with(changed), hold)
         if called is None:
