@@ -84,6 +84,7 @@ def test_a_subscription_is_added_and_deleted(studio: StudioPage, page: Page, map
     assert [each["name"] for each in json.loads(mappings.read_bytes())["subscriptions"]][3:] == ["Signed up"]
     studio.choose("Signed up")
     page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator("#save-note")).to_contain_text("Unsaved changes")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#save-note")).to_contain_text("Saved")
     assert len(json.loads(mappings.read_bytes())["subscriptions"]) == 3

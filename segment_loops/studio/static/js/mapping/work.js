@@ -175,8 +175,8 @@ export function freeName(wanted) {
   return name;
 }
 
-/* The results are known by the index of a draft, so they no longer fit once drafts have moved. */
-const forgetResults = () => Object.assign(work, { problems: [], warnings: [], previews: work.drafts.map(() => null) });
+/* Once drafts have moved, the results no longer fit, because they are known by the index of a draft; nor does "Saved". */
+const forgetResults = () => Object.assign(work, { problems: [], warnings: [], previews: work.drafts.map(() => null), saving: "" });
 
 /* Move the selected subscription up (-1) or down (1). */
 export async function move(step) {
