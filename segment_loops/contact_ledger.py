@@ -116,7 +116,7 @@ def contact_as_json(contact: Contact) -> dict[str, Any]:
         "properties": [
             {
                 "name": name,
-                "since": _event_time(known.clock),
+                "eventTime": _event_time(known.clock),
                 "confirmedAt": timestamp(known.confirmed_at / 1000) if known.hash is not None else None,
                 "isConsent": is_consent(name),
                 "subscription": known.clock.subscription,

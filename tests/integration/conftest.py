@@ -8,7 +8,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from urllib3 import request
 
-# All sessions of a test process share what they read of botocore's models, which takes longer than most tests.
+# All sessions of a test process share botocore's models, because reading them takes longer than most tests.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
 

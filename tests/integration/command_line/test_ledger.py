@@ -82,7 +82,7 @@ def test_show_prints_names_and_times(cli: CommandLine) -> None:
         ("subscribed", True),
     ]
     plan = properties["plan"]
-    assert (plan["since"], plan["messageId"], plan["subscription"]) == (STATED, MESSAGE_ID, "contacts")
+    assert (plan["eventTime"], plan["messageId"], plan["subscription"]) == (STATED, MESSAGE_ID, "contacts")
     assert abs(datetime.fromisoformat(plan["confirmedAt"]).timestamp() - datetime.now(UTC).timestamp()) < 60
     text = cli("ledger", "show", "--user-id", "u-1", "--stack", NAME)
     assert "2026-03-01 12:00:00.000" in text.out

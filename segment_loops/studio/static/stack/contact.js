@@ -45,7 +45,7 @@ function known(found) {
       table("Properties", [["Property", "main-cell"], ["Event time", "tight"], ["Loops has it since", "tight"], ["Subscription"], ["messageId", "id"]], found.properties.map((each) => ({
         key: each.name,
         cells: [
-          [code(each.name), each.isConsent ? [" ", tag("consent", "plain")] : null], time_(each.since),
+          [code(each.name), each.isConsent ? [" ", tag("consent", "plain")] : null], time_(each.eventTime),
           each.confirmedAt ? time_(each.confirmedAt) : tag("not confirmed", "wait"), each.subscription || soft("none"), each.messageId,
         ],
       }))),

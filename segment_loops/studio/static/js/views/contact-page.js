@@ -60,7 +60,7 @@ function properties(values, known) {
       cells: [
         code(name),
         values.has(name) && values.get(name) !== null ? text(values.get(name)) : soft("none"),
-        fact ? [timeElement(seconds(fact.since)), fact.confirmedAt ? null : [" ", tag("unconfirmed", "wait")]] : soft("unknown"),
+        fact ? [timeElement(seconds(fact.eventTime)), fact.confirmedAt ? null : [" ", tag("unconfirmed", "wait")]] : soft("unknown"),
         fact ? h("a", { href: href("event", fact.messageId) }, fact.messageId) : soft("unknown"),
         fact ? fact.subscription : soft("unknown"),
       ],
