@@ -165,7 +165,9 @@ def _show(known: dict[str, Any]) -> None:
     rows = table(["Property", "Event time (UTC)", "Loops has it since (UTC)", "Subscription", "messageId"])
     for each in known["properties"]:
         confirmed_at = readable(each["confirmedAt"]) if each["confirmedAt"] else "not confirmed"
-        add_row(rows, [each["name"], readable(each["eventTime"]), confirmed_at, each["subscription"], each["messageId"]])
+        add_row(
+            rows, [each["name"], readable(each["eventTime"]), confirmed_at, each["subscription"], each["messageId"]]
+        )
     if known["properties"]:
         show(rows)
     else:
