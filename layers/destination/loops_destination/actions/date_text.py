@@ -27,10 +27,12 @@ _WITH_OFFSET = re.compile(
 
 def is_date(text: str) -> bool:
     """Return True for a number of seconds, a usual form of ISO 8601, RFC 2822, or a date as people write it."""
+    if _WITH_OFFSET.fullmatch(text):  # nearly every date has this form, and `_LOCAL` is slow to give it up
+        return True
     seconds = _number(text)
     if seconds is not None:
         return abs(seconds) <= _LATEST_SECOND
-    return any(form.fullmatch(text) for form in (_LOCAL, _WITH_OFFSET)) or bool(_written().fullmatch(text))
+    return bool(_LOCAL.fullmatch(text) or _written().fullmatch(text))
 
 
 def _number(text: str) -> float | None:
