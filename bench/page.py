@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from bench.__main__ import span
+from bench.__main__ import BUDGETS, span
 from bench.sides import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -37,6 +37,7 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
     """Return the text of each block of the page."""
     machine, growth, starts = results["machine"], results["growth"], results["cold_start"]
     packages = ", ".join(f"{name} {time}" for name, time in starts["packages"].items())
+    layer = results["layer_megabytes"]
     return {
         "machine": (
             f"Measured on {machine['date']}: {machine['processor']}, {machine['processors']} processors, {machine['system']}, "
@@ -53,6 +54,13 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
                 for pair in results["pairs"]
                 if "typical" in pair["case"]
             ),
+        ),
+        "goals": table(
+            ["", *(TASKS[task] for task in BUDGETS)],
+            [
+                ["goal", *(f"{young}, {warm}" for young, warm in BUDGETS.values())],
+                ["this run", *(f"{results['ratios'][task]}, {results['ratios_warm'][task]}" for task in BUDGETS)],
+            ],
         ),
         "parts": table(["step of a typical event", "µs"], growth["parts"].items()),
         "growth": table(
@@ -72,8 +80,8 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
             ([name, time, starts["memory"][name]] for name, time in starts["init"].items()),
         )
         + f"\n\n`base` is boto3 with one client of Secrets Manager, and pydantic. A web function takes {starts['ratio']} times as long "
-        f"({starts['ratios'][0]} to {starts['ratios'][1]} over the rounds; at most 1.3 is wanted). Imports by package, in ms: {packages}. "
-        f"Zipped, the layer has {results['layer_megabytes']} MB.",
+        f"({starts['ratios'][0]} to {starts['ratios'][1]} over the rounds; at most 1.3 is wanted). Imports by package, in ms: {packages}."
+        + ("" if layer is None else f" Zipped, the layer has {layer} MB."),
     }
 
 
