@@ -51,7 +51,7 @@ _PORT = click.IntRange(0, 65535)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class RunOptions:
     """The options of `run`; a port is None unless it was given."""
 
     once: bool
@@ -99,7 +99,7 @@ def run(**given: Any) -> int:
 
     Events are delivered to a sandbox that plays Loops or, with --real, to Loops itself.
     """
-    options = Options(**given)
+    options = RunOptions(**given)
     screen = sys.stdout
     try:
         load_subscriptions(read_bytes(options.mappings))
@@ -117,7 +117,7 @@ def run(**given: Any) -> int:
         raise CommandError(str(error)) from None
 
 
-def _other_port(options: Options, port: int) -> str:
+def _other_port(options: RunOptions, port: int) -> str:
     """Return advice on choosing another port than this one."""
     parts = ("port", "loops_port", "aws_port")
     part = next((part for part in parts if options.port_of(part) == port), "port")
@@ -127,7 +127,7 @@ def _other_port(options: Options, port: int) -> str:
     return f'Choose another one: make run ARGS="{option} 8800" (or {option} 8800).'
 
 
-def _confirmed_team(options: Options) -> str:
+def _confirmed_team(options: RunOptions) -> str:
     """Return the Loops team of the API key once a person has agreed to deliver to it; else raise `CommandError`."""
     if options.once:
         raise MisusedError("--once only sends the samples, and they are never sent to the real Loops. Drop one option.")
@@ -144,7 +144,7 @@ def _confirmed_team(options: Options) -> str:
     return check.team
 
 
-def _run(options: Options, screen: TextIO, team: str | None) -> int:
+def _run(options: RunOptions, screen: TextIO, team: str | None) -> int:
     """Run the stack; deliver to the real Loops if `team` names a team there, else to the sandbox."""
     clock = LeapingClock(behind=SAMPLES_SECONDS if team is None else 0)
     sandbox = Sandbox(clock=clock.time, sleep=clock.sleep, lists=SAMPLE_LISTS)
@@ -177,7 +177,7 @@ def _destination(team: str | None) -> list[str]:
     return []
 
 
-def _stack(options: Options, sandbox: Sandbox, clock: LeapingClock) -> LocalStack:
+def _stack(options: RunOptions, sandbox: Sandbox, clock: LeapingClock) -> LocalStack:
     return LocalStack(
         clock=clock,
         sandbox=sandbox,
@@ -238,7 +238,7 @@ class _LiveRows:
                 self._table.print_row(Report(time.strftime("%H:%M:%S"), request, answer, results, self._calls.take()))
 
 
-def _print_places(stack: LocalStack, options: Options, screen: TextIO) -> None:
+def _print_places(stack: LocalStack, options: RunOptions, screen: TextIO) -> None:
     log = "standard error" if options.verbose else shown_path(options.log)
     places = [
         ("Webhook", stack.outputs["ContactsUrl"]),
@@ -272,7 +272,7 @@ def _curl(stack: LocalStack) -> str:
 
 
 @contextlib.contextmanager
-def _logging(options: Options) -> Iterator[None]:
+def _logging(options: RunOptions) -> Iterator[None]:
     """Redirect what the functions print to the log file, or to standard error."""
     if options.verbose:
         with contextlib.redirect_stdout(sys.stderr):

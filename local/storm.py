@@ -31,7 +31,7 @@ from local.aws import DYNAMODB, SECRETS_MANAGER, SQS
 from local.leaping_clock import LeapingClock
 from local.sandbox import Assumptions, Fault, FaultKind, Sandbox
 from local.stack import RETRY_QUEUE, SHARED_SECRET, LocalStack
-from local.storm_contacts import Call, Change, Kind, WrongContacts, wrong_contacts
+from local.storm_contacts import Call, Change, ChangeKind, WrongContacts, wrong_contacts
 from loops_destination.signature import sign
 from segment_loops.commands.program import run_program
 from segment_loops.console import console, progress
@@ -64,7 +64,7 @@ SECONDS_BETWEEN_EVENTS = 0.2
 KINDS = ("identify", "track", "track by userId", "stranger", "invalid", "page", "delete")
 WEIGHTS = (30, 40, 12, 1, 4, 8, 5)
 
-_CHANGES = {"identify": Kind.IDENTIFY, "track": Kind.TRACK, "delete": Kind.DELETE}
+_CHANGES = {"identify": ChangeKind.IDENTIFY, "track": ChangeKind.TRACK, "delete": ChangeKind.DELETE}
 _FOR_CONTACTS = {"identify", "track", "track by userId"}
 """The kinds that a later deletion of their user supersedes."""
 

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 
-class Kind(Enum):
+class ChangeKind(Enum):
     """The kinds of event that change a contact."""
 
     IDENTIFY = auto()
@@ -21,7 +21,7 @@ class Change(NamedTuple):
     """An event's change of a contact. `order` is the event's place among all; an identify writes it as `step`."""
 
     user: str
-    kind: Kind
+    kind: ChangeKind
     order: int
 
 
@@ -55,8 +55,8 @@ def wrong_contacts(changes: Iterable[Change], calls: Sequence[Call], steps: Mapp
         calls_by_user[call.user].append(call)
     stale, resurrected = set(), set()
     for user, of_user in by_user.items():
-        deleted = max((change.order for change in of_user if change.kind is Kind.DELETE), default=-1)
-        newer = [change for change in of_user if change.order > deleted and change.kind is not Kind.DELETE]
+        deleted = max((change.order for change in of_user if change.kind is ChangeKind.DELETE), default=-1)
+        newer = [change for change in of_user if change.order > deleted and change.kind is not ChangeKind.DELETE]
         if user in steps and not newer:
             resurrected.add(user)
         elif not _is_right(newer, calls_by_user[user], exists=user in steps, step=steps.get(user)):
@@ -68,7 +68,7 @@ def _is_right(newer: Sequence[Change], calls: Sequence[Call], *, exists: bool, s
     """Return True if a contact is as the events after its deletion leave it."""
     if not newer:
         return not exists
-    newest = max((change.order for change in newer if change.kind is Kind.IDENTIFY), default=None)
+    newest = max((change.order for change in newer if change.kind is ChangeKind.IDENTIFY), default=None)
     if exists and step == newest:
         return True
     lost = {change.order for change in newer} if newest is None else {newest}

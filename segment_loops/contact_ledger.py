@@ -19,7 +19,7 @@ from loops_destination.ledger.contract import LedgerStore, Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.facts import is_consent
 from loops_destination.ledger.hashes import CONTACT_KEY_PREFIX, Hasher
-from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, Contact, Mark
+from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, ContactRecord, Mark
 from loops_destination.ledger.store import KEY, DynamoStore
 from segment_loops.command_errors import CommandError
 from segment_loops.deployed_stack import DeployedStack, aws_errors
@@ -54,13 +54,13 @@ class ContactLedger:
         clock = clock or SystemClock()
         return cls(DynamoStore(table, clock, client), Hasher(stack.id), clock, table)
 
-    def contact(self, user_id: str) -> Contact | None:
+    def contact(self, user_id: str) -> ContactRecord | None:
         """Return what is known about a contact; None if nothing is."""
         with _ledger_errors(self.table):
             item = self.store.read(self.hasher.contact_key(user_id), consistent=True)
-        return None if item is None else Contact.from_item(item)
+        return None if item is None else ContactRecord.from_item(item)
 
-    def forget(self, user_id: str, contact: Contact, *, consent: bool) -> None:
+    def forget(self, user_id: str, contact: ContactRecord, *, consent: bool) -> None:
         """Forget the contact's properties; raise `CommandError` if its item has changed since it was read."""
         now = self.clock.time() * 1000
         if contact.lease is not None and contact.lease.until > now:
@@ -83,10 +83,10 @@ def distrust_all(ledger: ContactLedger, keys: Iterable[str]) -> Iterator[str]:
         for _ in range(_ATTEMPTS):
             with _ledger_errors(ledger.table):
                 item = ledger.store.read(key, consistent=True)
-                contact = Contact.from_item(item)
+                contact = ContactRecord.from_item(item)
                 if contact.lease is not None:  # the end of a call would restore the hashes
                     ledger.clock.sleep(max(contact.lease.until / 1000 - ledger.clock.time(), 0))
-                    contact = Contact.from_item(ledger.store.read(key, consistent=True))
+                    contact = ContactRecord.from_item(ledger.store.read(key, consistent=True))
                 write = Write(key, transitions.distrust(contact).to_item(), contact.version, CONTACT_KEPT_SECONDS)
                 if item is None or ledger.store.write(write):
                     break
@@ -110,7 +110,7 @@ def contact_keys(client: DynamoDBClient, table: str) -> Iterator[str]:
                 yield item[KEY]["S"]
 
 
-def contact_as_json(contact: Contact) -> dict[str, Any]:
+def contact_as_json(contact: ContactRecord) -> dict[str, Any]:
     """Return the names and times that are known about a contact; the table holds no values."""
     return {
         "properties": [
@@ -132,7 +132,7 @@ def contact_as_json(contact: Contact) -> dict[str, Any]:
     }
 
 
-def forgotten(contact: Contact, *, consent: bool) -> list[str]:
+def forgotten(contact: ContactRecord, *, consent: bool) -> list[str]:
     """Return the names of the properties that `forget` would forget."""
     return sorted(contact.properties.keys() - transitions.forget(contact, consent=consent).properties.keys())
 

@@ -41,7 +41,7 @@ _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _UNCLOSED = re.compile(r"\[[^\[\]]*(?:\[|\Z)")
 
 
-class Kind(StrEnum):
+class WarningKind(StrEnum):
     """The kinds of warnings; docs/mappings-file.md explains each."""
 
     MISSING_ID = "missing-id"
@@ -59,7 +59,7 @@ class Kind(StrEnum):
 class MappingWarning(Problem):
     """Something valid that is probably a mistake; the message says what happens and what to do."""
 
-    kind: Kind
+    kind: WarningKind
 
 
 def find_warnings(entries: Sequence[Entry], events: Sequence[Event] | None = None) -> list[MappingWarning]:
@@ -99,7 +99,7 @@ def _missing_id(entry: Entry) -> Iterator[MappingWarning]:
         entry.place,
         f"has no id, so its {identified_by} identifies it. If you {change} it, events that are still being retried are "
         f'sent twice. Add "id": {quoted(entry.subscription.id)}.',
-        Kind.MISSING_ID,
+        WarningKind.MISSING_ID,
     )
 
 
@@ -109,11 +109,11 @@ def _fields(entry: Entry, definition: dict[str, Any], place: str) -> Iterator[Ma
     for name in definition:
         if name not in fields:
             message = f"is ignored, because {action.slug} has no such field. {_advice(name, fields)}"
-            yield MappingWarning(f"{place}/{name}", message, Kind.UNKNOWN_FIELD)
+            yield MappingWarning(f"{place}/{name}", message, WarningKind.UNKNOWN_FIELD)
     for name, field in fields.items():
         if field.required and _is_always_empty(definition.get(name)):
             message = f"rejects every event, because {name} is required and has no value. Map {name}."
-            yield MappingWarning(place, message, Kind.EMPTY_REQUIRED_FIELD)
+            yield MappingWarning(place, message, WarningKind.EMPTY_REQUIRED_FIELD)
 
 
 def _is_always_empty(definition: Any) -> bool:
@@ -204,7 +204,7 @@ class _Walk:
         for key, item in choice.items():
             if key not in check.fields:
                 message = f"is ignored, because {name} has no such key. {_advice(key, check.fields)}"
-                yield MappingWarning(f"{place}/{key}", message, Kind.UNKNOWN_KEY)
+                yield MappingWarning(f"{place}/{key}", message, WarningKind.UNKNOWN_KEY)
             elif not isinstance(check.fields[key], OneOf | Text | Nullable):  # those take plain words
                 starts_at_event = reads_event and (name, key) != ("@transform", "mapping")
                 yield from self.value(item, f"{place}/{key}", reads_event=starts_at_event)
@@ -215,7 +215,7 @@ class _Walk:
             message = (
                 f"has a bracket that is not closed, in {path}. Close it, as in $.products[0] or $.traits['zip code']."
             )
-            yield MappingWarning(place, message, Kind.UNCLOSED_BRACKET)
+            yield MappingWarning(place, message, WarningKind.UNCLOSED_BRACKET)
             return
         if not reads_event or not self._events or keys in self._in_default_mapping or self._is_in_events(keys):
             return
@@ -226,7 +226,7 @@ class _Walk:
             else "Correct it, or add an event that has it to events/."
         )
         yield MappingWarning(
-            place, f"reads {path}, which none of the sample events has. {advice}", Kind.PATH_NOT_IN_SAMPLES
+            place, f"reads {path}, which none of the sample events has. {advice}", WarningKind.PATH_NOT_IN_SAMPLES
         )
 
     def _is_in_events(self, keys: Keys) -> bool:
@@ -259,7 +259,7 @@ def _literal_path(text: str, place: str) -> Iterator[MappingWarning]:
         f"is sent as the text {quoted(text)}. To send what the event has there, write "
         f'{{"{directive}": {quoted(text)}}}; to send this text, write {{"@literal": {quoted(text)}}}.'
     )
-    yield MappingWarning(place, message, Kind.LITERAL_PATH)
+    yield MappingWarning(place, message, WarningKind.LITERAL_PATH)
 
 
 def _paths_in(events: Sequence[Event]) -> Iterator[Keys]:
@@ -303,7 +303,7 @@ def _dropped_list_values(entry: Entry, matching: Sequence[Event]) -> Iterator[Ma
         yield MappingWarning(
             f"{mapping_place(entry)}/mailingLists/{key}",
             "is not sent, because a mailing list takes only true or false. Map it to one of them.",
-            Kind.DROPPED_LIST_VALUE,
+            WarningKind.DROPPED_LIST_VALUE,
         )
 
 
@@ -326,7 +326,7 @@ def _sent_twice(entries: Sequence[Entry], events: Sequence[Event]) -> Iterator[M
                 f"sends the same event as {quoted(first.subscription.id)}, so a contact may get the same email twice. "
                 "Disable one of the two, or change a trigger so that only one matches."
             )
-            yield MappingWarning(second.place, message, Kind.SENT_TWICE)
+            yield MappingWarning(second.place, message, WarningKind.SENT_TWICE)
 
 
 def _sent(entry: Entry, events: Sequence[Event]) -> set[tuple[int, str]]:

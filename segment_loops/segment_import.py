@@ -11,7 +11,7 @@ from loops_destination.actions import ACTIONS
 from loops_destination.errors import Problem
 from loops_destination.subscriptions import Entry, load_entries, load_subscriptions
 from loops_destination.subscriptions.document import MAX_SUBSCRIPTIONS
-from segment_loops.mapping_warnings import Kind, MappingWarning, find_warnings
+from segment_loops.mapping_warnings import MappingWarning, WarningKind, find_warnings
 from segment_loops.mappings_file import mapping_definition, new_id, trigger_text
 from segment_loops.mixed_operators import Rewrite
 from segment_loops.segment_differences import differences
@@ -49,7 +49,7 @@ def import_export(content: bytes, rewrites: Sequence[Rewrite] = ()) -> Imported:
         text,
         {entry: list(differences(entry)) for entry in entries},
         general_differences,
-        [each for each in find_warnings(entries) if each.kind is not Kind.MISSING_ID],  # the result has ids
+        [each for each in find_warnings(entries) if each.kind is not WarningKind.MISSING_ID],  # the result has ids
     )
 
 

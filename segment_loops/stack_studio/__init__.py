@@ -6,6 +6,6 @@ costs money and reading dead letters hides them, so this page asks only when a p
 
 from __future__ import annotations
 
-from segment_loops.stack_studio.app import stack_studio
+from segment_loops.stack_studio.stack_app import stack_studio
 
 __all__ = ["stack_studio"]

@@ -6,6 +6,6 @@ It shows any stack that implements `Backend`.
 from __future__ import annotations
 
 from segment_loops.studio.backend import Backend
-from segment_loops.studio.studio import Studio
+from segment_loops.studio.studio_app import Studio
 
 __all__ = ["Backend", "Studio"]

@@ -15,7 +15,7 @@ from loops_destination.events import SEGMENT_RETRIES_SECONDS
 from loops_destination.observability import Metric
 from loops_destination.pace import ENVIRONMENTS
 from loops_destination.settings import Settings
-from tests.template.stack import (
+from tests.template.readings import (
     ALARM,
     FUNCTION,
     LAYER,

@@ -37,7 +37,7 @@ from tests.fakes import (
     lines,
 )
 from tests.template.cloudwatch import DAY, HOUR, MINUTE, Alarm, Samples, fires
-from tests.template.stack import ALARM, Stack
+from tests.template.readings import ALARM, Stack
 
 VISIBLE = "ApproximateNumberOfMessagesVisible"
 HIDDEN = "ApproximateNumberOfMessagesNotVisible"

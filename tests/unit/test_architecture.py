@@ -1,6 +1,7 @@
-"""Imports run one way, and never in a circle."""
+"""Imports run one way, and never in a circle; a name means one thing."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,9 @@ ALLOWED = {
 FOLDERS = {
     name: folder for name in ALLOWED if (folder := PRODUCT if name == "loops_destination" else ROOT / name).is_dir()
 }
+
+NAMED_BY_OTHERS = {"__init__", "__main__", "app"}
+"""The names of files that Python and, for `app`, the template give to one file in each package or function."""
 
 
 def modules(folder: Path = PRODUCT) -> list[Path]:
@@ -155,3 +159,23 @@ def test_a_function_imports_its_handler_only(path: Path) -> None:
     """A function's own file has no logic: it imports and names its handler."""
     assert all(name.startswith("loops_destination.handlers.") for name in imported(path))
     assert len(path.read_text("utf-8").splitlines()) <= 6
+
+
+def named_modules() -> list[Path]:
+    """Return all modules outside the tests."""
+    return [path for folder in [*FOLDERS.values(), ROOT / "bench"] for path in modules(folder)]
+
+
+def repeated(names: Iterator[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    """The name of a class says which one is meant, whatever the module."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in named_modules()]
+    assert repeated(node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)) == []
+
+
+def test_no_two_files_have_the_same_name() -> None:
+    """The name of a file says which one is meant, whatever the package."""
+    assert repeated(path.stem for path in named_modules() if path.stem not in NAMED_BY_OTHERS) == []

@@ -11,7 +11,7 @@ import pytest
 
 from loops_destination.actions import ACTIONS
 from loops_destination.subscriptions import load_entries
-from segment_loops.mapping_warnings import Kind, MappingWarning, find_warnings
+from segment_loops.mapping_warnings import MappingWarning, WarningKind, find_warnings
 from segment_loops.mappings_file import MAPPINGS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "mappings-file.md").read_text("utf-8")
@@ -56,9 +56,9 @@ def test_the_default_mappings_have_no_warnings() -> None:
 def test_every_kind_is_documented_and_tested() -> None:
     """Each kind has a line in docs/mappings-file.md, in the order of the enumeration, and a test in this file."""
     section = PAGE.partition("\n## Warnings\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(Kind)
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(WarningKind)
     tests = Path(__file__).read_text("utf-8")
-    assert all(f"Kind.{kind.name}" in tests for kind in Kind)
+    assert all(f"Kind.{kind.name}" in tests for kind in WarningKind)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_every_kind_is_documented_and_tested() -> None:
 def test_a_missing_id(given: dict[str, Any], words: str, identity: str) -> None:
     """A subscription without an id has a warning that names the id to add; one with an id has none."""
     (found,) = warnings({"id": None, "action": "sendEvent", **given})
-    assert (found.kind, found.path) == (Kind.MISSING_ID, "/subscriptions/0")
+    assert (found.kind, found.path) == (WarningKind.MISSING_ID, "/subscriptions/0")
     assert words in found.message
     assert found.message.endswith(f'Add "id": {identity}.')
     assert warnings({"id": "x", "action": "sendEvent", **given}) == []
@@ -80,7 +80,7 @@ def test_a_missing_id(given: dict[str, Any], words: str, identity: str) -> None:
 def test_an_unknown_field() -> None:
     """A field that the action does not have is reported with a suggestion; a property of that name is not."""
     (found,) = sending(emial={"@path": "$.context.traits.email"})
-    assert (found.kind, found.path) == (Kind.UNKNOWN_FIELD, "/subscriptions/0/mapping/emial")
+    assert (found.kind, found.path) == (WarningKind.UNKNOWN_FIELD, "/subscriptions/0/mapping/emial")
     assert 'Did you mean "email"?' in found.message
     (found,) = sending(zzz=1)
     assert found.message.endswith("Use one of: email, eventName, userId, contactProperties, eventProperties.")
@@ -94,10 +94,10 @@ def test_an_unknown_field() -> None:
 def test_a_required_field_that_is_always_empty(empty: Any) -> None:
     """A required field without a value is reported, also if a directive that reads nothing gives none."""
     (found,) = sending(eventName=empty)
-    assert (found.kind, found.path) == (Kind.EMPTY_REQUIRED_FIELD, "/subscriptions/0/mapping")
+    assert (found.kind, found.path) == (WarningKind.EMPTY_REQUIRED_FIELD, "/subscriptions/0/mapping")
     assert "rejects every event, because eventName is required and has no value" in found.message
     (found,) = warnings({"action": "sendEvent", "mapping": {"userId": "u"}})
-    assert found.kind is Kind.EMPTY_REQUIRED_FIELD
+    assert found.kind is WarningKind.EMPTY_REQUIRED_FIELD
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_an_unknown_key() -> None:
     """A key that a directive does not have is reported with a suggestion, at every depth."""
     choice = {"exists": {"@path": "$.event"}, "than": "a", "else": "b"}
     (found,) = property_of([{"@excludeWhenNull": {"y": {"@if": choice}}}])
-    assert (found.kind, found.path) == (Kind.UNKNOWN_KEY, "/0/@excludeWhenNull/y/@if/than")
+    assert (found.kind, found.path) == (WarningKind.UNKNOWN_KEY, "/0/@excludeWhenNull/y/@if/than")
     assert found.message == 'is ignored, because @if has no such key. Did you mean "then"?'
     flatten = {"value": {"@path": "$.properties"}, "separator": "_"}
     (found,) = property_of({"@flatten": flatten | {"omitarrays": True}})
@@ -150,7 +150,7 @@ def test_a_known_key(definition: Any) -> None:
 def test_a_path_that_is_sent_literally(definition: Any, place: str, advice: str) -> None:
     """A constant text that looks like a path or a template is reported with the directive that reads it."""
     (found,) = property_of(definition)
-    assert (found.kind, found.path) == (Kind.LITERAL_PATH, place)
+    assert (found.kind, found.path) == (WarningKind.LITERAL_PATH, place)
     assert f"write {advice}" in found.message
 
 
@@ -181,7 +181,7 @@ def test_a_text_that_is_meant(definition: Any) -> None:
 def test_an_unclosed_bracket(definition: Any) -> None:
     """A path in which a bracket is not closed is reported, and nothing else about that path."""
     (found,) = property_of(definition)
-    assert found.kind is Kind.UNCLOSED_BRACKET
+    assert found.kind is WarningKind.UNCLOSED_BRACKET
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_an_unclosed_bracket(definition: Any) -> None:
 )
 def test_closed_brackets(path: str) -> None:
     """Brackets that are closed, and one in a quoted name, are not reported."""
-    assert Kind.UNCLOSED_BRACKET not in {each.kind for each in property_of({"@path": path})}
+    assert WarningKind.UNCLOSED_BRACKET not in {each.kind for each in property_of({"@path": path})}
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_closed_brackets(path: str) -> None:
 def test_a_path_that_no_sample_has(definition: Any, advice: str) -> None:
     """A path that no matching sample event has is reported with the nearest path that one has."""
     (found,) = property_of(definition)
-    assert found.kind is Kind.PATH_NOT_IN_SAMPLES
+    assert found.kind is WarningKind.PATH_NOT_IN_SAMPLES
     assert found.message.endswith(advice)
 
 
@@ -236,7 +236,7 @@ def test_the_samples_of_a_path() -> None:
     unmatched = {"action": "createOrUpdateContact", "trigger": 'event = "Other"', "mapping": mapping}
     assert warnings(unmatched) == []
     (found,) = warnings(unmatched, events=[TRACK])
-    assert found.kind is Kind.PATH_NOT_IN_SAMPLES
+    assert found.kind is WarningKind.PATH_NOT_IN_SAMPLES
     assert warnings(unmatched, events=[]) == []
 
 
@@ -244,7 +244,7 @@ def test_the_samples_of_a_path() -> None:
 def test_a_list_value_that_is_dropped(value: Any) -> None:
     """A mailing list whose value is neither true nor false, for a sample or always, is reported."""
     (found,) = contact(mailingLists={"news": value})
-    assert (found.kind, found.path) == (Kind.DROPPED_LIST_VALUE, "/subscriptions/0/mapping/mailingLists/news")
+    assert (found.kind, found.path) == (WarningKind.DROPPED_LIST_VALUE, "/subscriptions/0/mapping/mailingLists/news")
 
 
 @pytest.mark.parametrize("value", [True, False, "true", "false", None, "", {"@path": "$.traits.plan"}])
@@ -269,7 +269,7 @@ WELCOME = FIELDS | {"eventName": "Welcome"}
 def test_an_event_that_is_sent_twice(first: dict[str, Any], second: dict[str, Any]) -> None:
     """Two enabled subscriptions that send one event under the same name are reported at the later one."""
     (found,) = warnings({"action": "sendEvent", **first}, {"action": "sendEvent", **second})
-    assert (found.kind, found.path) == (Kind.SENT_TWICE, "/subscriptions/1")
+    assert (found.kind, found.path) == (WarningKind.SENT_TWICE, "/subscriptions/1")
     assert 'the same event as "s0"' in found.message
 
 
@@ -290,4 +290,4 @@ def test_events_that_are_sent_once(first: dict[str, Any], second: dict[str, Any]
 def test_a_disabled_copy_has_the_other_warnings() -> None:
     """A disabled subscription has every warning but the one about events sent twice."""
     (found,) = warnings({"action": "sendEvent", "enabled": False, "mapping": FIELDS | {"x": 1}})
-    assert found.kind is Kind.UNKNOWN_FIELD
+    assert found.kind is WarningKind.UNKNOWN_FIELD

@@ -2,11 +2,11 @@
 
 import pytest
 
-from local.storm_contacts import Call, Change, Kind, WrongContacts, wrong_contacts
+from local.storm_contacts import Call, Change, ChangeKind, WrongContacts, wrong_contacts
 
-SIGN_UP, UPDATE, AGAIN = (Change("ada", Kind.IDENTIFY, order) for order in (1, 2, 8))
-ORDER = Change("ada", Kind.TRACK, 6)
-DELETION = Change("ada", Kind.DELETE, 5)
+SIGN_UP, UPDATE, AGAIN = (Change("ada", ChangeKind.IDENTIFY, order) for order in (1, 2, 8))
+ORDER = Change("ada", ChangeKind.TRACK, 6)
+DELETION = Change("ada", ChangeKind.DELETE, 5)
 DELETED = Call("ada", None)
 
 
@@ -57,7 +57,7 @@ def test_a_deleted_person_who_exists_again_is_resurrected(sent: list[Call]) -> N
 
 def test_a_deletion_that_is_seen_late_still_deletes() -> None:
     """A contact is not stale if its deletion was first sent after the newer values."""
-    between = Change("ada", Kind.IDENTIFY, 6)
+    between = Change("ada", ChangeKind.IDENTIFY, 6)
     changes, right = [SIGN_UP, DELETION, between, AGAIN], WrongContacts(frozenset(), frozenset())
     assert wrong_contacts(changes, calls(1, 8, None), {}) == right
     assert wrong_contacts(changes, calls(1, 8, None, 6), {"ada": 6}) == right

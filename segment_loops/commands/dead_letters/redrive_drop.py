@@ -26,7 +26,7 @@ _LEFT = {
 
 
 @dataclass(slots=True)
-class Redrive:
+class RedriveTally:
     """The results of the deliveries redriven so far, and the number of duplicates deleted with them."""
 
     results: Counter[RedriveResult] = field(default_factory=Counter)
@@ -54,7 +54,7 @@ def redrive_dead_letters(
     as_json: bool,
 ) -> int:
     """Put the selected deliveries back on the RetryQueue; return 1 if any is left, 130 after Ctrl-C."""
-    done = Redrive()
+    done = RedriveTally()
     interrupted = False
     with opened(place, selection, limit=limit, with_duplicates=True) as selected:
         plan = _planned(selected, repeat=repeat, accept_old=accept_old)
@@ -107,8 +107,8 @@ def _drop(selected: SelectedDeadLetters, *, yes: bool) -> int:
     return len(held)
 
 
-def _planned(selected: SelectedDeadLetters, *, repeat: bool, accept_old: bool) -> Redrive:
-    plan, now = Redrive(), CLOCK.time()
+def _planned(selected: SelectedDeadLetters, *, repeat: bool, accept_old: bool) -> RedriveTally:
+    plan, now = RedriveTally(), CLOCK.time()
     for delivery in selected.deliveries:
         plan.note(DeadLetterQueue.redrive_result(delivery, now, repeat=repeat, accept_old=accept_old), delivery)
     return plan
@@ -122,7 +122,9 @@ def _may_repeat(count: int) -> bool:
     return count > 0 and confirmed(question, yes=False)
 
 
-def _redrive_all(selected: SelectedDeadLetters, done: Redrive, rate: float, *, repeat: bool, accept_old: bool) -> None:
+def _redrive_all(
+    selected: SelectedDeadLetters, done: RedriveTally, rate: float, *, repeat: bool, accept_old: bool
+) -> None:
     """Redrive one delivery after another, no faster than Loops takes them."""
     count = len(selected.deliveries)
     # Twice the time needed, so that the last dead letter is still held when its turn comes.
@@ -137,7 +139,7 @@ def _redrive_all(selected: SelectedDeadLetters, done: Redrive, rate: float, *, r
             show_count(index)
 
 
-def _report(done: Redrive, count: int, *, dry_run: bool) -> None:
+def _report(done: RedriveTally, count: int, *, dry_run: bool) -> None:
     redriven = done.results[RedriveResult.REDRIVEN]
     would = "would be put" if dry_run else "put"
     say(f"{redriven:,} of {number(count, 'delivery', 'deliveries')} {would} back on the RetryQueue.", "green")
@@ -152,7 +154,7 @@ def _report(done: Redrive, count: int, *, dry_run: bool) -> None:
         )
 
 
-def _as_json(done: Redrive, count: int, *, dry_run: bool) -> dict[str, Any]:
+def _as_json(done: RedriveTally, count: int, *, dry_run: bool) -> dict[str, Any]:
     return {
         "selected": count,
         "redriven": done.results[RedriveResult.REDRIVEN],

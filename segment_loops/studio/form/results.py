@@ -12,7 +12,7 @@ from loops_destination.javascript import UNDEFINED
 from loops_destination.mapping import Mapping
 from loops_destination.mapping.checker import ROOT_DIRECTIVE
 from segment_loops.studio.form.rows import Form, Members, NamedRow, Row, RowProblem
-from segment_loops.studio.form.sources import Json
+from segment_loops.studio.form.sources import JsonSource
 
 
 @dataclass(slots=True)
@@ -141,7 +141,7 @@ def _placed(problem: Problem, form: Form) -> tuple[list[int], str]:
         row = rows[found]
         rest = rest[1 + len(row.name) :]
         rows = row.source.rows if isinstance(row.source, Members) else ()
-        is_json = isinstance(row.source, Json)
+        is_json = isinstance(row.source, JsonSource)
     # The parts of other sources are seen in the row; in JSON, and for all rows together, the place must be named.
     shown = rest.removeprefix("/") if is_json or not place else ""
     return place, f"{shown}: {problem.message}" if shown else problem.message

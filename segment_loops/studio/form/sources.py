@@ -40,7 +40,7 @@ class NoSource(FormModel):
     kind: Literal["none"] = "none"
 
 
-class Constant(FormModel):
+class ConstantSource(FormModel):
     """The same value for every event; `text` is a number's JSON, or `true` or `false`, and empty for null."""
 
     kind: Literal["literal"] = "literal"
@@ -48,31 +48,31 @@ class Constant(FormModel):
     text: str
 
 
-class Path(FormModel):
+class PathSource(FormModel):
     """The value at a path in the event."""
 
     kind: Literal["path"] = "path"
     path: str
 
 
-class Template(FormModel):
+class TemplateSource(FormModel):
     """Text with tags."""
 
     kind: Literal["template"] = "template"
     template: str
 
 
-class Json(FormModel):
+class JsonSource(FormModel):
     """Any definition, as JSON text."""
 
     kind: Literal["json"] = "json"
     text: str
 
 
-Operand = Annotated[NoSource | Constant | Path | Template | Json, Field(discriminator="kind")]
+Operand = Annotated[NoSource | ConstantSource | PathSource | TemplateSource | JsonSource, Field(discriminator="kind")]
 
 
-class IfExists(FormModel):
+class IfExistsSource(FormModel):
     """One value if another exists, else a third."""
 
     kind: Literal["if-exists"] = "if-exists"
@@ -81,7 +81,7 @@ class IfExists(FormModel):
     otherwise: Operand
 
 
-class Case(FormModel):
+class CaseSource(FormModel):
     """Text in lower or upper case."""
 
     kind: Literal["case"] = "case"
@@ -89,22 +89,25 @@ class Case(FormModel):
     value: Operand
 
 
-Source = Annotated[NoSource | Constant | Path | Template | IfExists | Case | Json, Field(discriminator="kind")]
+Source = Annotated[
+    NoSource | ConstantSource | PathSource | TemplateSource | IfExistsSource | CaseSource | JsonSource,
+    Field(discriminator="kind"),
+]
 
 
 def source_of(definition: Any) -> Source:
     """Return the source that shows a definition in full."""
     operand = _operand_of(definition)
-    if not isinstance(operand, Json):
+    if not isinstance(operand, JsonSource):
         return operand
     match _content(definition):
         case "@if", dict(options) if "exists" in options and options.keys() <= set(_OPTIONS_OF_IF):
             exists, then, otherwise = (_operand_of(options.get(key, UNDEFINED)) for key in _OPTIONS_OF_IF)
-            return IfExists(exists=exists, then=then, otherwise=otherwise)
+            return IfExistsSource(exists=exists, then=then, otherwise=otherwise)
         case "@case", {"operator": "lower" | "upper" as operator, "value": value} as options if (
             options.keys() == _OPTIONS_OF_CASE
         ):
-            return Case(operator=operator, value=_operand_of(value))
+            return CaseSource(operator=operator, value=_operand_of(value))
     return operand
 
 
@@ -116,19 +119,19 @@ def definition_of(source: Source | Operand, original: Any = UNDEFINED) -> Any:
     match source:
         case NoSource():
             return UNDEFINED
-        case Constant():
+        case ConstantSource():
             return _constant(source, original)
-        case Path(path=path):
+        case PathSource(path=path):
             return _directive("@path", path, original)
-        case Template(template=template):
+        case TemplateSource(template=template):
             return _directive("@template", template, original)
-        case IfExists():
+        case IfExistsSource():
             return _if_exists(source, original)
-        case Case(operator=operator, value=value):
+        case CaseSource(operator=operator, value=value):
             options = _options("@case", original)
             content = options | {"operator": operator, "value": _required(value, options.get("value", UNDEFINED))}
             return _directive("@case", content, original)
-        case Json(text=text):
+        case JsonSource(text=text):
             return _read(text)
 
 
@@ -145,24 +148,24 @@ def _operand_of(definition: Any) -> Operand:
         return constant
     match _content(definition):
         case "@path", str(path) if is_text(path):
-            return Path(path=path)
+            return PathSource(path=path)
         case "@template", str(template) if is_text(template):
-            return Template(template=template)
+            return TemplateSource(template=template)
         case "@literal", content if (constant := _constant_of(content)) is not None:
             return constant
-    return Json(text=laid_out(definition))
+    return JsonSource(text=laid_out(definition))
 
 
-def _constant_of(value: Any) -> Constant | None:
+def _constant_of(value: Any) -> ConstantSource | None:
     match value:
         case None:
-            return Constant(type="null", text="")
+            return ConstantSource(type="null", text="")
         case bool():
-            return Constant(type="boolean", text=json.dumps(value))
+            return ConstantSource(type="boolean", text=json.dumps(value))
         case int() | float() if math.isfinite(value):
-            return Constant(type="number", text=json.dumps(value))
+            return ConstantSource(type="number", text=json.dumps(value))
         case str() if is_text(value):
-            return Constant(type="text", text=value)
+            return ConstantSource(type="text", text=value)
     return None
 
 
@@ -188,7 +191,7 @@ def _options(name: str, original: Any) -> dict[str, Any]:
     return {}
 
 
-def _constant(source: Constant, original: Any) -> Any:
+def _constant(source: ConstantSource, original: Any) -> Any:
     value = _constant_value(source)
     if source == _operand_of(original):
         return original
@@ -198,7 +201,7 @@ def _constant(source: Constant, original: Any) -> Any:
     return value
 
 
-def _constant_value(source: Constant) -> Any:
+def _constant_value(source: ConstantSource) -> Any:
     match source.type:
         case "null":
             return None
@@ -216,7 +219,7 @@ def _constant_value(source: Constant) -> Any:
     return value
 
 
-def _if_exists(source: IfExists, original: Any) -> Any:
+def _if_exists(source: IfExistsSource, original: Any) -> Any:
     options = dict(_options("@if", original))
     operands = {"exists": source.exists, "then": source.then, "else": source.otherwise}
     for key, operand in operands.items():

@@ -10,7 +10,7 @@ from botocore.config import Config
 from loops_destination.clock import Clock
 from loops_destination.ledger import LedgerStore, LedgerUnavailable, Write
 from loops_destination.ledger.event_clock import EventClock
-from loops_destination.ledger.record import Contact, Lease, Mark, Property
+from loops_destination.ledger.record import ContactRecord, Lease, Mark, Property
 from loops_destination.ledger.store import DynamoStore
 from tests.fakes import NOW, ManualClock
 from tests.unit.ledger.fake_store import FakeStore
@@ -44,7 +44,7 @@ def test_what_was_never_written_is_absent(store: LedgerStore) -> None:
 def test_an_item_comes_back_as_it_was_written(store: LedgerStore) -> None:
     """A contact with everything it can hold is read as it was written, with the next version."""
     when = EventClock(1, 2, "m-\ud800é", "s")
-    contact = Contact(
+    contact = ContactRecord(
         properties={"Größe": Property(when, None, 3), "mailingLists.a": Property(when, "hash", 4)},
         lease=Lease("id", round(NOW * 1000)),
         deleted_at=when,
@@ -55,7 +55,7 @@ def test_an_item_comes_back_as_it_was_written(store: LedgerStore) -> None:
     assert store.write(Write("k", contact.to_item(), 0, DAY))
     read = store.read("k")
     assert read == contact.to_item() | {"version": 1}
-    assert Contact.from_item(read).to_item() == read
+    assert ContactRecord.from_item(read).to_item() == read
 
 
 def test_a_version_is_written_once(store: LedgerStore) -> None:

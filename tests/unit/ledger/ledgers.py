@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from loops_destination.ledger import Called, Effect, Facts, Ledger, Verdict
-from loops_destination.ledger.record import Contact
+from loops_destination.ledger.record import ContactRecord
 from loops_destination.loops_request import LoopsRequest
 from tests.fakes import NOW, ManualClock
 from tests.unit.ledger.fake_store import FakeStore
@@ -81,8 +81,8 @@ class Bench:
         self.clock.sleep(30)
         return self.deliver(sent)
 
-    def contact(self, sent: Sent) -> Contact:
-        return Contact.from_item(self.store.read(self.facts(sent).contact_key))
+    def contact(self, sent: Sent) -> ContactRecord:
+        return ContactRecord.from_item(self.store.read(self.facts(sent).contact_key))
 
     def value(self, name: str, user: str = "u-1") -> Any:
         """The value that Loops has."""

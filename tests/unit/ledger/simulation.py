@@ -15,7 +15,7 @@ from typing import Any
 
 from loops_destination.ledger import Called, Conclusion, Effect, Facts, Ledger, LedgerStore, LedgerUnavailable, Write
 from loops_destination.ledger.protocol import LATE_PROCESSING_SECONDS
-from loops_destination.ledger.record import Contact
+from loops_destination.ledger.record import ContactRecord
 from loops_destination.loops_request import LoopsRequest
 from tests.fakes import NOW
 from tests.unit.ledger.small_loops import SmallLoops, flat
@@ -226,7 +226,7 @@ class Simulation:
             if other.action == "deletion" and self._facts[other.number].clock < facts.clock
         ]
         while older:
-            contact = Contact.from_item(self._store.read(facts.contact_key, consistent=True))
+            contact = ContactRecord.from_item(self._store.read(facts.contact_key, consistent=True))
             seen = [contact.deleted_at, contact.deleting.clock if contact.deleting else None]
             if any(clock is not None and clock >= max(older) for clock in seen):
                 return

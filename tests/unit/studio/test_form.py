@@ -14,8 +14,16 @@ from loops_destination.actions import ACTIONS
 from loops_destination.mapping.directives import DIRECTIVES
 from segment_loops.studio.form import Form, InvalidRows, form_of, mapping_of
 from segment_loops.studio.form.rows import TYPES, Members, NamedRow, Row
-from segment_loops.studio.form.sources import Case, Constant, IfExists, Json, NoSource, Source, Template
-from segment_loops.studio.form.sources import Path as PathSource
+from segment_loops.studio.form.sources import (
+    CaseSource,
+    ConstantSource,
+    IfExistsSource,
+    JsonSource,
+    NoSource,
+    PathSource,
+    Source,
+    TemplateSource,
+)
 
 CONFORMANCE = Path(__file__).parents[2] / "conformance"
 SEGMENTS = [
@@ -94,12 +102,14 @@ def test_any_mapping_survives_the_form(mapping: Any, slug: str) -> None:
 
 EDITS: list[Source] = [
     NoSource(),
-    Constant(type="text", text="edited"),
+    ConstantSource(type="text", text="edited"),
     PathSource(path="$.edited"),
-    Template(template="{{edited}}"),
-    IfExists(exists=PathSource(path="$.a"), then=NoSource(), otherwise=Constant(type="boolean", text="true")),
-    Case(operator="upper", value=PathSource(path="$.edited")),
-    Json(text='{"@replace": {"pattern": "a", "value": {"@path": "$.b"}}}'),
+    TemplateSource(template="{{edited}}"),
+    IfExistsSource(
+        exists=PathSource(path="$.a"), then=NoSource(), otherwise=ConstantSource(type="boolean", text="true")
+    ),
+    CaseSource(operator="upper", value=PathSource(path="$.edited")),
+    JsonSource(text='{"@replace": {"pattern": "a", "value": {"@path": "$.b"}}}'),
 ]
 
 
@@ -136,25 +146,25 @@ def after(mapping: dict[str, Any], name: str, source: Source | Members) -> Any:
 @pytest.mark.parametrize(
     ("definition", "source"),
     [
-        ("Segment", Constant(type="text", text="Segment")),
-        ({"@literal": "Segment"}, Constant(type="text", text="Segment")),
-        (True, Constant(type="boolean", text="true")),
-        (1.0, Constant(type="number", text="1.0")),
-        (None, Constant(type="null", text="")),
+        ("Segment", ConstantSource(type="text", text="Segment")),
+        ({"@literal": "Segment"}, ConstantSource(type="text", text="Segment")),
+        (True, ConstantSource(type="boolean", text="true")),
+        (1.0, ConstantSource(type="number", text="1.0")),
+        (None, ConstantSource(type="null", text="")),
         ({"@path": "$.a"}, PathSource(path="$.a")),
-        ({"@template": "{{a}}", "_metadata": {}}, Template(template="{{a}}")),
+        ({"@template": "{{a}}", "_metadata": {}}, TemplateSource(template="{{a}}")),
         (
             {"@if": {"exists": {"@path": "$.a"}, "then": {"@path": "$.a"}, "else": "b"}},
-            IfExists(
+            IfExistsSource(
                 exists=PathSource(path="$.a"),
                 then=PathSource(path="$.a"),
-                otherwise=Constant(type="text", text="b"),
+                otherwise=ConstantSource(type="text", text="b"),
             ),
         ),
-        ({"@case": {"operator": "lower", "value": {"@path": "$.a"}}}, Case(operator="lower", value=PathSource(path="$.a"))),
-        ({"@if": {"blank": {"@path": "$.a"}}}, Json(text='{\n  "@if": {\n    "blank": { "@path": "$.a" }\n  }\n}')),
-        ({"@path": {"@path": "$.a"}}, Json(text='{\n  "@path": { "@path": "$.a" }\n}')),
-        (["a"], Json(text='["a"]')),
+        ({"@case": {"operator": "lower", "value": {"@path": "$.a"}}}, CaseSource(operator="lower", value=PathSource(path="$.a"))),
+        ({"@if": {"blank": {"@path": "$.a"}}}, JsonSource(text='{\n  "@if": {\n    "blank": { "@path": "$.a" }\n  }\n}')),
+        ({"@path": {"@path": "$.a"}}, JsonSource(text='{\n  "@path": { "@path": "$.a" }\n}')),
+        (["a"], JsonSource(text='["a"]')),
     ],
 )  # fmt: skip
 def test_each_kind_of_source_shows_its_parts(definition: Any, source: Source) -> None:
@@ -189,8 +199,8 @@ def test_an_edit_of_one_operand_keeps_the_others() -> None:
     """A new `else` changes neither the other parts of an `@if` nor their order."""
     before = {"@if": {"else": "a", "exists": {"@path": "$.a", "_metadata": 1}}}
     source = row({"email": before}, "email").source
-    assert isinstance(source, IfExists)
-    edited = source.model_copy(update={"otherwise": Constant(type="text", text="b")})
+    assert isinstance(source, IfExistsSource)
+    edited = source.model_copy(update={"otherwise": ConstantSource(type="text", text="b")})
     assert exactly(after({"email": before}, "email", edited)["email"]) == exactly(
         {"@if": {"else": "b", "exists": {"@path": "$.a", "_metadata": 1}}}
     )
@@ -202,7 +212,7 @@ def test_an_edit_of_one_operand_keeps_the_others() -> None:
 )
 def test_a_constant_that_looks_like_a_directive_is_written_as_a_literal(text: str, definition: Any) -> None:
     """A constant stays a constant, also to the checker that warns about texts that look like paths and templates."""
-    assert after({}, "email", Constant(type="text", text=text))["email"] == definition
+    assert after({}, "email", ConstantSource(type="text", text=text))["email"] == definition
 
 
 def test_named_rows_are_the_members_of_an_object() -> None:
@@ -214,7 +224,7 @@ def test_named_rows_are_the_members_of_an_object() -> None:
     rows = (
         first.model_copy(update={"name": "A"}),
         second,
-        NamedRow(name="c", source=Template(template="{{c}}")),
+        NamedRow(name="c", source=TemplateSource(template="{{c}}")),
     )
     assert exactly(after(before, "customAttributes", Members(rows=rows))["customAttributes"]) == exactly(
         {"A": {"@path": "$.a"}, "b": 1, "c": {"@template": "{{c}}"}}
@@ -224,12 +234,12 @@ def test_named_rows_are_the_members_of_an_object() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (Constant(type="number", text="five"), "Enter a number, such as 5 or 0.5."),
-        (Constant(type="number", text="1e999"), "Enter a number, such as 5 or 0.5."),
-        (Constant(type="boolean", text=""), "Choose true or false."),
-        (Json(text='{"a": 1, "a": 2}'), 'an object has the key "a" more than once.'),
-        (Case(operator="lower", value=NoSource()), "Choose a value."),
-        (IfExists(exists=NoSource(), then=NoSource(), otherwise=NoSource()), "Choose a value."),
+        (ConstantSource(type="number", text="five"), "Enter a number, such as 5 or 0.5."),
+        (ConstantSource(type="number", text="1e999"), "Enter a number, such as 5 or 0.5."),
+        (ConstantSource(type="boolean", text=""), "Choose true or false."),
+        (JsonSource(text='{"a": 1, "a": 2}'), 'an object has the key "a" more than once.'),
+        (CaseSource(operator="lower", value=NoSource()), "Choose a value."),
+        (IfExistsSource(exists=NoSource(), then=NoSource(), otherwise=NoSource()), "Choose a value."),
         (Members(rows=(NamedRow(name="", source=PathSource(path="$.a")),)), "Enter a name."),
         (Members(rows=(NamedRow(name="@a", source=PathSource(path="$.a")),)), "A name cannot start with @, which marks a directive."),
         (

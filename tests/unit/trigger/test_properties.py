@@ -11,14 +11,14 @@ from loops_destination.errors import TriggerError
 from loops_destination.trigger import Trigger
 from loops_destination.trigger.conditions import (
     COMPARISONS,
+    Clause,
     Compared,
     Condition,
     Containing,
     Equal,
-    Field,
+    EventField,
     Group,
     Matching,
-    Node,
 )
 from loops_destination.trigger.parser import OBJECT_FIELDS, PLAIN_FIELDS, Parser, parse
 from loops_destination.trigger.tokenizer import Token, tokenize
@@ -28,9 +28,9 @@ characters = st.characters(codec=None)
 names = st.one_of(
     st.sampled_from(["a", "b", "0", "length", "and", "-1", "a.b", "[0]"]), st.text(characters, min_size=1)
 )
-plain_fields = st.sampled_from(PLAIN_FIELDS).map(lambda root: Field((root,)))
+plain_fields = st.sampled_from(PLAIN_FIELDS).map(lambda root: EventField((root,)))
 object_fields = st.tuples(st.sampled_from(OBJECT_FIELDS), st.lists(names, min_size=1, max_size=3)).map(
-    lambda parts: Field((parts[0], *parts[1]))
+    lambda parts: EventField((parts[0], *parts[1]))
 )
 fields = st.one_of(plain_fields, object_fields)
 texts = st.text(characters).filter(lambda text: not ('"' in text and "'" in text))
@@ -48,11 +48,11 @@ conditions: st.SearchStrategy[Condition] = st.one_of(
 )
 
 
-def groups(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    return st.builds(Group, st.sampled_from(["and", "or"]), st.lists(nodes, min_size=2, max_size=4).map(tuple))
+def groups(clauses: st.SearchStrategy[Clause]) -> st.SearchStrategy[Clause]:
+    return st.builds(Group, st.sampled_from(["and", "or"]), st.lists(clauses, min_size=2, max_size=4).map(tuple))
 
 
-triggers: st.SearchStrategy[Node] = st.recursive(conditions, groups, max_leaves=6)
+triggers: st.SearchStrategy[Clause] = st.recursive(conditions, groups, max_leaves=6)
 
 scalars = st.one_of(
     st.none(),
@@ -112,12 +112,12 @@ soups = st.one_of(
 
 
 @given(triggers)
-def test_printed_and_parsed(node: Node) -> None:
+def test_printed_and_parsed(clause: Clause) -> None:
     """A printed trigger is parsed into an equal trigger."""
-    assert parse(str(node)) == node
+    assert parse(str(clause)) == clause
 
 
-def parsed(text: str) -> Node | TriggerError:
+def parsed(text: str) -> Clause | TriggerError:
     try:
         return parse(text)
     except TriggerError as error:
@@ -127,18 +127,18 @@ def parsed(text: str) -> Node | TriggerError:
 @given(soups)
 def test_any_text(text: str) -> None:
     """Any text is refused with a position inside it, or is a trigger whose printed form is an equal trigger."""
-    node = parsed(text)
-    if isinstance(node, TriggerError):
-        assert 0 <= node.position <= len(text)
-        assert str(node).endswith("^")
+    clause = parsed(text)
+    if isinstance(clause, TriggerError):
+        assert 0 <= clause.position <= len(text)
+        assert str(clause).endswith("^")
     else:
-        assert parse(str(node)) == node
+        assert parse(str(clause)) == clause
 
 
 @given(triggers, events)
-def test_any_event(node: Node, event: Any) -> None:
+def test_any_event(clause: Clause, event: Any) -> None:
     """A trigger returns a boolean for every JSON value, and the conditions that decided it have the same result."""
-    trigger = Trigger(str(node))
+    trigger = Trigger(str(clause))
     matches = trigger.matches(event)
     assert type(matches) is bool
     deciding = [finding.held for finding in trigger.explain(event) if finding.decided]
@@ -199,7 +199,7 @@ def test_steps_of_repetition(unit: str) -> None:
 
 
 @given(triggers)
-def test_repr(node: Node) -> None:
+def test_repr(clause: Clause) -> None:
     """A trigger's repr is the expression that makes it."""
-    trigger = Trigger(str(node))
-    assert repr(trigger) == f"Trigger({str(node)!r})"
+    trigger = Trigger(str(clause))
+    assert repr(trigger) == f"Trigger({str(clause)!r})"

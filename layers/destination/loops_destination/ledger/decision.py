@@ -8,8 +8,8 @@ from enum import Enum, StrEnum, auto
 
 from loops_destination.ledger import transitions
 from loops_destination.ledger.event_clock import EventClock
-from loops_destination.ledger.facts import Facts, Kind, is_consent
-from loops_destination.ledger.record import MAX_ITEM_BYTES, Contact, Lease, item_bytes
+from loops_destination.ledger.facts import CallKind, Facts, is_consent
+from loops_destination.ledger.record import MAX_ITEM_BYTES, ContactRecord, Lease, item_bytes
 
 DELETION_WAITS_MS = 30_000
 """The time between a deletion's two steps: longer than any call without a lease, so none arrives after the deletion."""
@@ -73,7 +73,7 @@ class Decision:
 
     verb: Verb
     rule: Rule
-    contact: Contact | None = None
+    contact: ContactRecord | None = None
     send: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     leased: bool = False
@@ -88,11 +88,11 @@ class Periods:
     deletion_lapses_after: int
 
 
-def decide(contact: Contact, facts: Facts, now: int, lease: Lease, periods: Periods) -> Decision:
+def decide(contact: ContactRecord, facts: Facts, now: int, lease: Lease, periods: Periods) -> Decision:
     """Decide about a delivery; `lease` is the one that it would take."""
     if any(facts.clock < deletion for deletion in _deletions(contact)):
         return Decision(Verb.SUPERSEDED, Rule.DELETED_LATER)
-    if facts.kind is Kind.DELETION:
+    if facts.kind is CallKind.DELETION:
         return _decide_deletion(contact, facts, now, lease, periods)
     if _is_deleting(contact, now, periods):
         return Decision(Verb.BUSY, Rule.CONTACT_DELETING)
@@ -102,12 +102,12 @@ def decide(contact: Contact, facts: Facts, now: int, lease: Lease, periods: Peri
     return _decide_values(contact, facts, now, lease, periods)
 
 
-def is_busy(contact: Contact, now: int, periods: Periods) -> bool:
+def is_busy(contact: ContactRecord, now: int, periods: Periods) -> bool:
     """Return True if a call about the contact may be under way, or a deletion is pending."""
     return _is_leased(contact, now) or _is_deleting(contact, now, periods)
 
 
-def _decide_deletion(contact: Contact, facts: Facts, now: int, lease: Lease, periods: Periods) -> Decision:
+def _decide_deletion(contact: ContactRecord, facts: Facts, now: int, lease: Lease, periods: Periods) -> Decision:
     """Mark the contact first and delete it later; until the confirmation, each attempt deletes again."""
     if contact.deleting is None or contact.deleting.clock != facts.clock or not _is_deleting(contact, now, periods):
         if facts.clock == contact.deleted_at:
@@ -123,10 +123,10 @@ def _decide_deletion(contact: Contact, facts: Facts, now: int, lease: Lease, per
     return Decision(Verb.SEND, Rule.DELETION, leased, leased=True)
 
 
-def _decide_values(contact: Contact, facts: Facts, now: int, lease: Lease, periods: Periods) -> Decision:
+def _decide_values(contact: ContactRecord, facts: Facts, now: int, lease: Lease, periods: Periods) -> Decision:
     live = transitions.live(contact, facts)
     changed = tuple(name for name in live if not _is_equal(contact, facts, name, now, periods))
-    if facts.kind is Kind.UPDATE:
+    if facts.kind is CallKind.UPDATE:
         if facts.hashes and not live:
             return Decision(Verb.SUPERSEDED, Rule.NEWER_VALUES)
         if not changed and _is_known(contact):
@@ -141,7 +141,9 @@ def _decide_values(contact: Contact, facts: Facts, now: int, lease: Lease, perio
     return _send_values(contact, facts, live, changed, lease)
 
 
-def _send_values(contact: Contact, facts: Facts, live: list[str], changed: tuple[str, ...], lease: Lease) -> Decision:
+def _send_values(
+    contact: ContactRecord, facts: Facts, live: list[str], changed: tuple[str, ...], lease: Lease
+) -> Decision:
     """Send all live properties, so that a contact edited by hand in Loops heals, but no equal consent flag."""
     send = tuple(name for name in live if name in changed or not is_consent(name))
     leased = transitions.take_lease(contact, changed, lease)
@@ -151,7 +153,7 @@ def _send_values(contact: Contact, facts: Facts, live: list[str], changed: tuple
     return Decision(Verb.SEND, Rule.NEW_VALUES, leased, send, changed, leased=True)
 
 
-def _is_equal(contact: Contact, facts: Facts, name: str, now: int, periods: Periods) -> bool:
+def _is_equal(contact: ContactRecord, facts: Facts, name: str, now: int, periods: Periods) -> bool:
     """Return True if Loops has exactly this value; a consent flag counts however long ago it was confirmed."""
     known = contact.properties.get(name)
     if known is None or known.hash != facts.hashes[name]:
@@ -159,25 +161,25 @@ def _is_equal(contact: Contact, facts: Facts, name: str, now: int, periods: Peri
     return is_consent(name) or now - known.confirmed_at <= periods.resend_after
 
 
-def _is_known(contact: Contact) -> bool:
+def _is_known(contact: ContactRecord) -> bool:
     return any(known.hash is not None for known in contact.properties.values())
 
 
-def _newer_waits(contact: Contact, facts: Facts, now: int) -> bool:
+def _newer_waits(contact: ContactRecord, facts: Facts, now: int) -> bool:
     waiting = contact.waiting
     return waiting is not None and facts.clock < waiting.clock and now < waiting.since + transitions.WAIT_AT_MOST_MS
 
 
-def _is_leased(contact: Contact, now: int) -> bool:
+def _is_leased(contact: ContactRecord, now: int) -> bool:
     return contact.lease is not None and now < contact.lease.until
 
 
-def _is_deleting(contact: Contact, now: int, periods: Periods) -> bool:
+def _is_deleting(contact: ContactRecord, now: int, periods: Periods) -> bool:
     """Return True if a deletion is pending; it lapses, so that a lost deletion does not block the contact for ever."""
     return contact.deleting is not None and now < contact.deleting.since + periods.deletion_lapses_after
 
 
-def _deletions(contact: Contact) -> Iterator[EventClock]:
+def _deletions(contact: ContactRecord) -> Iterator[EventClock]:
     if contact.deleted_at is not None:
         yield contact.deleted_at
     if contact.deleting is not None:  # a lapsed one too: nothing proves that Loops did not apply it

@@ -21,7 +21,7 @@ _NOT_A_PROPERTY = {"userId", "eventName", "eventProperties"}
 _UPDATE = ACTIONS["createOrUpdateContact"]
 
 
-class Kind(Enum):
+class CallKind(Enum):
     """The three kinds of call."""
 
     UPDATE = auto()
@@ -30,9 +30,9 @@ class Kind(Enum):
 
 
 _KINDS = {
-    _UPDATE.path: Kind.UPDATE,
-    ACTIONS["sendEvent"].path: Kind.EVENT,
-    ACTIONS["deleteContact"].path: Kind.DELETION,
+    _UPDATE.path: CallKind.UPDATE,
+    ACTIONS["sendEvent"].path: CallKind.EVENT,
+    ACTIONS["deleteContact"].path: CallKind.DELETION,
 }
 
 
@@ -40,7 +40,7 @@ _KINDS = {
 class Facts:
     """A request and its place in the order of events; `hashes` has the hash of each contact property it writes."""
 
-    kind: Kind
+    kind: CallKind
     clock: EventClock
     idempotency_key: str
     contact_key: str
@@ -55,7 +55,7 @@ class Facts:
         user_id = request.body["userId"]
         email = request.body.get(EMAIL)
         salts = {False: hasher.value_salt(user_id), True: hasher.shared_salt}
-        properties = {} if kind is Kind.DELETION else {name: value for name, _, value in _properties(request.body)}
+        properties = {} if kind is CallKind.DELETION else {name: value for name, _, value in _properties(request.body)}
         return cls(
             kind=kind,
             clock=clock,
@@ -79,7 +79,7 @@ class Facts:
 
     def request_with(self, names: Collection[str]) -> LoopsRequest:
         """Return the request with these contact properties only."""
-        if self.kind is Kind.DELETION or len(names) == sum(1 for _ in _properties(self.request.body)):
+        if self.kind is CallKind.DELETION or len(names) == sum(1 for _ in _properties(self.request.body)):
             return self.request
         kept = {key: value for key, value in self.request.body.items() if key in _NOT_A_PROPERTY}
         return replace(self.request, body=kept | _body(self.request.body, names))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from loops_destination.ledger import transitions
 from loops_destination.ledger.contract import Write
 from loops_destination.ledger.facts import EMAIL, Facts
-from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, Alias, Contact
+from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, Alias, ContactRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,17 @@ class Handover:
     of the lease. Both begin with the alias.
     """
 
-    original: Contact
-    merged: Contact
+    original: ContactRecord
+    merged: ContactRecord
     writes: tuple[Write, ...]
     undo: tuple[Write, ...]
 
-    def undone(self, contact: Contact) -> Contact:
+    def undone(self, contact: ContactRecord) -> ContactRecord:
         """Return the contact without the consent entries that it took over."""
         return transitions.undo_take_over(contact, self.merged, self.original)
 
 
-def claim(contact: Contact, facts: Facts, alias: Alias | None) -> Handover:
+def claim(contact: ContactRecord, facts: Facts, alias: Alias | None) -> Handover:
     """Claim the email of a delivery for its contact; nothing else changes."""
     assert facts.email_key is not None
     key, version = facts.email_key, alias.version if alias else 0
@@ -43,7 +43,7 @@ def claim(contact: Contact, facts: Facts, alias: Alias | None) -> Handover:
     )
 
 
-def take_over(claimed: Handover, owner: str, previous: Contact) -> Handover:
+def take_over(claimed: Handover, owner: str, previous: ContactRecord) -> Handover:
     """Take over what Loops keeps with the email: its consent entries. The previous owner's values become unknown."""
     restored = replace(previous, version=previous.version + 1)
     return Handover(
@@ -54,18 +54,18 @@ def take_over(claimed: Handover, owner: str, previous: Contact) -> Handover:
     )
 
 
-def has_left(previous: Contact, facts: Facts) -> bool:
+def has_left(previous: ContactRecord, facts: Facts) -> bool:
     """Return True if the previous owner has confirmed another email since."""
     held = previous.properties.get(EMAIL)
     return held is not None and held.hash is not None and held.hash != facts.hashes[EMAIL]
 
 
-def holds_since_later(previous: Contact, facts: Facts) -> bool:
+def holds_since_later(previous: ContactRecord, facts: Facts) -> bool:
     """Return True if the previous owner still had this email after the delivery's event."""
     held = previous.properties.get(EMAIL)
     return held is not None and held.hash == facts.hashes[EMAIL] and held.clock > facts.clock
 
 
-def contact_write(key: str, contact: Contact) -> Write:
+def contact_write(key: str, contact: ContactRecord) -> Write:
     """Return the write of a contact, if its item has not changed since it was read."""
     return Write(key, contact.to_item(), contact.version, CONTACT_KEPT_SECONDS)

@@ -27,13 +27,13 @@ from loops_destination.ledger.decision import (
     is_busy,
 )
 from loops_destination.ledger.event_clock import EventClock
-from loops_destination.ledger.facts import EMAIL, Facts, Kind
+from loops_destination.ledger.facts import EMAIL, CallKind, Facts
 from loops_destination.ledger.handover import Handover, claim, contact_write, has_left, holds_since_later, take_over
 from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.record import (
     EVENT_KEPT_SECONDS,
     Alias,
-    Contact,
+    ContactRecord,
     EventState,
     Item,
     Lease,
@@ -197,7 +197,7 @@ class _Hold:
     """The right to make calls, which ends at `until`: a lease, or a fresh read of a contact that is not being deleted."""
 
     decision: Decision
-    before: Contact
+    before: ContactRecord
     until: float
     lease: Lease | None = None
 
@@ -218,7 +218,7 @@ class _Attempt(Generic[R]):
     handover: Handover | None = None
 
     def run(self) -> Verdict[R]:
-        if self.facts.kind is Kind.EVENT and (known := self._known_event()) is not None:
+        if self.facts.kind is CallKind.EVENT and (known := self._known_event()) is not None:
             return known
         lost: list[_Hold] = []
         while len(lost) < _ATTEMPTS:
@@ -253,7 +253,7 @@ class _Attempt(Generic[R]):
             return Verdict(Conclusion.DELIVERED, Rule.EVENT_DELIVERED)
         return Verdict(Conclusion.EVENT_UNKNOWN, Rule.EVENT_UNKNOWN)
 
-    def _decide(self, contact: Contact) -> tuple[Contact, Decision]:
+    def _decide(self, contact: ContactRecord) -> tuple[ContactRecord, Decision]:
         """Return the decision, and the contact that it is about: the contact as read, or one that took over an email."""
         self.handover = None
         decision = self._decide_about(contact, self.facts)
@@ -268,7 +268,7 @@ class _Attempt(Generic[R]):
             return contact, decision
         return self._take_over(self.handover, decision, alias.owner)
 
-    def _take_over(self, claimed: Handover, decision: Decision, owner: str) -> tuple[Contact, Decision]:
+    def _take_over(self, claimed: Handover, decision: Decision, owner: str) -> tuple[ContactRecord, Decision]:
         previous = self._read_contact(owner)
         if holds_since_later(previous, self.facts):
             self.handover = None
@@ -280,7 +280,7 @@ class _Attempt(Generic[R]):
         self.handover = take_over(claimed, owner, previous)
         return self.handover.merged, self._decide_about(self.handover.merged, self.facts)
 
-    def _without_email(self, contact: Contact) -> tuple[Contact, Decision]:
+    def _without_email(self, contact: ContactRecord) -> tuple[ContactRecord, Decision]:
         """Decide about the other properties: by a later event, the email belongs to somebody else."""
         self.facts = self.facts.without_email()
         return contact, self._decide_about(contact, self.facts)
@@ -288,11 +288,11 @@ class _Attempt(Generic[R]):
     def _handed_over(self) -> tuple[Write, ...]:
         return self.handover.writes if self.handover else ()
 
-    def _decide_about(self, contact: Contact, facts: Facts) -> Decision:
+    def _decide_about(self, contact: ContactRecord, facts: Facts) -> Decision:
         now = self._now()
         return decide(contact, facts, now, Lease(self.lease_id, now + round(LEASE_SECONDS * 1000)), self.periods)
 
-    def _hold(self, decision: Decision, before: Contact, read_at: float) -> _Hold:
+    def _hold(self, decision: Decision, before: ContactRecord, read_at: float) -> _Hold:
         lease = decision.contact.lease if decision.leased and decision.contact is not None else None
         until = read_at + UNLEASED_SECONDS if lease is None else lease.until / 1000
         return _Hold(decision, before, until, lease)
@@ -332,7 +332,7 @@ class _Attempt(Generic[R]):
             self._give_back(hold, called.effect)
         elif hold.lease is not None:  # Loops may apply the call until the lease ends, so the lease stays
             retry_after = max(hold.until - self.clock.time(), 0)
-        if called.effect is Effect.TOO_FAST and self.facts.kind is Kind.UPDATE:
+        if called.effect is Effect.TOO_FAST and self.facts.kind is CallKind.UPDATE:
             retry_after = BACKLOG_WAITS_SECONDS
         return Verdict(Conclusion.NOT_APPLIED, hold.decision.rule, called.response, retry_after)
 
@@ -351,7 +351,7 @@ class _Attempt(Generic[R]):
                 hold, lambda contact: transitions.confirm(contact, self.facts, sent, self._now())
             ):
                 return Verdict(Conclusion.CONTACT_BUSY, Rule.LEASE_LOST, response)
-            if self.facts.kind is Kind.EVENT:
+            if self.facts.kind is CallKind.EVENT:
                 self._record_event()
         except LedgerUnavailable:
             return Verdict(Conclusion.LEDGER_UNAVAILABLE, Rule.LEDGER_UNAVAILABLE, response)
@@ -364,11 +364,11 @@ class _Attempt(Generic[R]):
     def _give_back(self, hold: _Hold, effect: Effect) -> None:
         """End the lease after a call that was not applied; if that fails, it runs out by itself."""
 
-        def given_back(contact: Contact) -> Contact:
+        def given_back(contact: ContactRecord) -> ContactRecord:
             ended = transitions.give_back(contact, hold.before, self.facts, refused=effect is Effect.REFUSED)
             if self.handover is not None:
                 ended = self.handover.undone(ended)
-            if effect is Effect.TOO_FAST and self.facts.kind is Kind.UPDATE:
+            if effect is Effect.TOO_FAST and self.facts.kind is CallKind.UPDATE:
                 return transitions.wait(ended, self.facts, self._now())
             return ended
 
@@ -378,7 +378,7 @@ class _Attempt(Generic[R]):
                 if hold.lease is None or self._settle(hold, given_back, *others):
                     return
 
-    def _settle(self, hold: _Hold, transition: Callable[[Contact], Contact], *others: Write) -> bool:
+    def _settle(self, hold: _Hold, transition: Callable[[ContactRecord], ContactRecord], *others: Write) -> bool:
         """Write the outcome of a call if this attempt still holds the lease; others may have moved clocks meanwhile."""
         assert hold.decision.contact is not None
         contact = replace(hold.decision.contact, version=hold.decision.contact.version + 1)
@@ -392,7 +392,7 @@ class _Attempt(Generic[R]):
 
     def _without_turn(self) -> Verdict[R]:
         """Queue a delivery that got no turn; of a contact's waiting updates, the newest goes first."""
-        if self.facts.kind is not Kind.UPDATE:
+        if self.facts.kind is not CallKind.UPDATE:
             return Verdict(Conclusion.NO_TURN, Rule.NO_TURN)
         for _ in range(_ATTEMPTS):
             contact = self._read_contact()
@@ -401,10 +401,10 @@ class _Attempt(Generic[R]):
                 break
         return Verdict(Conclusion.NO_TURN, Rule.NO_TURN, retry_after=BACKLOG_WAITS_SECONDS)
 
-    def _read_contact(self, key: str | None = None, *, consistent: bool = False) -> Contact:
-        return Contact.from_item(self.store.read(key or self.facts.contact_key, consistent=consistent))
+    def _read_contact(self, key: str | None = None, *, consistent: bool = False) -> ContactRecord:
+        return ContactRecord.from_item(self.store.read(key or self.facts.contact_key, consistent=consistent))
 
-    def _write_contact(self, contact: Contact, *others: Write) -> bool:
+    def _write_contact(self, contact: ContactRecord, *others: Write) -> bool:
         return self.store.write(contact_write(self.facts.contact_key, contact), *others)
 
     def _now(self) -> int:

@@ -48,7 +48,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
+class ContactRecord:
     """One contact: its properties, and the calls and deliveries under way.
 
     `version` 0: there is no item yet. `deleted_at` is the newest confirmed deletion, `deleting` one that is not
@@ -89,7 +89,7 @@ class Contact:
         return item
 
     @classmethod
-    def from_item(cls, item: Item | None) -> Contact:
+    def from_item(cls, item: Item | None) -> ContactRecord:
         """Read what `to_item` wrote; a contact without an item is an empty one."""
         if item is None:
             return cls()

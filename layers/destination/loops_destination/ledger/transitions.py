@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from loops_destination.ledger.facts import Facts, Kind, is_consent
-from loops_destination.ledger.record import Contact, Lease, Mark, Property
+from loops_destination.ledger.facts import CallKind, Facts, is_consent
+from loops_destination.ledger.record import ContactRecord, Lease, Mark, Property
 
 WAIT_AT_MOST_MS = 15 * 60 * 1000
 """The longest time that older updates of a contact wait behind a newer one."""
 
 
-def take_lease(contact: Contact, changed: Collection[str], lease: Lease) -> Contact:
+def take_lease(contact: ContactRecord, changed: Collection[str], lease: Lease) -> ContactRecord:
     """Lease the contact and erase the hashes of what changes: until the call is confirmed, nobody knows the value."""
     erased = {name: replace(contact.properties[name], hash=None) for name in changed if name in contact.properties}
     return replace(contact, lease=lease, properties={**contact.properties, **erased})
 
 
-def confirm(contact: Contact, facts: Facts, sent: Collection[str], now: int) -> Contact:
+def confirm(contact: ContactRecord, facts: Facts, sent: Collection[str], now: int) -> ContactRecord:
     """Record that Loops has this delivery's values, and end the lease; a deletion clears all properties.
 
     A property that was live but was not sent, an equal consent flag, only moves its clock forward.
     """
-    if facts.kind is Kind.DELETION:
+    if facts.kind is CallKind.DELETION:
         return _confirm_deletion(contact, facts)
     properties = dict(contact.properties)
     for name in live(contact, facts):
@@ -34,12 +34,12 @@ def confirm(contact: Contact, facts: Facts, sent: Collection[str], now: int) -> 
     return _without_wait(replace(contact, properties=properties, lease=None), facts)
 
 
-def _confirm_deletion(contact: Contact, facts: Facts) -> Contact:
+def _confirm_deletion(contact: ContactRecord, facts: Facts) -> ContactRecord:
     pending = contact.deleting if contact.deleting and contact.deleting.clock > facts.clock else None
-    return Contact(version=contact.version, deleted_at=facts.clock, deleting=pending)
+    return ContactRecord(version=contact.version, deleted_at=facts.clock, deleting=pending)
 
 
-def give_back(contact: Contact, before: Contact, facts: Facts, *, refused: bool) -> Contact:
+def give_back(contact: ContactRecord, before: ContactRecord, facts: Facts, *, refused: bool) -> ContactRecord:
     """End the lease of a call that Loops did not apply: whatever was confirmed `before` the call still holds.
 
     A refused deletion is no longer pending, and a refused update no longer waits for its turn.
@@ -57,18 +57,18 @@ def give_back(contact: Contact, before: Contact, facts: Facts, *, refused: bool)
     return _without_wait(given_back, facts)
 
 
-def move_forward(contact: Contact, facts: Facts) -> Contact:
+def move_forward(contact: ContactRecord, facts: Facts) -> ContactRecord:
     """Move the clocks of equal properties forward, so that nothing older than this delivery can change them."""
     moved = {name: replace(contact.properties[name], clock=facts.clock) for name in live(contact, facts)}
     return _without_wait(replace(contact, properties={**contact.properties, **moved}), facts)
 
 
-def mark_deleting(contact: Contact, facts: Facts, now: int) -> Contact:
+def mark_deleting(contact: ContactRecord, facts: Facts, now: int) -> ContactRecord:
     """Take the first of a deletion's two steps: from now on no call about the contact begins."""
     return replace(contact, deleting=Mark(facts.clock, now))
 
 
-def wait(contact: Contact, facts: Facts, now: int) -> Contact:
+def wait(contact: ContactRecord, facts: Facts, now: int) -> ContactRecord:
     """Record that an update waits for its turn. The wait counts from the first update, so that it comes to an end."""
     waiting = contact.waiting
     if waiting is None or now >= waiting.since + WAIT_AT_MOST_MS:
@@ -76,12 +76,12 @@ def wait(contact: Contact, facts: Facts, now: int) -> Contact:
     return replace(contact, waiting=Mark(facts.clock, waiting.since)) if facts.clock > waiting.clock else contact
 
 
-def untrack(contact: Contact) -> Contact:
+def untrack(contact: ContactRecord) -> ContactRecord:
     """Forget the properties of a contact that is too large to be remembered."""
     return replace(contact, properties={}, lease=None, untracked=True)
 
 
-def take_over(contact: Contact, previous: Contact) -> Contact:
+def take_over(contact: ContactRecord, previous: ContactRecord) -> ContactRecord:
     """Take over the consent entries of the email's previous owner: Loops keeps them with the email."""
     consent = {
         name: known
@@ -91,7 +91,7 @@ def take_over(contact: Contact, previous: Contact) -> Contact:
     return replace(contact, properties={**contact.properties, **consent})
 
 
-def undo_take_over(contact: Contact, merged: Contact, original: Contact) -> Contact:
+def undo_take_over(contact: ContactRecord, merged: ContactRecord, original: ContactRecord) -> ContactRecord:
     """Remove what `take_over` added to `original`; the hash of what has moved forward since becomes unknown."""
     properties = dict(contact.properties)
     for name, known in merged.properties.items():
@@ -107,7 +107,7 @@ def undo_take_over(contact: Contact, merged: Contact, original: Contact) -> Cont
     return replace(contact, properties=properties)
 
 
-def disown(previous: Contact) -> Contact:
+def disown(previous: ContactRecord) -> ContactRecord:
     """Erase the hashes of an email's previous owner: Loops has no such contact any more.
 
     A lease that has run out ends, so that its holder cannot confirm afterwards.
@@ -116,7 +116,7 @@ def disown(previous: Contact) -> Contact:
     return replace(previous, properties=erased, lease=None)
 
 
-def forget(contact: Contact, *, consent: bool) -> Contact:
+def forget(contact: ContactRecord, *, consent: bool) -> ContactRecord:
     """Forget the properties, so that the next update sends all of its values; the consent entries only with `consent`.
 
     Deletions are still known, so deleted stays deleted. A lease that has run out ends, as in `disown`.
@@ -125,7 +125,7 @@ def forget(contact: Contact, *, consent: bool) -> Contact:
     return replace(contact, properties=kept, lease=None, untracked=False)
 
 
-def distrust(contact: Contact) -> Contact:
+def distrust(contact: ContactRecord) -> ContactRecord:
     """Erase the hashes of all properties but the consent entries: what Loops has may be newer.
 
     The clocks stay, so nothing older is sent; the next update sends all of its values.
@@ -136,13 +136,13 @@ def distrust(contact: Contact) -> Contact:
     return replace(contact, properties=erased)
 
 
-def live(contact: Contact, facts: Facts) -> list[str]:
+def live(contact: ContactRecord, facts: Facts) -> list[str]:
     """Return the properties without a clock, or with one not newer than the delivery's."""
     return [
         name for name in facts.hashes if name not in contact.properties or contact.properties[name].clock <= facts.clock
     ]
 
 
-def _without_wait(contact: Contact, facts: Facts) -> Contact:
+def _without_wait(contact: ContactRecord, facts: Facts) -> ContactRecord:
     settled = contact.waiting is not None and contact.waiting.clock <= facts.clock
     return replace(contact, waiting=None) if settled else contact

@@ -1,6 +1,6 @@
 """The conditions of a trigger, and groups of them: each evaluates, prints and explains itself.
 
-To evaluate itself, a node compiles itself into a predicate. A predicate takes any JSON value; only an object has fields.
+To evaluate itself, a clause compiles itself into a predicate. A predicate takes any JSON value; only an object has fields.
 No condition distinguishes a missing field from null.
 """
 
@@ -43,7 +43,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class EventField:
     """A path to a value in an event, such as `("properties", "products", "0", "sku")`."""
 
     path: tuple[str, ...]
@@ -62,14 +62,14 @@ class Field:
         return self.root + "".join(map(_printed_name, self.path[1:]))
 
 
-class Node(ABC):
+class Clause(ABC):
     """A condition, or a group of them."""
 
     __slots__ = ()
 
     @abstractmethod
     def predicate(self) -> Predicate:
-        """Compile the node into a function from an event to True or False."""
+        """Compile the clause into a function from an event to True or False."""
 
     @abstractmethod
     def findings(self, event: Any, *, decides: bool) -> Iterator[Finding]:
@@ -77,10 +77,10 @@ class Node(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition(Node):
+class Condition(Clause):
     """A test of one field's value."""
 
-    field: Field
+    field: EventField
 
     @abstractmethod
     def test(self) -> Predicate:
@@ -172,11 +172,11 @@ class Matching(Condition):
 
 
 @dataclass(frozen=True, slots=True)
-class Group(Node):
-    """Two or more nodes, all joined by `and` or all by `or`."""
+class Group(Clause):
+    """Two or more clauses, all joined by `and` or all by `or`."""
 
     joiner: str
-    parts: tuple[Node, ...]
+    parts: tuple[Clause, ...]
 
     def predicate(self) -> Predicate:
         """Evaluate the parts in order, up to the first that settles the result: under `and` a false one, under `or` a true one."""

@@ -15,14 +15,14 @@ from loops_destination.errors import TriggerError
 from loops_destination.javascript import scalar_text
 from loops_destination.trigger.conditions import (
     COMPARISONS,
+    Clause,
     Compared,
     Condition,
     Containing,
     Equal,
-    Field,
+    EventField,
     Group,
     Matching,
-    Node,
     Number,
     Scalar,
 )
@@ -44,7 +44,7 @@ KEYWORDS = frozenset({"and", "or", "contains", "match", "true", "false", "null"}
 _PIECE = re.compile(r"(?P<dot>[ \t\r\n]*+\.[ \t\r\n]*+)|\\?\[(?P<index>[0-9]++)\\?\]|\\?(?P<character>.)", re.DOTALL)
 
 
-def parse(expression: str) -> Node:
+def parse(expression: str) -> Clause:
     """Return the trigger as a tree of conditions; raise `TriggerError` with the position of the problem."""
     if not isinstance(expression, str):
         raise TriggerError('a trigger must be text, such as "type = \\"track\\""')
@@ -65,19 +65,19 @@ class Parser:
         self._at = 0
         self._depth = 0
 
-    def trigger(self) -> Node:
+    def trigger(self) -> Clause:
         """Trigger = Expression end."""
         if self._next.kind == "end":
             raise self._problem(
                 'the trigger is empty and would match nothing: write a condition, such as type = "track"'
             )
-        node = self.expression()
+        clause = self.expression()
         if self._next.kind == "close":
             raise self._problem("this `)` has no `(`: remove it, or write a `(` before it")
         self._take("end", _advice_on_case(self._next.text) or "write `and` or `or` here")
-        return node
+        return clause
 
-    def expression(self) -> Node:
+    def expression(self) -> Clause:
         """Expression = Primary ( { "and" Primary } | { "or" Primary } )."""
         parts, joiner = [self.primary()], self._next.text
         while self._next.kind == "joiner":
@@ -87,7 +87,7 @@ class Parser:
             parts.append(self.primary())
         return Group(joiner, tuple(parts)) if len(parts) > 1 else parts[0]
 
-    def primary(self) -> Node:
+    def primary(self) -> Clause:
         """Primary = Group | Call | Comparison."""
         if self._next.kind == "open":
             return self.group()
@@ -95,18 +95,18 @@ class Parser:
             return self.call()
         return self.comparison()
 
-    def group(self) -> Node:
+    def group(self) -> Clause:
         """Group = "(" Expression ")"."""
         opening = self._take("open")
         if self._depth == MAX_DEPTH:
             raise self._problem(f"groups can be nested {MAX_DEPTH} deep: use fewer parentheses", opening)
         self._depth += 1
-        node = self.expression()
+        clause = self.expression()
         self._depth -= 1
         if self._next.kind == "end":
             raise self._problem("this `(` is never closed: write a `)` at its end", opening)
         self._take("close", _advice_on_case(self._next.text) or "write `and`, `or` or `)` here")
-        return node
+        return clause
 
     def call(self) -> Condition:
         """Call = [ "!" ] ( "contains" | "match" ) "(" Field "," Text ")"."""
@@ -140,10 +140,10 @@ class Parser:
             return Compared(field, operator, self.number())
         return Equal(field, _expected(field, self.literal()), negated=operator == "!=")
 
-    def field(self) -> Field:
+    def field(self) -> EventField:
         """Field = PlainField | ObjectField Name { Name }, where a name is written .name or [index]."""
         token = self._take("field", f"a condition must begin with a field: {KNOWN_FIELDS}")
-        field = Field(_path(token.text))
+        field = EventField(_path(token.text))
         if field.root in PLAIN_FIELDS and len(field.path) > 1:
             raise self._problem(f"{field.root} has no fields of its own: remove what follows it", token)
         if field.root in OBJECT_FIELDS and len(field.path) == 1:
@@ -221,7 +221,7 @@ def _path(text: str) -> tuple[str, ...]:
     return tuple("".join(name) for name in names if name)
 
 
-def _expected(field: Field, value: Scalar) -> Scalar:
+def _expected(field: EventField, value: Scalar) -> Scalar:
     """Return the value that `=` compares with; a plain field holds text, so a number becomes text, as at Segment."""
     if field.root in OBJECT_FIELDS or value is None or isinstance(value, str):
         return value

@@ -16,21 +16,21 @@ class Trigger:
     `str()` returns the expression in canonical form, which compiles to an equal trigger.
     """
 
-    __slots__ = ("_node", "matches")
+    __slots__ = ("_clause", "matches")
 
     matches: Callable[[Any], bool]
 
     def __init__(self, expression: str) -> None:
-        self._node = parse(expression)
+        self._clause = parse(expression)
         # The compiled function itself, without a method around it: for most events nothing else runs.
-        self.matches = self._node.predicate()
+        self.matches = self._clause.predicate()
 
     def explain(self, event: Any) -> tuple[Finding, ...]:
         """Return the result of every condition, in the order of the text, with those that decided the trigger's result."""
-        return tuple(self._node.findings(event, decides=True))
+        return tuple(self._clause.findings(event, decides=True))
 
     def __str__(self) -> str:
-        return str(self._node)
+        return str(self._clause)
 
     def __repr__(self) -> str:
         return f"Trigger({str(self)!r})"

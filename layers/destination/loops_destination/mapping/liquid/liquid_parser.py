@@ -153,7 +153,7 @@ class _Parser:
 
     def _node(self, token: _Token) -> Node:
         if token.kind == "text":
-            return syntax_tree.Text(token.text)
+            return syntax_tree.PlainText(token.text)
         if token.kind == "output":
             return syntax_tree.Output(_Reader(token.text).filtered())
         if token.name in DISABLED_TAGS:
@@ -389,7 +389,7 @@ class _Reader:
         name = self._text[start : self._position]
         if value is None or not self.skip(":"):
             return value
-        return syntax_tree.Pair(name, self.value() or Literal(UNDEFINED))
+        return syntax_tree.NamedArgument(name, self.value() or Literal(UNDEFINED))
 
     def _place(self) -> str:
         rest = self._text[self._position :]

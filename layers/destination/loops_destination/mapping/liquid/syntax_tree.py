@@ -107,7 +107,7 @@ class Not(Expression):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair(Expression):
+class NamedArgument(Expression):
     """A named argument of a filter."""
 
     name: str
@@ -167,7 +167,7 @@ class Node(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Text(Node):
+class PlainText(Node):
     """The text between tags."""
 
     text: str

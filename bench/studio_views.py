@@ -1,6 +1,6 @@
 """Measure the studio in headless Chromium: the time until each view is ready, and the bytes of an idle page.
 
-    python -m bench.studio, with playwright in the environment (`make browser-test` installs it)
+    python -m bench.studio_views, with playwright in the environment (`make browser-test` installs it)
 
 The stack has 1,000 deliveries, 500 contacts and 500 events in Loops. A view is ready once it shows its data: after a click
 in the navigation, and after the page was loaded anew at its address.

@@ -9,8 +9,8 @@ from flask import Response, jsonify
 from segment_loops.command_errors import CommandError
 from segment_loops.dead_letter_queue import SqsFailed
 from segment_loops.json_app import json_app, only_from_this_machine
-from segment_loops.stack_studio.pages import pages
-from segment_loops.stack_studio.routes import api
+from segment_loops.stack_studio.stack_pages import pages
+from segment_loops.stack_studio.stack_routes import api
 from segment_loops.studio.pages import HEADERS
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ class _DeadLettersBody(_ChangeBody):
     ids: list[str]
 
 
-class _RedriveBody(_DeadLettersBody):
+class _RedriveLettersBody(_DeadLettersBody):
     repeat: bool = False
     accept_old: bool = Field(default=False, alias="acceptOld")
 
@@ -134,7 +134,7 @@ def _read_dead_letters() -> ResponseReturnValue:
 @api.post("/dead-letters/redrive")
 def _redrive() -> ResponseReturnValue:
     """Redrive the deliveries of these dead letters; answer how many had each `RedriveResult`."""
-    given = _change(_RedriveBody)
+    given = _change(_RedriveLettersBody)
     results: Counter[str] = Counter()
     with _dead_letters() as (queue, found):
         for delivery in by_delivery(found):
