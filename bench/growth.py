@@ -23,7 +23,7 @@ from bench.ours import aws_on, body_of, handling, http_api_event, requesting
 from loops_destination.clock import SystemClock
 from loops_destination.events import parse_body
 from loops_destination.http_api import Reply, decode_request, encode_reply
-from loops_destination.idempotency import idempotency_key
+from loops_destination.idempotency import idempotency_key_of
 from loops_destination.ledger import Called, Effect, Ledger
 from loops_destination.loops import LoopsClient
 from loops_destination.loops.connections import Connections
@@ -92,7 +92,7 @@ def parts(case: Case, port: int) -> dict[str, float]:
         "verify the signature": lambda: verify(body, signature, ["secret"]),
         "parse": lambda: parse_body(body),
         "match the trigger": lambda: subscription.matches(case.event),
-        "make the idempotency key": lambda: idempotency_key(case.event, subscription.id),
+        "make the idempotency key": lambda: idempotency_key_of(case.event, subscription.id),
         "map and coerce": lambda: subscription.request(case.event, "key"),
         "encode the request": lambda: client.call(request, API_KEY),
         "exchange it with Loops": lambda: network(*call, 2),

@@ -22,7 +22,7 @@ from loops_destination.clock import SystemClock
 from loops_destination.events import parse_body
 from loops_destination.handlers.lambda_handler import LambdaHandler
 from loops_destination.http_api import WebhookRequest
-from loops_destination.idempotency import idempotency_key
+from loops_destination.idempotency import idempotency_key_of
 from loops_destination.loops import LoopsClient
 from loops_destination.loops.client import HttpCall
 from loops_destination.mapping import Mapping
@@ -101,8 +101,8 @@ def requesting(case: Case) -> Run:
         event = arrival.event
         if event is None or not subscription.matches(event):
             return None
-        key = idempotency_key(event, subscription.id, arrival.text)
-        return client.call(subscription.request(event, key), secrets.api_key())
+        idempotency_key = idempotency_key_of(event, subscription.id, arrival.text)
+        return client.call(subscription.request(event, idempotency_key), secrets.api_key())
 
     return run
 

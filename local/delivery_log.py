@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from loops_destination.errors import NotAnEvent, SubscriptionsError
 from loops_destination.events import Arrival, parse_body
 from loops_destination.http_api import decode_request
-from loops_destination.idempotency import idempotency_key
+from loops_destination.idempotency import idempotency_key_of
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.received import UnreadableMessage, read_message
@@ -132,7 +132,7 @@ class DeliveryLog:
         record.attempts = int(bool(record.calls) or (self._calls is None and _may_have_been_sent(record)))
         return record
 
-    def _describe(self, record: DeliveryRecord, arrival: Arrival, key: str | None = None) -> None:
+    def _describe(self, record: DeliveryRecord, arrival: Arrival, idempotency_key: str | None = None) -> None:
         """Add what the event says, and how it is mapped now."""
         record.event, record.message_id = arrival.text, arrival.message_id
         if arrival.event is None:
@@ -141,14 +141,18 @@ class DeliveryLog:
         record.event_name = event_name(arrival.event)
         record.email, record.user_id = email_of(arrival.event), user_id_of(arrival.event)
         if record.subscription is not None:
-            record.idempotency_key = key or idempotency_key(arrival.event, record.subscription, arrival.text)
+            record.idempotency_key = idempotency_key or idempotency_key_of(
+                arrival.event, record.subscription, arrival.text
+            )
         self._map(record, arrival)
 
     def _map(self, record: DeliveryRecord, arrival: Arrival) -> None:
         """Show how the event is mapped now."""
         entry = self._entry(record.subscription)
         if entry is not None:
-            record.preview = preview_event(entry, arrival, self._stack.loops_url, key=record.idempotency_key)
+            record.preview = preview_event(
+                entry, arrival, self._stack.loops_url, idempotency_key=record.idempotency_key
+            )
 
     def _record_attempt(
         self, body: str, invocation: Invocation, dead_letters: Iterable[str], waiting: Iterable[str], *, stays: bool

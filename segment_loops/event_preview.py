@@ -14,7 +14,7 @@ from loops_destination.clock import SystemClock
 from loops_destination.delivery import Deliverer, Delivery, prepare
 from loops_destination.errors import MappingError
 from loops_destination.events import Arrival
-from loops_destination.idempotency import idempotency_key
+from loops_destination.idempotency import idempotency_key_of
 from loops_destination.loops import LoopsClient
 from loops_destination.loops.connections import Connections
 from loops_destination.loops_request import LoopsRequest
@@ -110,18 +110,18 @@ class Sender:
 
 
 def preview_event(
-    entry: Entry, arrival: Arrival, url: str, sender: Sender | None = None, key: str | None = None
+    entry: Entry, arrival: Arrival, url: str, sender: Sender | None = None, idempotency_key: str | None = None
 ) -> Preview:
     """Preview the event under a subscription, with Loops at the base URL `url`; send it if there is a sender.
 
-    `key` is the idempotency key; by default it is derived from the event.
+    The idempotency key is derived from the event by default.
     """
     event = arrival.event or {}
     preview = Preview(entry, entry.subscription.trigger.explain(event), entry.subscription.matches(event))
     if not preview.matches:
         return preview
-    key = key or idempotency_key(event, entry.subscription.id, arrival.text)
-    delivery = Delivery(entry.subscription, event, key, SystemClock().time())
+    idempotency_key = idempotency_key or idempotency_key_of(event, entry.subscription.id, arrival.text)
+    delivery = Delivery(entry.subscription, event, idempotency_key, SystemClock().time())
     preview.mapped = _mapped(entry, event)
     prepared = prepare(delivery)
     if isinstance(prepared, Result):

@@ -12,4 +12,4 @@ pages.add_url_rule("/studio/<path:name>", view_func=file)
 
 @pages.get("/")
 def _index() -> Response:
-    return file("stack/index.html")
+    return file("stack/stack.html")

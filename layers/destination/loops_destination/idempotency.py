@@ -15,7 +15,7 @@ NAMESPACE = UUID("0fdf5faf-92f2-48c4-980b-37efbe261383")
 _compact = json.JSONEncoder(separators=(",", ":")).encode  # in ASCII
 
 
-def idempotency_key(event: dict[str, Any], subscription_id: str, raw: str | None = None) -> str:
+def idempotency_key_of(event: dict[str, Any], subscription_id: str, raw: str | None = None) -> str:
     """Return the idempotency key of an event under a subscription: a UUIDv5 of 36 characters, where Loops allows 100.
 
     The messageId identifies the event, because Segment's retries repeat it. An event without one is identified by its

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.sandbox import SandboxServer
-from loops_destination.idempotency import idempotency_key
+from loops_destination.idempotency import idempotency_key_of
 from loops_destination.outcomes import Outcome, Result
 from loops_destination.subscriptions import load_entries
 from segment_loops.event_files import SAMPLES
@@ -48,7 +48,7 @@ def test_the_exact_request_is_shown(cli: CommandLine, event_file: Path) -> None:
             "Authorization": "Bearer (API key)",
             "Content-Type": "application/json",
             "User-Agent": "segment-loops-destination",
-            "Idempotency-Key": idempotency_key(TRACK, "send-an-event", json.dumps(TRACK)),
+            "Idempotency-Key": idempotency_key_of(TRACK, "send-an-event", json.dumps(TRACK)),
         },
         "body": {
             "email": "a@b.co",

@@ -15,7 +15,7 @@ from local.sandbox import MailingList, Sandbox, SandboxServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-KEY = "a-key"
+API_KEY = "a-key"
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Client:
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send bytes unchanged, anything else as JSON; header names have `_` for `-`, and an empty header is left out."""
         content = body if isinstance(body, bytes | None) else json.dumps(body)
-        usual = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+        usual = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
         named = usual | {name.replace("_", "-"): text for name, text in headers.items()}
         given = {name: text for name, text in named.items() if text}
         response = self.pool.request(method, path, body=content, headers=given)
@@ -63,12 +63,12 @@ class Client:
     def update(self, **fields: Any) -> Answer:
         return self.call("PUT", "/api/v1/contacts/update", fields)
 
-    def send(self, body: Any, key: str = "") -> Answer:
-        return self.call("POST", "/api/v1/events/send", body, Idempotency_Key=key)
+    def send(self, body: Any, idempotency_key: str = "") -> Answer:
+        return self.call("POST", "/api/v1/events/send", body, Idempotency_Key=idempotency_key)
 
     def find(self, **query: str) -> Any:
         response = self.pool.request(
-            "GET", "/api/v1/contacts/find", fields=query, headers={"Authorization": f"Bearer {KEY}"}
+            "GET", "/api/v1/contacts/find", fields=query, headers={"Authorization": f"Bearer {API_KEY}"}
         )
         return response.json()
 
@@ -81,7 +81,7 @@ def clock() -> Clock:
 @pytest.fixture
 def sandbox(clock: Clock) -> Sandbox:
     lists = [MailingList("news", "News"), MailingList("tips", "Tips", "Weekly", is_public=False)]
-    return Sandbox(KEY, clock=clock, sleep=clock.sleep, limit=None, lists=lists)
+    return Sandbox(API_KEY, clock=clock, sleep=clock.sleep, limit=None, lists=lists)
 
 
 @pytest.fixture

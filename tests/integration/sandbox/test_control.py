@@ -21,9 +21,9 @@ EVENT = {"email": "ada@example.com", "eventName": "signup", "eventProperties": {
 
 def test_the_journal_shows_requests_in_order(client: Client, clock: Clock) -> None:
     """Every request is shown with its time, content and response, and whether it took effect."""
-    client.send(EVENT, key="k1")
+    client.send(EVENT, idempotency_key="k1")
     clock.now += 2
-    client.send(EVENT, key="k1")
+    client.send(EVENT, idempotency_key="k1")
     client.call("PUT", "/api/v1/contacts/update", b"{broken")
     client.call("GET", "/api/v1/contacts/find?email=a@b.c", Authorization="")
     shown = client.call("GET", "/sandbox/requests").json
@@ -74,9 +74,9 @@ def test_contacts_are_shown_in_full(client: Client, clock: Clock) -> None:
 
 def test_events_are_shown_once_for_each_processing(client: Client, clock: Clock) -> None:
     """An idempotency key that was processed twice shows two events, of which the second is marked."""
-    client.send(EVENT, key="k1")
+    client.send(EVENT, idempotency_key="k1")
     clock.now += 25 * 3600
-    client.send(EVENT, key="k1")
+    client.send(EVENT, idempotency_key="k1")
     shown = client.call("GET", "/sandbox/events").json
     assert [(each["idempotencyKey"], each["occurrence"]) for each in shown] == [("k1", 1), ("k1", 2)]
     assert (shown[0]["name"], shown[0]["properties"], shown[0]["email"]) == (
@@ -110,12 +110,12 @@ def test_a_malformed_fault_is_answered_400(client: Client, sandbox: Sandbox, bod
 
 def test_reset_forgets_everything_but_the_settings(client: Client, sandbox: Sandbox) -> None:
     """A reset forgets contacts, properties, events, idempotency keys, requests and faults, but not the team."""
-    client.send(EVENT | {"plan": "pro"}, key="k1")
+    client.send(EVENT | {"plan": "pro"}, idempotency_key="k1")
     sandbox.faults.add(Fault(kind="reset"))
     assert client.call("DELETE", "/sandbox").status == 200
     for path in ("contacts", "events", "requests", "faults"):
         assert client.call("GET", f"/sandbox/{path}").json == []
-    assert client.send(EVENT, key="k1").status == 200
+    assert client.send(EVENT, idempotency_key="k1").status == 200
     assert client.call("GET", "/api/v1/contacts/properties?list=custom").json == []
     assert len(client.call("GET", "/api/v1/lists").json) == 2
 

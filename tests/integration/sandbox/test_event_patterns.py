@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.sandbox import EventPattern, Sandbox
-from tests.integration.sandbox.conftest import KEY
+from tests.integration.sandbox.conftest import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ PATH = "/api/v1/event-patterns"
 @pytest.fixture
 def client(serve: Callable[..., Client]) -> Client:
     patterns = [EventPattern(f"p{number}", f"event {number}", {"plan": "string"}) for number in range(12)]
-    return serve(Sandbox(KEY, limit=None, event_patterns=patterns))
+    return serve(Sandbox(API_KEY, limit=None, event_patterns=patterns))
 
 
 def test_a_pattern_is_found_by_its_exact_name(client: Client) -> None:

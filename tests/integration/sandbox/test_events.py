@@ -21,7 +21,7 @@ DAY = 24 * 3600
 def test_an_event_is_kept_with_its_contact(client: Client, sandbox: Sandbox, clock: Clock) -> None:
     """A processed event is shown with its name, properties, contact, idempotency key and time."""
     body = EVENT | {"userId": "u1", "eventProperties": {"plan": "pro", "seats": 3}}
-    answer = client.send(body, key="k1")
+    answer = client.send(body, idempotency_key="k1")
     assert (answer.status, answer.json) == (200, {"success": True})
     assert [event.as_json() for event in sandbox.events.all()] == [
         {
@@ -91,13 +91,13 @@ def test_a_repeated_idempotency_key_is_answered_409_for_24_hours(
     client: Client, sandbox: Sandbox, clock: Clock
 ) -> None:
     """An idempotency key is processed once a day, whatever the event; after 24 hours it is new again."""
-    assert client.send(EVENT, key="k1").status == 200
+    assert client.send(EVENT, idempotency_key="k1").status == 200
     clock.now += DAY - 1
-    repeat = client.send(EVENT | {"eventName": "other", "plan": "pro"}, key="k1")
+    repeat = client.send(EVENT | {"eventName": "other", "plan": "pro"}, idempotency_key="k1")
     assert (repeat.status, repeat.json["success"]) == (409, False)
     assert (len(sandbox.events.all()), sandbox.contacts.all()[0].properties) == (1, {})
     clock.now += 1
-    assert client.send(EVENT, key="k1").status == 200
+    assert client.send(EVENT, idempotency_key="k1").status == 200
     assert sandbox.events.processed("k1") == 2
 
 
@@ -113,7 +113,7 @@ def test_an_idempotency_key_has_at_most_100_characters(
     client: Client, sandbox: Sandbox, length: int, status: int
 ) -> None:
     """A longer idempotency key is refused, and nothing is sent."""
-    assert client.send(EVENT, key="k" * length).status == status
+    assert client.send(EVENT, idempotency_key="k" * length).status == status
     assert len(sandbox.events.all()) == (status == 200)
 
 
@@ -122,7 +122,7 @@ def test_contact_endpoints_ignore_idempotency_keys(client: Client) -> None:
     for _ in range(2):
         path = "/api/v1/contacts/update"
         assert client.call("PUT", path, {"email": "ada@example.com"}, Idempotency_Key="k1").status == 200
-    assert client.send(EVENT, key="k1").status == 200
+    assert client.send(EVENT, idempotency_key="k1").status == 200
 
 
 @pytest.mark.parametrize(("used", "status"), [(False, 200), (True, 409)])
@@ -131,9 +131,9 @@ def test_a_refused_attempt_uses_its_idempotency_key_as_assumed(
 ) -> None:
     """After a 400 the idempotency key is unused by default, and used under the other assumption."""
     sandbox.assumptions = Assumptions(idempotency_key_after_refusal=used)
-    assert client.send({"userId": "u1", "eventName": "login"}, key="k1").status == 400
+    assert client.send({"userId": "u1", "eventName": "login"}, idempotency_key="k1").status == 400
     client.update(email="ada@example.com", userId="u1")
-    assert client.send({"userId": "u1", "eventName": "login"}, key="k1").status == status
+    assert client.send({"userId": "u1", "eventName": "login"}, idempotency_key="k1").status == status
 
 
 @pytest.mark.parametrize("processed", [False, True])
@@ -151,8 +151,8 @@ def test_a_failed_attempt_uses_its_idempotency_key_as_assumed(
     """After a 5xx the idempotency key is used if the event was processed, always, or never; repeats are counted."""
     sandbox.assumptions = Assumptions(idempotency_key_after_failure=assumed)
     sandbox.faults.add(Fault(kind="status", status=502, processed=processed))
-    assert client.send(EVENT, key="k1").status == 502
-    assert client.send(EVENT, key="k1").status == statuses[processed]
+    assert client.send(EVENT, idempotency_key="k1").status == 502
+    assert client.send(EVENT, idempotency_key="k1").status == statuses[processed]
     assert sandbox.events.processed("k1") == processed + (statuses[processed] == 200)
     assert sandbox.events.repeated() == ({"k1": 2} if processed and assumed == "never" else {})
 
@@ -164,8 +164,8 @@ def test_an_attempt_that_was_not_admitted_uses_no_idempotency_key(
     """A wrong API key or a rate limit uses up no idempotency key, under any assumption."""
     sandbox.assumptions = Assumptions(idempotency_key_after_refusal=True, idempotency_key_after_failure="always")
     sandbox.faults.add(Fault(kind="status", status=status))
-    assert client.send(EVENT, key="k1").status == status
-    assert client.send(EVENT, key="k1").status == 200
+    assert client.send(EVENT, idempotency_key="k1").status == status
+    assert client.send(EVENT, idempotency_key="k1").status == 200
 
 
 def test_a_request_without_the_api_key_uses_no_idempotency_key(client: Client, sandbox: Sandbox) -> None:
@@ -174,13 +174,13 @@ def test_a_request_without_the_api_key_uses_no_idempotency_key(client: Client, s
     sandbox.faults.add(Fault(kind="status", status=500))
     answer = client.call("POST", "/api/v1/events/send", EVENT, Idempotency_Key="k1", Authorization="Bearer other")
     assert answer.status == 500
-    assert client.send(EVENT, key="k1").status == 200
+    assert client.send(EVENT, idempotency_key="k1").status == 200
 
 
 def test_a_concurrent_idempotency_key_is_processed_once(client: Client, sandbox: Sandbox) -> None:
     """Of concurrent attempts with one idempotency key exactly one is processed."""
     with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(lambda _: client.send(EVENT, key="k1").status, range(40)))
+        statuses = list(pool.map(lambda _: client.send(EVENT, idempotency_key="k1").status, range(40)))
     assert sorted(statuses) == [200] + [409] * 39
     assert sandbox.events.processed("k1") == 1
 
@@ -198,7 +198,7 @@ def test_a_repeated_event_is_answered_as_assumed(
 ) -> None:
     """A used idempotency key is answered 409, or 200 to the same body; the event is processed once either way."""
     sandbox.assumptions = Assumptions(repeated_event=assumed)
-    assert client.send(EVENT, key="k1").status == 200
-    assert client.send(EVENT, key="k1").status == status
-    assert client.send(EVENT | {"firstName": "Ada"}, key="k1").status == 409
+    assert client.send(EVENT, idempotency_key="k1").status == 200
+    assert client.send(EVENT, idempotency_key="k1").status == status
+    assert client.send(EVENT | {"firstName": "Ada"}, idempotency_key="k1").status == 409
     assert len(sandbox.events.all()) == 1

@@ -24,7 +24,7 @@ EVENT = {"email": "ada@example.com", "eventName": "signup"}
 def outcome(client: Client) -> int | str:
     """Return the status, or the name of the client's error."""
     try:
-        return client.send(EVENT, key="k1").status
+        return client.send(EVENT, idempotency_key="k1").status
     except urllib3.exceptions.ProtocolError as error:
         return type(error.args[-1]).__name__
 

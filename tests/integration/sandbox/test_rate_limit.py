@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from tests.integration.sandbox.conftest import Client, Clock
 
 
-KEY = "a-key"
+API_KEY = "a-key"
 
 
 @pytest.fixture
 def limited(serve: Callable[..., Client], clock: Clock) -> Callable[..., Client]:
     def started(limit: int | None = 3, window: Window = "fixed") -> Client:
-        return serve(Sandbox(KEY, clock=clock, sleep=clock.sleep, limit=limit, window=window))
+        return serve(Sandbox(API_KEY, clock=clock, sleep=clock.sleep, limit=limit, window=window))
 
     return started
 
@@ -57,7 +57,7 @@ def test_the_windows_differ_at_the_turn_of_a_second(
 
 def test_the_default_is_ten_a_second(serve: Callable[..., Client], clock: Clock) -> None:
     """By default the sandbox has Loops' documented limit."""
-    client = serve(Sandbox(KEY, clock=clock, sleep=clock.sleep))
+    client = serve(Sandbox(API_KEY, clock=clock, sleep=clock.sleep))
     assert statuses(client, 11) == [200] * 10 + [429]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from loops_destination.actions import ACTIONS
 from loops_destination.errors import MappingError, PayloadError, SubscriptionsError
-from loops_destination.idempotency import idempotency_key
+from loops_destination.idempotency import idempotency_key_of
 from loops_destination.loops_request import LoopsRequest
 from loops_destination.subscriptions import Subscription
 
@@ -57,7 +57,7 @@ BY_DEFAULT: dict[str, tuple[dict[str, Any], LoopsRequest]] = {
                 "eventName": "Signed Up",
                 "eventProperties": {"plan": "pro"},
             },
-            {"Idempotency-Key": idempotency_key(TRACK, "s-1")},
+            {"Idempotency-Key": idempotency_key_of(TRACK, "s-1")},
         ),
     ),
     "deleteContact": (DELETE, LoopsRequest("POST", "/api/v1/contacts/delete", {"userId": "u-1"})),

@@ -22,7 +22,7 @@ from loops_destination.events import Arrival, parse_body
 from loops_destination.handlers.lambda_handler import Invoke, LambdaHandler
 from loops_destination.handlers.parts import Parts
 from loops_destination.http_api import Reply, WebhookRequest, decode_request, encode_reply
-from loops_destination.idempotency import idempotency_key
+from loops_destination.idempotency import idempotency_key_of
 from loops_destination.messages import Message, MessageStore, QueueName, RoutedMessage, body_message
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Denial, Outcome, Reason, Result, answer_status
@@ -194,7 +194,7 @@ class Webhook:
                 delivery = Delivery(
                     subscription=subscription,
                     event=arrival.event,
-                    idempotency_key=idempotency_key(arrival.event, subscription.id, arrival.text),
+                    idempotency_key=idempotency_key_of(arrival.event, subscription.id, arrival.text),
                     received_at=schedule.now,
                 )
                 yield self._deliver(delivery, arrival, schedule, try_until)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from loops_destination.actions import ACTIONS, Action
 from loops_destination.errors import DefinitionError, Problem, SubscriptionsError
-from loops_destination.idempotency import idempotency_key
+from loops_destination.idempotency import idempotency_key_of
 from loops_destination.loops_request import LoopsRequest
 from loops_destination.mapping import Mapping
 from loops_destination.subscriptions.definition import identity, problems_of, well_typed
@@ -59,10 +59,10 @@ class Subscription:
         """Return True if the subscription is enabled and its trigger matches the event."""
         return self.enabled and self.trigger.matches(event)
 
-    def request(self, event: dict[str, Any], key: str | None = None) -> LoopsRequest:
+    def request(self, event: dict[str, Any], idempotency_key: str | None = None) -> LoopsRequest:
         """Build the request that sends an event to Loops, whether or not the trigger matches it.
 
-        The body shares values with the event. `key` is the idempotency key, for actions that take one; by default it is
+        The body shares values with the event. `idempotency_key` is for actions that take one; by default it is
         derived from the event. Raises `MappingError` or `PayloadError` if this event can never be delivered by this
         subscription.
         """
@@ -70,7 +70,7 @@ class Subscription:
         body = action.body(action.payload(self.mapping.resolve(event)))
         if not action.keyed:
             return LoopsRequest(action.method, action.path, body)
-        headers = {"Idempotency-Key": idempotency_key(event, self.id) if key is None else key}
+        headers = {"Idempotency-Key": idempotency_key or idempotency_key_of(event, self.id)}
         return LoopsRequest(action.method, action.path, body, headers)
 
     def __repr__(self) -> str:

@@ -6,8 +6,8 @@ import { setTime } from "/studio/js/format.js";
 import { go, parse, start } from "/studio/js/router.js";
 import { contactView } from "./contact.js";
 import { deadLetters } from "./dead-letters.js";
-import { deliveries } from "./deliveries.js";
-import { mappingsView } from "./mappings.js";
+import { deliveries } from "./stack-deliveries.js";
+import { mappingsView } from "./stack-mappings.js";
 import { overview } from "./overview.js";
 import { onDraw, page } from "./page.js";
 
