@@ -2,7 +2,7 @@
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,8 +48,8 @@ FOLDERS = {
     name: folder for name in ALLOWED if (folder := PRODUCT if name == "loops_destination" else ROOT / name).is_dir()
 }
 
-NAMED_BY_OTHERS = {"__init__", "__main__", "app"}
-"""The names of files that Python and, for `app`, the template give to one file in each package or function."""
+NAMED_BY_OTHERS = {"__init__.py", "__main__.py", "app.py"}
+"""The names of files that Python and, for `app.py`, the template give to one file in each package or function."""
 
 
 def modules(folder: Path = PRODUCT) -> list[Path]:
@@ -161,21 +161,25 @@ def test_a_function_imports_its_handler_only(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 6
 
 
-def named_modules() -> list[Path]:
-    """Return all modules outside the tests."""
-    return [path for folder in [*FOLDERS.values(), ROOT / "bench"] for path in modules(folder)]
+def named_files() -> list[Path]:
+    """Return the files of code outside the tests, those of the studio's pages included."""
+    found = [path for folder in FOLDERS.values() for path in folder.rglob("*")]
+    found += (ROOT / "bench").glob("*.py")
+    return [path for path in found if path.suffix in {".py", ".js", ".css", ".html"}]
 
 
-def repeated(names: Iterator[str]) -> list[str]:
+def repeated(names: Iterable[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 
 def test_no_two_classes_have_the_same_name() -> None:
-    """The name of a class says which one is meant, whatever the module."""
-    trees = [ast.parse(path.read_text("utf-8")) for path in named_modules()]
+    """The name of a class says which one is meant, whatever its module."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in named_files() if path.suffix == ".py"]
     assert repeated(node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)) == []
 
 
 def test_no_two_files_have_the_same_name() -> None:
-    """The name of a file says which one is meant, whatever the package."""
-    assert repeated(path.stem for path in named_modules() if path.stem not in NAMED_BY_OTHERS) == []
+    """The name of a file says which one is meant, whatever its folder."""
+    names = {path.name for path in named_files()}
+    assert {"app.py", "delivery.py", "stack.py", "stack-app.js"} <= names
+    assert repeated(path.name for path in named_files() if path.name not in NAMED_BY_OTHERS) == []
