@@ -16,7 +16,7 @@ from local.http_server import HttpServer
 from loops_destination.ledger.contract import Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.hashes import Hasher
-from loops_destination.ledger.record import Contact, Property
+from loops_destination.ledger.record import ContactRecord, Property
 from loops_destination.messages import Message
 from loops_destination.observability import log_hash
 from loops_destination.outcomes import Outcome, Reason
@@ -53,7 +53,7 @@ def deployed(aws: str) -> MotoStack:  # noqa: ARG001, F811  # its clients talk t
         )
     known = {name: Property(EventClock(1, 1, "m-1", "contacts"), "hash", 1) for name in ("plan", "subscribed")}
     key = Hasher(stack.id).contact_key("u-1")
-    stack.store.write(Write(key, Contact(known).to_item(), 0, 600))
+    stack.store.write(Write(key, ContactRecord(known).to_item(), 0, 600))
     for metric, value in {"Delivered": 1234, "Unchanged": 5678, "Queued": 12, "Rejected": 2, "RateLimited": 12}.items():
         stack.count(metric, value)
     for name, state in {"ApiErrorsAlarm": "OK", "DeadLettersAlarm": "ALARM", "ThrottlesAlarm": "OK"}.items():

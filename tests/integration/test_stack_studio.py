@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from loops_destination.ledger.contract import Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.hashes import Hasher
-from loops_destination.ledger.record import Contact, Property
+from loops_destination.ledger.record import ContactRecord, Property
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
 from segment_loops.deployed_stack import AwsAccount, find_stack
@@ -175,7 +175,7 @@ def test_a_contact_is_shown_and_forgotten(client: FlaskClient, deployed: MotoSta
     clock = EventClock(round(time.time() * 1e6), 0, "m-1", "contacts")
     known = {name: Property(clock, "hash", 1) for name in ("plan", "subscribed")}
     key = Hasher(deployed.id).contact_key("u-1")
-    deployed.store.write(Write(key, Contact(known).to_item(), 0, 60))
+    deployed.store.write(Write(key, ContactRecord(known).to_item(), 0, 60))
     shown = client.post(f"{API}/contact", json={"userId": "u-1"}).json["contact"]
     assert [each["name"] for each in shown["properties"]] == ["plan", "subscribed"]
     assert client.post(f"{API}/contact", json={"userId": "nobody"}).json == {"contact": None}

@@ -19,7 +19,7 @@ from loops_destination.ledger.contract import Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.protocol import Called, Effect, Ledger
-from loops_destination.ledger.record import Contact, Lease, Property
+from loops_destination.ledger.record import ContactRecord, Lease, Property
 from loops_destination.loops_request import LoopsRequest
 from tests.integration.command_line.conftest import CommandLine
 from tests.moto_stack import NAME, MotoStack
@@ -133,9 +133,9 @@ def test_consent_is_forgotten_on_request(cli: CommandLine, known: Deliver) -> No
 def test_a_deletion_is_never_forgotten(cli: CommandLine, deployed: MotoStack, known: Deliver) -> None:
     """Events older than a contact's deletion stay superseded after its properties are forgotten."""
     store, key = deployed.store, Hasher(deployed.id).contact_key("u-1")
-    contact = Contact.from_item(store.read(key))
+    contact = ContactRecord.from_item(store.read(key))
     later = next(iter(contact.properties.values())).clock
-    deleted = Contact(version=contact.version, properties=contact.properties, deleted_at=_later(later))
+    deleted = ContactRecord(version=contact.version, properties=contact.properties, deleted_at=_later(later))
     assert store.write(Write(key, deleted.to_item(), contact.version, 60))
     assert cli("ledger", "forget", "--user-id", "u-1", "--stack", NAME, "--yes", "--consent").status == 0
     assert known() == "superseded"
@@ -149,8 +149,8 @@ def _later(clock: Any) -> Any:
 def test_a_contact_with_a_call_under_way_is_left(cli: CommandLine, deployed: MotoStack, known: Deliver) -> None:
     """While a lease runs nothing is forgotten, and the error says when to try again."""
     store, key = deployed.store, Hasher(deployed.id).contact_key("u-1")
-    contact = Contact.from_item(store.read(key))
-    leased = Contact(contact.properties, contact.version, Lease("lease", round(time.time() * 1000) + 20_000))
+    contact = ContactRecord.from_item(store.read(key))
+    leased = ContactRecord(contact.properties, contact.version, Lease("lease", round(time.time() * 1000) + 20_000))
     assert store.write(Write(key, leased.to_item(), contact.version, 60))
     run = cli("ledger", "forget", "--user-id", "u-1", "--stack", NAME, "--yes")
     assert run.status == 1
@@ -202,19 +202,21 @@ def test_a_restored_ledger_is_distrusted(cli: CommandLine, known: Deliver) -> No
 def test_an_untracked_contact_is_tracked_again(cli: CommandLine, deployed: MotoStack) -> None:
     """`forget` lets a contact be remembered again that once had too many properties."""
     key = Hasher(deployed.id).contact_key("u-1")
-    deployed.store.write(Write(key, Contact(untracked=True).to_item(), None, 60))
+    deployed.store.write(Write(key, ContactRecord(untracked=True).to_item(), None, 60))
     assert cli("ledger", "forget", "--user-id", "u-1", "--stack", NAME, "--yes").status == 0
-    assert not Contact.from_item(deployed.store.read(key)).untracked
+    assert not ContactRecord.from_item(deployed.store.read(key)).untracked
 
 
 def test_distrust_waits_for_a_call_that_is_under_way(cli: CommandLine, deployed: MotoStack) -> None:
     """The end of a call restores hashes, so `distrust` waits until the contact's lease has ended."""
     key, until = Hasher(deployed.id).contact_key("u-1"), time.time() + 1
-    leased = Contact({"plan": Property(EventClock(1, 1, "m", "s"), "hash")}, lease=Lease("l", round(until * 1000)))
+    leased = ContactRecord(
+        {"plan": Property(EventClock(1, 1, "m", "s"), "hash")}, lease=Lease("l", round(until * 1000))
+    )
     deployed.store.write(Write(key, leased.to_item(), None, 60))
     assert cli("ledger", "distrust", "--stack", NAME, "--yes").status == 0
     assert time.time() >= until
-    assert Contact.from_item(deployed.store.read(key)).properties["plan"].hash is None
+    assert ContactRecord.from_item(deployed.store.read(key)).properties["plan"].hash is None
 
 
 @pytest.mark.usefixtures("known")

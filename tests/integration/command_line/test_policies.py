@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from loops_destination.ledger.contract import Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.hashes import Hasher
-from loops_destination.ledger.record import Contact, Property
+from loops_destination.ledger.record import ContactRecord, Property
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
 from segment_loops import PROJECT
@@ -86,7 +86,7 @@ def deployed(aws: str) -> MotoStack:  # noqa: ARG001  # its clients talk to it
         deployed.bury(Message(f"key-{number}", time.time(), Reason.REFUSED, event=event, **given))
     known = {"plan": Property(EventClock(1, 1, "m-1", "contacts"), "hash", 1)}
     key = Hasher(deployed.id).contact_key("u-1")
-    deployed.store.write(Write(key, Contact(known).to_item(), None, 600))
+    deployed.store.write(Write(key, ContactRecord(known).to_item(), None, 600))
     return deployed
 
 
