@@ -196,6 +196,45 @@ def test_every_directive_is_bounded(name: str) -> None:
     check()
 
 
+TAGS = [
+    "{{ v0 }}",
+    "{{ [v0] }}",
+    "{{ v1[v0] }}",
+    "{{ 'a'[v0] }}",
+    "{{ (v0..1) }}",
+    "{{ (1..v0) }}",
+    "{{ v0 == v1 }}",
+    "{{ v0 < v1 }}",
+    "{{ v0 contains v1 }}",
+    "{{ not v0 }}",
+    "{% echo v0 %}",
+    "{% if v0 == v1 %}a{% endif %}",
+    "{% unless v0 contains v1 %}a{% endunless %}",
+    "{% cycle v0: v1, 1 %}",
+    "{% cycle v0 %}",
+    "{% assign a = v0 %}{{ a }}",
+    "{% capture a %}{{ v0 }}{% endcapture %}{{ a }}",
+    "{% increment v0 %}",
+    "{% decrement v0 %}",
+]
+"""A use of each tag, operator and kind of operand."""
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_every_tag_is_bounded(tag: str) -> None:
+    """For any input, what a template of twenty such tags writes, and the calls that it makes, are in proportion to its charge."""
+
+    @seed(tag)
+    @settings(SETTINGS, max_examples=4)
+    @example(["empty objects", "ten"])
+    @example(["numbers", "null"])
+    @given(st.lists(st.sampled_from(NAMES), min_size=2, max_size=2))
+    def check(values: list[str]) -> None:
+        assert_bounded({"@liquid": tag * 20}, values)
+
+    check()
+
+
 def test_only_filters_have_work() -> None:
     """Every filter with declared work exists."""
     assert WORK.keys() <= FILTERS.keys()
@@ -220,6 +259,10 @@ FIELD = "a." * 8000
         ({"@liquid": "{{ v | join: a }}"}, {"v": ITEMS, "a": FIELD}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units in the filter join"),
         ({"@liquid": "{{ v | replace: '', a }}"}, {"v": "v" * 10_000, "a": FIELD}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units in the filter replace"),
         ({"@liquid": "{{ 0 | date: a }}"}, {"a": "%9999999d" * 10}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units in the filter date"),
+        ({"@liquid": "{{ [v] }}" * 100}, {"v": ITEMS}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units here"),
+        ({"@liquid": "{{ (v..1) }}" * 80}, {"v": ITEMS}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units here"),
+        ({"@liquid": "{% cycle v: 1 %}" * 60}, {"v": ITEMS}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units here"),
+        ({"@template": "{{v}}" * 100}, {"v": ITEMS}, "/x/@template: too much work: the mapping exceeds 4,000,000 units here"),
         ({"@liquid": "{{ v }}" * 20}, {"v": "a" * LARGE}, "/x/@liquid: too much work: the mapping exceeds 4,000,000 units here"),
         (shared(20), {"v": "a" * 100}, "/x/@transform/mapping/@transform/mapping"),
         ({"@flatten": {"value": {"@path": "$."}, "separator": "."}}, {"a" * 65_000: dict.fromkeys(map(str, range(7000)))}, "/x/@flatten: too much work"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from loops_destination.javascript import UNDEFINED, join_surrogates, string, trim
 from loops_destination.mapping.builder import Resolver
-from loops_destination.mapping.work import LIMIT, Charge
+from loops_destination.mapping.work import LIMIT, Charge, charge_whole
 from loops_destination.paths import getter, split
 
 
@@ -23,6 +23,8 @@ def compile_template(template: str, charge: Charge) -> Resolver:
         size = 0
         for text, get in slots:
             value = get(event)
+            if isinstance(value, (dict, list)):
+                charge_whole(value, charge)
             shown = value if isinstance(value, str) else _shown(value)
             rendered += text
             rendered += shown

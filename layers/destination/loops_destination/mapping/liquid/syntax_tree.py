@@ -52,12 +52,13 @@ class Path(Expression):
 
     def evaluate(self, scope: Scope) -> Any:
         keys = [key.evaluate(scope) for key in self.keys]
+        for key in keys:
+            if isinstance(key, (list, dict)):  # it becomes text
+                charge_whole(key, scope.charge)
         value = scope.variable(string(plain(keys.pop(0)))) if self.base is None else plain(self.base.evaluate(scope))
         for key in keys:
             if isinstance(value, str):  # finding one UTF-16 unit takes all of them
                 scope.charge(len(value))
-            if isinstance(key, (list, dict)):
-                charge_whole(key, scope.charge)
             value = member(plain(value), key)
         return value
 
@@ -71,7 +72,9 @@ class Range(Expression):
 
     def evaluate(self, scope: Scope) -> list[float]:
         """Return the numbers; none if an end is not a number."""
-        first, last = numeric(self.first.evaluate(scope)), numeric(self.last.evaluate(scope))
+        ends = [self.first.evaluate(scope), self.last.evaluate(scope)]
+        charge_whole(ends, scope.charge)
+        first, last = map(numeric, ends)
         size = last - first + 1
         if not size > 0:
             return []
@@ -260,7 +263,9 @@ class Cycle(Node):
     written: str
 
     def render(self, scope: Scope, output: list[str]) -> None:
-        key = f"{string(plain(self.group.evaluate(scope)))}:{self.written}"
+        group = self.group.evaluate(scope)
+        charge_whole(group, scope.charge)
+        key = f"{string(plain(group))}:{self.written}"
         turn = scope.cycles.get(key, 0)
         scope.cycles[key] = turn + 1
         value = plain(self.candidates[turn % len(self.candidates)].evaluate(scope))
