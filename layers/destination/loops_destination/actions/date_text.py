@@ -13,8 +13,11 @@ from loops_destination.javascript import scalar_text
 
 _LATEST_SECOND = 8.64e12  # ECMA-262, TimeClip: a time value ends 100 million days from 1970
 
-# A year and what follows it, without an offset. The parts may be out of range: `Date` carries them over.
-_LOCAL = re.compile(r"[0-9]{4}[-/]?[0-9]{0,2}[-/]?[0-9]{0,2}[Tt\s]*[0-9]{0,2}:?[0-9]{0,2}:?[0-9]{0,2}[.:]?[0-9]*")
+# A year and what follows it, without an offset. The parts may be out of range: `Date` carries them over. No part gives
+# back what it has taken: that never changes the result, and a long text is then read once only.
+_LOCAL = re.compile(
+    r"[0-9]{4}[-/]?+[0-9]{0,2}+[-/]?+[0-9]{0,2}+[Tt\s]*+[0-9]{0,2}+:?+[0-9]{0,2}+:?+[0-9]{0,2}+[.:]?+[0-9]*+"
+)
 
 # ISO 8601 with an offset, as ECMA-262 has it in "Date Time String Format".
 _WITH_OFFSET = re.compile(
