@@ -82,6 +82,17 @@ REPRODUCTIONS: dict[str, Case] = {
     ),
     "@path, from the event": ({"@path": at("$.path")}, {"path": "a." * (SIZE // 2)}),
     "@template, from the event": ({"@template": at("$.template")}, {"template": "{{a}}" * (SIZE // 5)}),
+    "@template, of empty objects": (
+        {"@template": at("$.template")},
+        {"template": "{{items}}" * 1000, "items": [{}] * (SIZE // 4)},
+    ),
+    "@json, 30 times": (
+        {str(number): {"@json": {"mode": "encode", "value": at("$.items")}} for number in range(30)},
+        {"items": [{"1": 0}] * (SIZE // 8)},
+    ),
+    "a variable named by a list": (liquid("{{[items]}}" * 90), {"items": [{}] * (SIZE // 4)}),
+    "a range between lists": (liquid("{{(items..items)}}" * 55), {"items": [{}] * (SIZE // 4)}),
+    "cycle, a list as its group": (liquid("{% cycle items: 1 %}" * 50), {"items": [{}] * (SIZE // 4)}),
     "@template, of a long value": (
         {"@template": at("$.template")},
         {"template": "{{text}}" * 10_000, "text": "x" * (SIZE // 2)},

@@ -45,6 +45,10 @@ _PATH_CHARACTER = 3
 """Units per character of a path from the event: splitting it takes longer than copying it."""
 _FLATTENED = 8
 """Units per flattened value, beside the characters of its prefix."""
+_ENCODED = 4
+"""Units per character of JSON that `@json` writes: pydantic cannot write all of it, and Python is slower."""
+_DECODING = 30
+"""Units of decoding a text, beside its characters: most of the time for a short one that is not JSON."""
 _TAG = 50
 """Units per tag of a template from the event, which is compiled for this event alone."""
 
@@ -303,14 +307,14 @@ def _encode(value: Any, charge: Charge) -> Any:
     if isinstance(value, str):
         charge(len(value))
     encoded = json_text(value)
-    charge(len(encoded))
+    charge(_ENCODED * len(encoded))
     return encoded
 
 
 def _decode(value: Any, charge: Charge) -> Any:
     if not isinstance(value, str):
         return value
-    charge(len(value))
+    charge(_DECODING + len(value))
     try:
         return _DECODER.decode(value)
     except ValueError:
