@@ -1,11 +1,15 @@
 """The promises of the ledger and each of its rules, without faults unless a test says otherwise."""
 
+from dataclasses import replace
+
 import pytest
 
-from loops_destination.ledger import Called, Conclusion, Effect, Rule
-from loops_destination.ledger.record import MAX_ITEM_BYTES, event_key, item_bytes
+from loops_destination.ledger import Called, Conclusion, Effect, Rule, transitions
+from loops_destination.ledger.decision import Periods, decide
+from loops_destination.ledger.record import MAX_ITEM_BYTES, ContactRecord, Lease, event_key, item_bytes
 from loops_destination.loops_request import LoopsRequest
 from tests.unit.ledger.ledgers import EMAIL, Bench, Sent, deletion, event, loses_its_response, responds, update
+from tests.unit.ledger.simulation import PATHS
 
 HOUR = 3600
 
@@ -352,6 +356,35 @@ def test_a_contact_that_is_too_large_is_sent_whole(bench: Bench) -> None:
     assert bench.delete(deletion(3)).rule is Rule.DELETION
     assert bench.deliver(update(2, x="a")).conclusion is Conclusion.SUPERSEDED
     assert bench.deliver(update(4, x="a")).rule is Rule.NEW_VALUES
+
+
+class CountedName(str):
+    """A property's name that counts how often it is compared with another name."""
+
+    __slots__ = ()
+    comparisons = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        CountedName.comparisons += 1
+        return str.__eq__(self, other)
+
+
+def test_the_work_grows_with_the_number_of_properties(bench: Bench) -> None:
+    """A delivery compares each name a few times, not with all the others: an event can hold tens of thousands of names."""
+    names = [CountedName(f"property {number}") for number in range(1000)]
+    facts = replace(
+        bench.facts(update(1)),
+        hashes=dict.fromkeys(names, "hash"),
+        request=LoopsRequest("PUT", PATHS["update"][1], {"userId": "u-1", **dict.fromkeys(names, 1)}),
+    )
+    began = CountedName.comparisons
+    decision = decide(ContactRecord(), facts, 0, Lease("lease", 30_000), Periods(1, 1))
+    assert decision.rule is Rule.NEW_VALUES
+    assert decision.contact is not None
+    assert len(transitions.confirm(decision.contact, facts, decision.send, 1).properties) == len(names)
+    assert len(facts.request_with(decision.send[1:]).body) == len(names)
+    assert CountedName.comparisons - began < 20 * len(names)
 
 
 def test_every_rule_and_conclusion_is_named_once() -> None:

@@ -145,7 +145,8 @@ def _send_values(
     contact: ContactRecord, facts: Facts, live: list[str], changed: tuple[str, ...], lease: Lease
 ) -> Decision:
     """Send all live properties, so that a contact edited by hand in Loops heals, but no equal consent flag."""
-    send = tuple(name for name in live if name in changed or not is_consent(name))
+    changing = frozenset(changed)
+    send = tuple(name for name in live if name in changing or not is_consent(name))
     leased = transitions.take_lease(contact, changed, lease)
     if item_bytes(transitions.confirm(leased, facts, send, lease.until).to_item()) > MAX_ITEM_BYTES:
         names = tuple(facts.hashes)

@@ -105,8 +105,9 @@ def _properties(body: dict[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
             yield _property_name(key), None, value
 
 
-def _body(body: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+def _body(body: dict[str, Any], wanted: Collection[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
+    names = frozenset(wanted)
     for key, value in body.items():
         if key == MAILING_LISTS and isinstance(value, dict):
             lists = {list_id: choice for name, list_id, choice in _properties({key: value}) if name in names}

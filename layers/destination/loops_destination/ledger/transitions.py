@@ -25,9 +25,9 @@ def confirm(contact: ContactRecord, facts: Facts, sent: Collection[str], now: in
     """
     if facts.kind is CallKind.DELETION:
         return _confirm_deletion(contact, facts)
-    properties = dict(contact.properties)
+    properties, names = dict(contact.properties), frozenset(sent)
     for name in live(contact, facts):
-        if name in sent:
+        if name in names:
             properties[name] = Property(facts.clock, facts.hashes[name], now)
         else:
             properties[name] = replace(properties[name], clock=facts.clock)
