@@ -302,6 +302,26 @@ def test_every_resolution_has_its_own_budget() -> None:
         assert all(threads.map(mapping.resolve, [event] * 12))
 
 
+def test_a_mapping_keeps_nothing_of_an_event() -> None:
+    """Texts of ever new characters take no memory once they are mapped."""
+    mapping = Mapping(
+        {
+            "@replace": {
+                "pattern": "a",
+                "replacement": "b",
+                "ignorecase": True,
+                "value": {"@case": {"operator": "upper", "value": {"@path": "$.v"}}},
+            }
+        }
+    )
+    tracemalloc.start()
+    for first in range(0x10000, 0x50000, 0x10000):
+        mapping.resolve({"v": "".join(map(chr, range(first, first + 0x10000)))})
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < LARGE
+
+
 def test_an_event_of_the_largest_size_is_mapped() -> None:
     """A mapping that reads an event of 256 KB whole, several times, is within the limit."""
     items = [{"sku": f"item {number}", "price": 9.99, "tags": ["new", "sale"]} for number in range(LARGE // 60)]

@@ -9,6 +9,8 @@ from loops_destination.mapping.work import Charge
 
 Replace = Callable[[str], str]
 
+_LARGEST_UNIT = 0xFFFF
+
 
 def replacer(pattern: str, replacement: str, count: int, charge: Charge, *, ignores_case: bool) -> Replace:
     """Return a function that replaces the first `count` occurrences of `pattern` in a text (-1: all)."""
@@ -44,12 +46,17 @@ def _replacer(pattern: str, replacement: str, count: int, charge: Charge, *, ign
 
 
 class _Folding(dict[int, int]):
-    """The case folding of the `i` flag: a capital counts if it is one UTF-16 unit, and not ASCII for a non-ASCII letter."""
+    """The case folding of the `i` flag: a capital counts if it is one UTF-16 unit, and not ASCII for a non-ASCII letter.
+
+    Characters beyond U+FFFF, which do not fold, are not kept: all of them would take 80 MB.
+    """
 
     def __missing__(self, character: int) -> int:
+        if character > _LARGEST_UNIT:
+            return character
         letter = chr(character)
         capital = letter.upper()
-        folds = letter <= "\uffff" and len(capital) == 1 and (letter.isascii() or not capital.isascii())
+        folds = len(capital) == 1 and (letter.isascii() or not capital.isascii())
         self[character] = ord(capital) if folds else character
         return self[character]
 
