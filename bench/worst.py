@@ -82,6 +82,10 @@ REPRODUCTIONS: dict[str, Case] = {
     ),
     "@path, from the event": ({"@path": at("$.path")}, {"path": "a." * (SIZE // 2)}),
     "@template, from the event": ({"@template": at("$.template")}, {"template": "{{a}}" * (SIZE // 5)}),
+    "@template, of single characters": (
+        {str(number): {"@template": at("$.template")} for number in range(4)},
+        {"template": "{{text.1}}" * (SIZE // 20), "text": "\u4e61" * (SIZE // 6)},
+    ),
     "@template, of empty objects": (
         {"@template": at("$.template")},
         {"template": "{{items}}" * 1000, "items": [{}] * (SIZE // 4)},

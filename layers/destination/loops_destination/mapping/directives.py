@@ -49,8 +49,8 @@ _ENCODED = 4
 """Units per character of JSON that `@json` writes: pydantic cannot write all of it, and Python is slower."""
 _DECODING = 30
 """Units of decoding a text, beside its characters: most of the time for a short one that is not JSON."""
-_TAG = 50
-"""Units per tag of a template from the event, which is compiled for this event alone."""
+_TAG = 200
+"""Units per tag of a template from the event: it is compiled for this event alone, and may seek a character in a text."""
 
 DIRECTIVES = Registry()
 
