@@ -60,7 +60,7 @@ def doctor(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Check the mappings against the Loops team, and a deployed stack.
+    """Check the mappings and a deployed stack.
 
     Compares the contact properties, mailing lists and event names that the mappings use with those of the team whose API
     key is in LOOPS_API_KEY, or in the secret of --stack. It only reads, except with --create-properties.
