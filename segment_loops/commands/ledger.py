@@ -1,4 +1,4 @@
-"""`ledger`: show what the contact ledger of a deployed stack knows about contacts, or make it forget or distrust that."""
+"""`ledger`: show, forget or distrust what the contact ledger of a deployed stack has recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redelivery: from a batch of messages of the RetryQueue to those that stay on it.
+"""Redelivery: attempt a batch of messages from the RetryQueue, and keep those that must wait.
 
 A message is deleted once Loops has taken its event, nothing needs to be sent any more, or its dead letter is stored.
 Every other message stays, and is hidden for a while. SQS counts each receive, with an attempt or without, and moves a
@@ -25,7 +25,7 @@ from loops_destination.messages import Message, MessageStore, QueueName, RoutedM
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.pace import Pacer
-from loops_destination.received import ReceivedMessage, UnreadableMessage, read_message
+from loops_destination.received_messages import ReceivedMessage, UnreadableMessage, read_message
 from loops_destination.subscriptions import Subscription
 
 MIN_BACKOFF_SECONDS = 5
