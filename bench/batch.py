@@ -27,7 +27,7 @@ from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
 from loops_destination.queues import Queues
-from loops_destination.received import ReceivedMessage
+from loops_destination.received_messages import ReceivedMessage
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.subscriptions import Subscription

@@ -55,11 +55,11 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
                 if "typical" in pair["case"]
             ),
         ),
-        "goals": table(
+        "budgets": table(
             ["", *(TASKS[task] for task in BUDGETS)],
             [
-                ["goal", *(f"{young}, {warm}" for young, warm in BUDGETS.values())],
-                ["this run", *(f"{results['ratios'][task]}, {results['ratios_warm'][task]}" for task in BUDGETS)],
+                ["budget, at least", *(f"{young} / {warm}" for young, warm in BUDGETS.values())],
+                ["this run", *(f"{results['ratios'][task]} / {results['ratios_warm'][task]}" for task in BUDGETS)],
             ],
         ),
         "parts": table(["step of a typical event", "µs"], growth["parts"].items()),

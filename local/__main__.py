@@ -95,7 +95,7 @@ def local() -> None:
 )
 @click.option("--verbose", is_flag=True, help="Print the functions' logs to standard error instead.")
 def run(**given: Any) -> int:
-    """Start the stack, send it the samples in events/, and serve until Ctrl-C.
+    """Run the stack, with the samples in events/, until Ctrl-C.
 
     Events are delivered to a sandbox that plays Loops or, with --real, to Loops itself.
     """

@@ -15,7 +15,7 @@ from loops_destination.http_api import decode_request
 from loops_destination.idempotency import idempotency_key_of
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason, Result
-from loops_destination.received import UnreadableMessage, read_message
+from loops_destination.received_messages import UnreadableMessage, read_message
 from segment_loops.event_facts import email_of, event_name, text_at, user_id_of
 from segment_loops.event_preview import preview_event
 from segment_loops.json_values import json_object

@@ -1,4 +1,4 @@
-"""API Gateway's HTTP API on this machine: requests become events in payload format 2.0, and results responses.
+"""API Gateway's HTTP API on this machine: requests become events in payload format 2.0, and results become responses.
 
 Source: AWS' documentation, "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway".
 """

@@ -65,7 +65,7 @@ class HttpServer(Running):
 
     def start(self) -> None:
         """Listen on the port; raise `PortInUse` if another program does."""
-        server = _Server(self.host, self.port, self._app)
+        server = _ClosingServer(self.host, self.port, self._app)
         self.port = server.port
         thread = threading.Thread(target=server.serve_forever, args=(_POLL,), name=self._name, daemon=True)
         thread.start()
@@ -78,7 +78,7 @@ class HttpServer(Running):
         self._stop.close()
 
 
-class _Handler(WSGIRequestHandler):
+class _KeepAliveHandler(WSGIRequestHandler):
     """Werkzeug's handler, except that it keeps the connection after an answer, and does not delay answers by 10 ms."""
 
     protocol_version = "HTTP/1.1"
@@ -121,14 +121,14 @@ class _Handler(WSGIRequestHandler):
         raise ConnectionAbortedError
 
 
-class _Server(ThreadedWSGIServer):
+class _ClosingServer(ThreadedWSGIServer):
     """A server that closes its open connections when it closes."""
 
     def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
         self._connections: set[Any] = set()
         # Given a port in use instead of a socket, Werkzeug would exit the whole program.
         with _listener(host, port) as listener:
-            super().__init__(host, port, app, _Handler, fd=listener.fileno())
+            super().__init__(host, port, app, _KeepAliveHandler, fd=listener.fileno())
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)

@@ -1,4 +1,4 @@
-"""The contact ledger of a deployed stack: show or forget one contact's properties, or distrust those of all.
+"""The contact ledger of a deployed stack: show or forget one contact's properties, or distrust every contact's.
 
 The table holds property names, hashes and times. A contact is found by its userId; nobody can list the people in it.
 """
@@ -15,12 +15,12 @@ from botocore.exceptions import ClientError
 from loops_destination.clock import Clock, SystemClock
 from loops_destination.errors import LedgerUnavailable
 from loops_destination.ledger import transitions
-from loops_destination.ledger.contract import LedgerStore, Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.facts import is_consent
 from loops_destination.ledger.hashes import CONTACT_KEY_PREFIX, Hasher
 from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, ContactRecord, Mark
 from loops_destination.ledger.store import KEY, DynamoStore
+from loops_destination.ledger.store_interface import LedgerStore, Write
 from segment_loops.command_errors import CommandError
 from segment_loops.deployed_stack import DeployedStack, aws_errors
 from segment_loops.timestamps import timestamp

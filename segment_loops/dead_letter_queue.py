@@ -22,7 +22,7 @@ from loops_destination.events import first_seen
 from loops_destination.messages import Message, unpack
 from loops_destination.outcomes import Reason
 from loops_destination.queues import MESSAGES_A_CALL
-from loops_destination.received import UnreadableMessage, read_message
+from loops_destination.received_messages import UnreadableMessage, read_message
 from segment_loops.json_values import json_object
 
 if TYPE_CHECKING:

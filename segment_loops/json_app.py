@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from flask import Flask, Response, jsonify, request
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from segment_loops.loopback import is_from_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+_Body = TypeVar("_Body", bound=BaseModel)
 
 
 class ApiError(Exception):
@@ -28,6 +30,20 @@ class ApiError(Exception):
         """Return the answer (400) to a body that its pydantic model rejected, with every problem's path."""
         problems = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         return cls(400, "; ".join(problems))
+
+
+class StrictBody(BaseModel):
+    """A request's body without unknown members or converted types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def body(model: type[_Body]) -> _Body:
+    """Return the body of the current request; raise `ApiError` (400) if it is invalid."""
+    try:
+        return model.model_validate_json(request.get_data())
+    except ValidationError as error:
+        raise ApiError.invalid(error) from None
 
 
 def json_app(name: str) -> Flask:

@@ -12,7 +12,7 @@ from loops_destination.loops import Meaning, Response
 from loops_destination.loops_request import LoopsRequest
 from loops_destination.messages import QueueName, RoutedMessage
 from loops_destination.outcomes import Reason
-from loops_destination.received import ReceivedMessage
+from loops_destination.received_messages import ReceivedMessage
 from tests.virtual_time import VirtualTime
 
 BATCH = 50  # of the event source in the template

@@ -1,4 +1,4 @@
-"""The events that were processed, once for each time."""
+"""The events that the sandbox processed; one that it processed twice is here twice."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local.http_server import LOOPBACK, HttpServer
-from local.sandbox.app import sandbox_app
+from local.sandbox.sandbox_app import sandbox_app
 
 if TYPE_CHECKING:
     from collections.abc import Collection

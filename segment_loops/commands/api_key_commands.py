@@ -34,10 +34,10 @@ def test_api_key(
     loops_url: str | None,
     as_json: bool,
 ) -> int:
-    """Ask Loops whether an API key is valid, and which team it belongs to.
+    """Ask Loops whether an API key is valid.
 
-    Tests the API key in the environment variable LOOPS_API_KEY, or in a stack's secret, or one that you type. The API
-    key is never printed.
+    Prints the team that it belongs to. Tests the API key in the environment variable LOOPS_API_KEY, or in a stack's
+    secret, or one that you type. The API key is never printed.
 
     Exit status: 0 the API key is valid, 1 it is not.
     """

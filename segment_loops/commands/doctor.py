@@ -60,7 +60,7 @@ def doctor(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Check the mappings against the Loops team, and a deployed stack.
+    """Check the mappings and a deployed stack.
 
     Compares the contact properties, mailing lists and event names that the mappings use with those of the team whose API
     key is in LOOPS_API_KEY, or in the secret of --stack. It only reads, except with --create-properties.
@@ -75,7 +75,7 @@ def doctor(
         tell_problems(error.problems, f"{shown_path(mappings)} has")
         return FAILED
     usage = _usage(entries, event_files)
-    report = _Report(as_json=as_json)
+    report = _DoctorReport(as_json=as_json)
     if stack or config_env:
         api_key, url = _check_stack(report, stack, config_env, region, profile)
     else:
@@ -89,7 +89,7 @@ def doctor(
     return report.end()
 
 
-class _Report:
+class _DoctorReport:
     """The results, printed as they come, or at the end as JSON."""
 
     def __init__(self, *, as_json: bool) -> None:
@@ -127,7 +127,7 @@ def _usage(entries: Sequence[Entry], event_files: Sequence[str]) -> Usage:
 
 
 def _check_stack(
-    report: _Report, stack: str | None, config_env: str | None, region: str | None, profile: str | None
+    report: _DoctorReport, stack: str | None, config_env: str | None, region: str | None, profile: str | None
 ) -> tuple[str, str]:
     """Report on the stack; return the API key in its secret, empty if there is none, and its URL of Loops."""
     from segment_loops.deployed_stack import AwsAccount, find_stack, named_stack  # boto3 is slow to import
@@ -141,7 +141,7 @@ def _check_stack(
         return "", found.loops_url  # reported by `check_stack`
 
 
-def _check_team(report: _Report, usage: Usage, team: LoopsTeam, *, create: bool, yes: bool) -> None:
+def _check_team(report: _DoctorReport, usage: Usage, team: LoopsTeam, *, create: bool, yes: bool) -> None:
     try:
         if create:
             report.add(_create_properties(usage, team, yes=yes))

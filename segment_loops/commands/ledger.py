@@ -1,4 +1,4 @@
-"""`ledger`: show what the contact ledger of a deployed stack knows about contacts, or make it forget or distrust that."""
+"""`ledger`: show, forget or distrust what the contact ledger of a deployed stack has recorded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def show_contact(
     profile: str | None,
     as_json: bool,
 ) -> int:
-    """Show which properties of a contact the ledger knows, and the newest event that had each value.
+    """Show what the ledger knows about a contact.
+
+    Prints the names of its properties, each with the newest event that had its value.
 
     Exit status: 0 found, 1 the ledger does not know the contact or something failed, 2 the command was misused.
     """
@@ -73,11 +75,11 @@ def forget(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Forget the properties of a contact, so that the next identify sends all of its values.
+    """Forget what Loops was sent about a contact.
 
-    Consent entries stay without --consent: sent again, they could re-subscribe a person who has unsubscribed in Loops.
-    A deletion is never forgotten. Once newer values are forgotten, an older identify that still waits on the RetryQueue
-    can write its own.
+    The next identify then sends all of its values. Consent entries stay without --consent: sent again, they could
+    re-subscribe a person who has unsubscribed in Loops. A deletion is never forgotten. Once newer values are forgotten,
+    an older identify that still waits on the RetryQueue can write its own.
     """
     from segment_loops.contact_ledger import forgotten
 

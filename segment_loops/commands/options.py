@@ -34,7 +34,7 @@ class Duration(click.ParamType[float]):
         return float(found[1]) * _SECONDS[found[2]]
 
 
-class KnownWord(click.ParamType[str]):
+class SuggestingChoice(click.ParamType[str]):
     """A word of a closed set; a mistyped word is answered with the closest ones."""
 
     def __init__(self, name: str, words: Iterable[str]) -> None:

@@ -29,11 +29,11 @@ PORT = 8790
 def studio(
     *, stack: str | None, config_env: str | None, region: str | None, profile: str | None, mappings: Path, port: int
 ) -> int:
-    """Open a web page on a deployed stack: its deliveries, queues, dead letters, contacts, alarms and mappings.
+    """Open a web page on a deployed stack.
 
-    Only this machine can reach the page, which uses your AWS credentials. Reading needs the policy
-    docs/policies/read.json; dead letters and changes also need docs/policies/repair.json. Every change asks first and
-    names the stack. Stop with Ctrl-C.
+    It shows deliveries, queues, dead letters, contacts, alarms and mappings. Only this machine can reach the page,
+    which uses your AWS credentials. Reading needs the policy docs/policies/read.json; dead letters and changes also
+    need docs/policies/repair.json. Every change asks first and names the stack. Stop with Ctrl-C.
     """
     from werkzeug.serving import WSGIRequestHandler, make_server
 

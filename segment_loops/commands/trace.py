@@ -51,11 +51,11 @@ def trace(
     profile: str | None,
     as_json: bool,
 ) -> int:
-    """Show what happened to an event: each attempt, its dead letters and redrives.
+    """Show what happened to an event.
 
-    Searches the log of a deployed stack with CloudWatch Logs Insights, which AWS bills by the size of the log; the size
-    and the price are printed first. It changes nothing. The log holds neither event names nor emails, and users only as
-    hashes.
+    Prints each attempt, the dead letters and the redrives. Searches the log of a deployed stack with CloudWatch Logs
+    Insights, which AWS bills by the size of the log; the size and the price are printed first. Changes nothing. The log
+    holds neither event names nor emails, and users only as hashes.
 
     Exit status: 0 found, 1 nothing was found or something failed, 2 the command was misused.
     """

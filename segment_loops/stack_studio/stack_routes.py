@@ -1,4 +1,4 @@
-"""The API of the page, JSON under /studio/api. A change must name the stack, as the page's question does."""
+"""The API of the page, JSON under /studio/api. Every change must name its stack."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Blueprint, current_app, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from loops_destination.clock import SystemClock
 from loops_destination.observability import log_hash
@@ -15,7 +15,7 @@ from segment_loops.contact_ledger import ContactLedger, contact_as_json, forgott
 from segment_loops.dead_letter_queue import DeadLetterQueue, by_delivery
 from segment_loops.delivery_trace import is_hashed, of_message, of_user, trace
 from segment_loops.deployed_stack import DeployedStack, aws_errors
-from segment_loops.json_app import ApiError
+from segment_loops.json_app import ApiError, StrictBody, body
 from segment_loops.log_search import ASK_ABOVE_BYTES, LogSearch, Period, price, size
 from segment_loops.mappings_file import shown_path
 from segment_loops.stack_overview import alarms, counts, difference, mappings, queue_counts
@@ -35,14 +35,8 @@ LINES = 2000
 LONGEST_SECONDS = 731 * 86400
 """The longest retention of logs that template.yaml allows."""
 
-_Body = TypeVar("_Body", bound=BaseModel)
 
-
-class _StrictBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _SearchBody(_StrictBody):
+class _SearchBody(StrictBody):
     """A search of the log for all deliveries, or for those of an event or a user; `since` is in seconds before now."""
 
     since: float = Field(gt=0, le=LONGEST_SECONDS)
@@ -51,11 +45,11 @@ class _SearchBody(_StrictBody):
     confirmed: bool = False
 
 
-class _ContactBody(_StrictBody):
+class _ContactBody(StrictBody):
     user_id: str = Field(alias="userId", min_length=1)
 
 
-class _ChangeBody(_StrictBody):
+class _ChangeBody(StrictBody):
     """A change, which names the stack that it changes."""
 
     stack: str
@@ -70,7 +64,7 @@ class _DeadLettersBody(_ChangeBody):
     ids: list[str]
 
 
-class _RedriveLettersBody(_DeadLettersBody):
+class _RedriveDeadLettersBody(_DeadLettersBody):
     repeat: bool = False
     accept_old: bool = Field(default=False, alias="acceptOld")
 
@@ -106,7 +100,7 @@ def _estimate() -> ResponseReturnValue:
 @api.post("/deliveries")
 def _deliveries() -> ResponseReturnValue:
     """Search the log. It is a POST, so that no userId is part of an address."""
-    given = _body(_SearchBody)
+    given = body(_SearchBody)
     stack = _stack()
     period = _last(given.since)
     search = LogSearch.of(stack)
@@ -134,7 +128,7 @@ def _read_dead_letters() -> ResponseReturnValue:
 @api.post("/dead-letters/redrive")
 def _redrive() -> ResponseReturnValue:
     """Redrive the deliveries of these dead letters; answer how many had each `RedriveResult`."""
-    given = _change(_RedriveLettersBody)
+    given = _change(_RedriveDeadLettersBody)
     results: Counter[str] = Counter()
     with _dead_letters() as (queue, found):
         for delivery in by_delivery(found):
@@ -155,7 +149,7 @@ def _drop() -> ResponseReturnValue:
 @api.post("/contact")
 def _contact() -> ResponseReturnValue:
     """Answer what the ledger knows about a contact, null if nothing. It is a POST, as a search is."""
-    contact = ContactLedger.of(_stack()).contact(_body(_ContactBody).user_id)
+    contact = ContactLedger.of(_stack()).contact(body(_ContactBody).user_id)
     return {"contact": None if contact is None else contact_as_json(contact)}
 
 
@@ -187,19 +181,12 @@ def _stack() -> DeployedStack:
     return stack
 
 
-def _body(model: type[_Body]) -> _Body:
-    try:
-        return model.model_validate_json(request.get_data())
-    except ValidationError as error:
-        raise ApiError.invalid(error) from None
-
-
 _Change = TypeVar("_Change", bound=_ChangeBody)
 
 
 def _change(model: type[_Change]) -> _Change:
     """Return the body of a change; raise `ApiError` (409) unless it names this stack."""
-    given = _body(model)
+    given = body(model)
     if given.stack != _stack().name:
         raise ApiError(409, f"This changes the stack {_stack().name}. Confirm it first.")
     return given

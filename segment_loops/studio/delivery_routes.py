@@ -8,19 +8,18 @@ from flask import Blueprint, request
 
 from loops_destination.errors import NotAnEvent
 from loops_destination.events import Arrival, parse_body
-from segment_loops.json_app import ApiError
+from segment_loops.json_app import ApiError, body
 from segment_loops.json_values import pretty_json
-from segment_loops.studio.current import (
+from segment_loops.studio.delivery_list import DeliveryQuery, find_deliveries
+from segment_loops.studio.queue_routes import redrive_dead_letters
+from segment_loops.studio.request_context import (
     ConfirmableBody,
     backend,
-    body,
     mappings_file,
     page_of,
     require_confirmation,
     with_names,
 )
-from segment_loops.studio.delivery_list import DeliveryQuery, find_deliveries
-from segment_loops.studio.queue_routes import redrive_dead_letters
 from segment_loops.studio.timeline import timeline_of_delivery, timeline_of_message
 
 if TYPE_CHECKING:

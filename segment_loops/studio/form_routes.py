@@ -16,19 +16,19 @@ from loops_destination.subscriptions.document import MAX_SUBSCRIPTIONS
 from loops_destination.trigger import Trigger
 from segment_loops.event_files import sample_events
 from segment_loops.event_preview import preview_event
-from segment_loops.json_app import ApiError
+from segment_loops.json_app import ApiError, StrictBody, body
 from segment_loops.mapping_warnings import samples
 from segment_loops.mappings_file import name_of
 from segment_loops.mixed_operators import rewritten
 from segment_loops.segment_import import Imported, import_export
 from segment_loops.studio import json_layout
-from segment_loops.studio.current import StrictBody, backend, body, mappings_file
 from segment_loops.studio.delivery_routes import one_event
 from segment_loops.studio.drafts import Draft
 from segment_loops.studio.form import Form, InvalidRows, form_of, mapping_of
 from segment_loops.studio.form.results import FormResult, add_problems, add_row_problems, add_values, results_of
 from segment_loops.studio.form.rows import type_of
 from segment_loops.studio.form.suggestions import directives_as_json, path_suggestions
+from segment_loops.studio.request_context import backend, mappings_file
 from segment_loops.trigger_explanation import finding_as_json
 
 if TYPE_CHECKING:

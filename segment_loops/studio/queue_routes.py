@@ -13,18 +13,16 @@ from pydantic import Field
 
 from loops_destination.events import is_test_event
 from segment_loops.dead_letter_queue import DeadLetter, DeadLetterQueue, SqsFailed, by_delivery
-from segment_loops.json_app import ApiError
-from segment_loops.studio.current import (
+from segment_loops.json_app import ApiError, StrictBody, body
+from segment_loops.studio.queue_rows import dead_letter_row, waiting_row
+from segment_loops.studio.request_context import (
     ConfirmableBody,
-    StrictBody,
     backend,
-    body,
     page_of,
     redrives,
     require_confirmation,
     with_names,
 )
-from segment_loops.studio.queue_rows import dead_letter_row, waiting_row
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue

@@ -16,22 +16,20 @@ from loops_destination.events import TEST_EVENT_PREFIX
 from loops_destination.subscriptions.document import MAX_SUBSCRIPTIONS
 from segment_loops.event_files import sample_events
 from segment_loops.event_preview import preview_event
-from segment_loops.json_app import ApiError
+from segment_loops.json_app import ApiError, StrictBody, body
 from segment_loops.json_values import pretty_json
 from segment_loops.mapping_warnings import samples
 from segment_loops.mappings_file import shown_path
 from segment_loops.studio import json_layout
-from segment_loops.studio.current import (
-    ConfirmableBody,
-    StrictBody,
-    backend,
-    body,
-    mappings_file,
-    require_confirmation,
-)
 from segment_loops.studio.delivery_routes import one_event, posted
 from segment_loops.studio.drafts import ChangedMeanwhile, Draft
 from segment_loops.studio.queue_routes import drop_test_event
+from segment_loops.studio.request_context import (
+    ConfirmableBody,
+    backend,
+    mappings_file,
+    require_confirmation,
+)
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue

@@ -9,8 +9,8 @@ from loops_destination.events import message_id as message_id_of
 from segment_loops.event_facts import email_of, event_name, text_at, user_id_of
 from segment_loops.json_app import ApiError
 from segment_loops.json_values import json_object, pretty_json
-from segment_loops.studio.current import backend, redrives, with_names
 from segment_loops.studio.queue_rows import dead_letter_row, waiting_row
+from segment_loops.studio.request_context import backend, redrives, with_names
 
 if TYPE_CHECKING:
     from segment_loops.studio.backend import DeliveryRecord

@@ -157,13 +157,13 @@ def test_attempts_are_counted_alike_everywhere(
     sandbox.faults.add(Fault(kind="status", status=500, times=None))
     segment(**GRACE)
     (waiting,) = stack.waiting()
-    later = str(json.loads(waiting)["attempts"] + 1)  # 2, or 1 if the machine was too slow for a first attempt
+    shown = str(json.loads(waiting)["attempts"] + 1)  # 2, or 1 if the machine was too slow for a first attempt
     studio.open("Deliveries")
     clock.advance(60)
     attempts = studio.rows().locator("td.number")
-    expect(attempts).to_have_text(later)
+    expect(attempts).to_have_text(shown)
     studio.open("Queues")
-    expect(attempts).to_have_text(later)
+    expect(attempts).to_have_text(shown)
     sandbox.faults.clear()
 
 

@@ -28,7 +28,7 @@ from loops_destination.messages import QueueName, RoutedMessage
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
-from loops_destination.received import ReceivedMessage
+from loops_destination.received_messages import ReceivedMessage
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.verification import Verifier

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from tests.template.readings import references
+from tests.template.template_stack import references
 
 Samples = Mapping[str, Sequence[tuple[float, float]]]
 """Samples (time in seconds, value) in order, by metric and resource, such as `Errors RedeliveryFunction`."""

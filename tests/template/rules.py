@@ -15,7 +15,7 @@ from loops_destination.events import SEGMENT_RETRIES_SECONDS
 from loops_destination.observability import Metric
 from loops_destination.pace import ENVIRONMENTS
 from loops_destination.settings import Settings
-from tests.template.readings import (
+from tests.template.template_stack import (
     ALARM,
     FUNCTION,
     LAYER,

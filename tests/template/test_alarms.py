@@ -21,7 +21,7 @@ from loops_destination.messages import Message, ascii_json
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
-from loops_destination.received import ReceivedMessage
+from loops_destination.received_messages import ReceivedMessage
 from tests.fakes import (
     CONTACT,
     DONE,
@@ -37,7 +37,7 @@ from tests.fakes import (
     lines,
 )
 from tests.template.cloudwatch import DAY, HOUR, MINUTE, Alarm, Samples, fires
-from tests.template.readings import ALARM, Stack
+from tests.template.template_stack import ALARM, Stack
 
 VISIBLE = "ApproximateNumberOfMessagesVisible"
 HIDDEN = "ApproximateNumberOfMessagesNotVisible"

@@ -15,7 +15,7 @@ from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 
 from segment_loops.local_addresses import ACCOUNT, REGION
-from tests.template.readings import QUEUE, TEMPLATE, TRANSFORMS, Reading, Stack, references
+from tests.template.template_stack import QUEUE, TEMPLATE, TRANSFORMS, Reading, Stack, references
 
 NOT_IN_MOTO = {
     "AWS::ApiGatewayV2::Api",

@@ -12,7 +12,7 @@ from typing import Any
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from segment_loops.local_addresses import REGION
-from tests.template.readings import ROOT, Stack
+from tests.template.template_stack import ROOT, Stack
 
 TEXT = (ROOT / "docs" / "policies" / "deploy.json").read_text("utf-8")
 STATEMENTS: list[dict[str, Any]] = json.loads(TEXT)["Statement"]

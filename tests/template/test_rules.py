@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.template import rules
-from tests.template.readings import TRANSFORMS, Stack
 from tests.template.rules import Rule
+from tests.template.template_stack import TRANSFORMS, Stack
 
 Mutation = Callable[[Stack], object]
 

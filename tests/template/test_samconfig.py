@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.readings import ROOT, Stack
+from tests.template.template_stack import ROOT, Stack
 
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
 STACKS = [name for name in CONFIG if name != "version"]

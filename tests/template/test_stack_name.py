@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from segment_loops.samconfig import MAX_STACK_NAME, main
-from tests.template.readings import ALARM, QUEUE, ROOT, Stack
+from tests.template.template_stack import ALARM, QUEUE, ROOT, Stack
 
 LONGEST_REGION = "ap-southeast-1"
 IN_CHARACTERS = {

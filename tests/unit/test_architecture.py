@@ -28,7 +28,7 @@ LAYERS = [
         "ledger",
         "breaker",
     },
-    {"subscriptions", "queues", "received", "observability", "verification", "response_to_outcome"},
+    {"subscriptions", "queues", "received_messages", "observability", "verification", "response_to_outcome"},
     {"delivery"},
     {"handlers"},
 ]
@@ -48,8 +48,8 @@ FOLDERS = {
     name: folder for name in ALLOWED if (folder := PRODUCT if name == "loops_destination" else ROOT / name).is_dir()
 }
 
-NAMED_BY_OTHERS = {"__init__.py", "__main__.py", "app.py"}
-"""The names of files that Python and, for `app.py`, the template give to one file in each package or function."""
+REPEATED_FILE_NAMES = {"__init__.py", "__main__.py", "app.py"}
+"""Python asks for the first two in several packages, and each function has an `app.py`."""
 
 
 def modules(folder: Path = PRODUCT) -> list[Path]:
@@ -161,7 +161,7 @@ def test_a_function_imports_its_handler_only(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 6
 
 
-def named_files() -> list[Path]:
+def code_files() -> list[Path]:
     """Return the files of code outside the tests, those of the studio's pages included."""
     found = [path for folder in FOLDERS.values() for path in folder.rglob("*")]
     found += (ROOT / "bench").glob("*.py")
@@ -174,12 +174,14 @@ def repeated(names: Iterable[str]) -> list[str]:
 
 def test_no_two_classes_have_the_same_name() -> None:
     """The name of a class says which one is meant, whatever its module."""
-    trees = [ast.parse(path.read_text("utf-8")) for path in named_files() if path.suffix == ".py"]
-    assert repeated(node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)) == []
+    trees = [ast.parse(path.read_text("utf-8")) for path in code_files() if path.suffix == ".py"]
+    assert (
+        repeated(node.name.lstrip("_") for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)) == []
+    )
 
 
 def test_no_two_files_have_the_same_name() -> None:
     """The name of a file says which one is meant, whatever its folder."""
-    names = {path.name for path in named_files()}
+    names = {path.name for path in code_files()}
     assert {"app.py", "delivery.py", "stack.py", "stack-app.js"} <= names
-    assert repeated(path.name for path in named_files() if path.name not in NAMED_BY_OTHERS) == []
+    assert repeated(path.name for path in code_files() if path.name not in REPEATED_FILE_NAMES) == []

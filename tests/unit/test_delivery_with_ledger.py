@@ -17,14 +17,14 @@ from loops_destination.handlers.redelivery import Redelivery
 from loops_destination.handlers.webhook import ANSWER_WITHIN_SECONDS, PATIENCE_SECONDS, Webhook
 from loops_destination.http_api import Reply, WebhookRequest
 from loops_destination.ledger import Ledger, Write
-from loops_destination.ledger.contract import CALL_SECONDS
+from loops_destination.ledger.store_interface import CALL_SECONDS
 from loops_destination.loops import Response
 from loops_destination.loops_request import LoopsRequest
 from loops_destination.messages import QueueName
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.pace import Pacer
-from loops_destination.received import ReceivedMessage
+from loops_destination.received_messages import ReceivedMessage
 from loops_destination.secret_store import SecretStore
 from loops_destination.signature import sign
 from loops_destination.verification import Verifier

@@ -14,7 +14,7 @@ import yaml
 from botocore.session import Session
 
 from segment_loops.commands.main import segment_loops
-from tests.template.readings import ALARM, FUNCTION, Stack
+from tests.template.template_stack import ALARM, FUNCTION, Stack
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]

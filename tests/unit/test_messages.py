@@ -20,7 +20,7 @@ from loops_destination.messages import (
     unpack,
 )
 from loops_destination.outcomes import Reason
-from loops_destination.received import UnreadableMessage, read_message
+from loops_destination.received_messages import UnreadableMessage, read_message
 from tests.fakes import NOW
 
 EVENT = '{"type":"track","n":1.10}'

@@ -13,7 +13,7 @@ from loops_destination.messages import Message, ascii_json, unpack
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Reason
 from loops_destination.pace import Pacer
-from loops_destination.received import ReceivedMessage
+from loops_destination.received_messages import ReceivedMessage
 from loops_destination.subscriptions import Subscription
 from tests.fakes import (
     API_KEY_REFUSED,

@@ -33,7 +33,7 @@ FIRST_RETRY_SECONDS = 5  # before a message on the RetryQueue is first received
 _ENTRY_OVERHEAD_BYTES = 1024  # a margin for what else counts towards the quota
 
 
-class _Entry(NamedTuple):
+class _SqsEntry(NamedTuple):
     number: int
     queue: QueueName
     body: str
@@ -68,7 +68,7 @@ class Queues:
         """Store the messages, and return for each one if SQS confirmed it by the deadline; raise no error of AWS."""
         stored = [False] * len(messages)
 
-        def send(entries: Sequence[_Entry]) -> None:
+        def send(entries: Sequence[_SqsEntry]) -> None:
             for number in self._send(entries):
                 stored[number] = True
 
@@ -114,7 +114,7 @@ class Queues:
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
-    def _send(self, entries: Sequence[_Entry]) -> list[int]:
+    def _send(self, entries: Sequence[_SqsEntry]) -> list[int]:
         """Send one call, and return the numbers of the entries that SQS took."""
         requests: list[SendMessageBatchRequestEntryTypeDef] = [_request(entry) for entry in entries]
         try:
@@ -143,15 +143,15 @@ def sqs_client() -> SQSClient:
     return boto3.client("sqs", config=config)
 
 
-def _calls(messages: Sequence[RoutedMessage]) -> Iterator[list[_Entry]]:
+def _calls(messages: Sequence[RoutedMessage]) -> Iterator[list[_SqsEntry]]:
     """Yield the messages in groups that each fit into one call, encoding each group when it is asked for."""
     for queue in QueueName:
-        call: list[_Entry] = []
+        call: list[_SqsEntry] = []
         size = 0
         for number, routed in enumerate(messages):
             if routed.queue is not queue:
                 continue
-            entry = _Entry(number, queue, routed.message.to_json(), routed.attributes, routed.delay_seconds)
+            entry = _SqsEntry(number, queue, routed.message.to_json(), routed.attributes, routed.delay_seconds)
             if call and (len(call) == MESSAGES_A_CALL or size + entry.size > MAX_MESSAGE_BYTES):
                 yield call
                 call, size = [], 0
@@ -161,7 +161,7 @@ def _calls(messages: Sequence[RoutedMessage]) -> Iterator[list[_Entry]]:
             yield call
 
 
-def _request(entry: _Entry) -> SendMessageBatchRequestEntryTypeDef:
+def _request(entry: _SqsEntry) -> SendMessageBatchRequestEntryTypeDef:
     attributes: dict[str, MessageAttributeValueTypeDef] = {
         name: {"DataType": "String", "StringValue": value} for name, value in entry.attributes.items()
     }

@@ -9,7 +9,8 @@
 | 400, 404 for a contact named by its `userId` only        | queued if its identify may still come, else rejected |
 | any other 4xx                                            | rejected                                             |
 
-`loops/responses.py` reads the status. A web function also queues deliveries without a call (`handlers/webhook.py`).
+`loops/responses.py` reads the status. After a 409, the contact ledger may still update the contact
+(`ledger/protocol.py`). A web function also queues deliveries without a call (`handlers/webhook.py`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from segment_loops.commands.options import (
     RATE,
     Command,
     Duration,
-    KnownWord,
+    SuggestingChoice,
     aws_options,
     json_option,
     options,
@@ -45,10 +45,10 @@ _PLACE_OPTIONS = options(
 
 _SELECTION_OPTIONS = options(
     click.option(
-        "--reason", multiple=True, type=KnownWord("reason", Reason), help="Only this reason, as `list` shows it."
+        "--reason", multiple=True, type=SuggestingChoice("reason", Reason), help="Only this reason, as `list` shows it."
     ),
     click.option("--subscription", multiple=True, metavar="ID", help="Only this subscription (its id)."),
-    click.option("--action", multiple=True, type=KnownWord("action", ACTIONS), help="Only this action."),
+    click.option("--action", multiple=True, type=SuggestingChoice("action", ACTIONS), help="Only this action."),
     click.option("--user-id", multiple=True, metavar="ID", help="Only events with this userId."),
     click.option("--idempotency-key", multiple=True, metavar="UUID", help="Only this delivery, as `show` shows it."),
     click.option(

@@ -27,7 +27,7 @@ _LEFT = {
 
 @dataclass(slots=True)
 class RedriveTally:
-    """The results of the deliveries redriven so far, and the number of duplicates deleted with them."""
+    """The results of the deliveries redriven so far, or planned, and the number of duplicates deleted with them."""
 
     results: Counter[RedriveResult] = field(default_factory=Counter)
     duplicates: int = 0

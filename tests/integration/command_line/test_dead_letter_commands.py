@@ -15,7 +15,7 @@ from loops_destination.delivery import IDEMPOTENCY_KEY_REMEMBERED_SECONDS
 from loops_destination.messages import QueueName, RoutedMessage, body_message
 from loops_destination.outcomes import Reason
 from loops_destination.queues import Queues
-from loops_destination.received import read_message
+from loops_destination.received_messages import read_message
 from tests.integration.command_line.conftest import CommandLine, QueuePair, dead_letter
 
 HOUR, DAY = 3600, 86400

@@ -9,7 +9,7 @@ import pytest
 
 from local.stack import LocalStack
 from loops_destination.outcomes import Reason
-from loops_destination.received import read_message
+from loops_destination.received_messages import read_message
 from segment_loops.dead_letter_queue import (
     HOLD_SECONDS,
     DeadLetter,

@@ -15,11 +15,11 @@ import pytest
 
 from loops_destination.actions import ACTIONS
 from loops_destination.clock import SystemClock
-from loops_destination.ledger.contract import Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.protocol import Called, Effect, Ledger
 from loops_destination.ledger.record import ContactRecord, Lease, Property
+from loops_destination.ledger.store_interface import Write
 from loops_destination.loops_request import LoopsRequest
 from tests.integration.command_line.conftest import CommandLine
 from tests.moto_stack import NAME, MotoStack

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from loops_destination.ledger.contract import Write
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.ledger.hashes import Hasher
 from loops_destination.ledger.record import ContactRecord, Property
+from loops_destination.ledger.store_interface import Write
 from loops_destination.messages import Message
 from loops_destination.outcomes import Outcome, Reason
 from segment_loops import PROJECT

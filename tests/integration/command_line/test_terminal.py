@@ -148,14 +148,16 @@ def test_output_fits_a_terminal_and_is_whole_in_a_pipe(terminal: Terminal) -> No
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("check",), ("preview",), ("import",), ("dead-letters",), ("dead-letters", "redrive")]
+    "command", [(), ("check",), ("preview",), ("import",), ("dead-letters",), ("dead-letters", "redrive"), ("ledger",)]
 )
 def test_help_fits_a_terminal(cli: CommandLine, command: tuple[str, ...]) -> None:
-    """--help prints the usage in at most 80 columns, with status 0."""
+    """--help prints the usage in at most 80 columns, with no command's line cut off, and status 0."""
     run = cli(*command, "--help")
     assert (run.status, run.err) == (0, "")
-    assert run.out.startswith("Usage: segment-loops")
-    assert max(map(len, run.out.splitlines())) <= COLUMNS
+    usage, *lines = run.out.splitlines()
+    assert usage.startswith("Usage: segment-loops")
+    assert max(map(len, (usage, *lines))) <= COLUMNS
+    assert [line for line in lines if line.endswith("...")] == []
 
 
 def test_the_version_is_printed(cli: CommandLine) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from loops_destination.ledger.event_clock import EventClock
 from loops_destination.messages import Message
 from loops_destination.outcomes import Reason
-from loops_destination.received import read_message
+from loops_destination.received_messages import read_message
 
 ARRIVED = 1_772_366_400.0  # 2026-03-01T12:00:00Z
 NOON = 1_772_366_400_000_000

@@ -1,4 +1,4 @@
-"""Redelivery: from a batch of messages of the RetryQueue to those that stay on it.
+"""Redelivery: attempt a batch of messages from the RetryQueue, and keep those that must wait.
 
 A message is deleted once Loops has taken its event, nothing needs to be sent any more, or its dead letter is stored.
 Every other message stays, and is hidden for a while. SQS counts each receive, with an attempt or without, and moves a
@@ -25,7 +25,7 @@ from loops_destination.messages import Message, MessageStore, QueueName, RoutedM
 from loops_destination.observability import Telemetry
 from loops_destination.outcomes import Outcome, Reason, Result
 from loops_destination.pace import Pacer
-from loops_destination.received import ReceivedMessage, UnreadableMessage, read_message
+from loops_destination.received_messages import ReceivedMessage, UnreadableMessage, read_message
 from loops_destination.subscriptions import Subscription
 
 MIN_BACKOFF_SECONDS = 5
@@ -104,7 +104,7 @@ class _Disposition:
 
 
 @dataclass(frozen=True, slots=True)
-class _Invocation:
+class _InvocationLimits:
     """The limits of one invocation: times in seconds since 1970, and a flag that is set when Loops answers 429."""
 
     begin_until: float
@@ -150,7 +150,9 @@ class Redelivery:
         end = now + seconds
         if messages:
             self._telemetry.waited(now - min(message.sent_at for message in messages))
-        invocation = _Invocation(begin_until=end - BEGUN_BEFORE_END_SECONDS, call_until=end - CALLED_BEFORE_END_SECONDS)
+        invocation = _InvocationLimits(
+            begin_until=end - BEGUN_BEFORE_END_SECONDS, call_until=end - CALLED_BEFORE_END_SECONDS
+        )
         with self._workers(self._calls_at_once) as workers:
             dispositions = list(workers.map(lambda message: self._handle(message, invocation), messages))
         self._store_all(dispositions, end - STORED_BEFORE_END_SECONDS)
@@ -159,7 +161,7 @@ class Redelivery:
         self._store.postpone(pauses, end - HIDDEN_BEFORE_END_SECONDS)
         return [each.received.message_id for each in staying]
 
-    def _handle(self, received: ReceivedMessage, invocation: _Invocation) -> _Disposition:
+    def _handle(self, received: ReceivedMessage, invocation: _InvocationLimits) -> _Disposition:
         if self._clock.time() >= invocation.begin_until:
             return _Disposition(received, waits_for_turn=True)
         try:
@@ -200,7 +202,7 @@ class Redelivery:
             invocation.slow_down.set()
         return self._decide(received, message, delivery, result)
 
-    def _wait_for_turn(self, received: ReceivedMessage, invocation: _Invocation) -> bool:
+    def _wait_for_turn(self, received: ReceivedMessage, invocation: _InvocationLimits) -> bool:
         """Wait for a turn to call Loops; return False after a 429 in this invocation, or if the time does not suffice.
 
         A delivery that has waited for all of `RetryForHours` makes its last attempt even after a 429: if it were put

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from loops_destination.ledger.contract import LedgerStore, LedgerUnavailable, Write
 from loops_destination.ledger.decision import Rule
 from loops_destination.ledger.facts import Facts
 from loops_destination.ledger.protocol import Called, Conclusion, Effect, Ledger, Verdict
+from loops_destination.ledger.store_interface import LedgerStore, LedgerUnavailable, Write
 
 __all__ = [
     "Called",

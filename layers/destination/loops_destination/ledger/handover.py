@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from loops_destination.ledger import transitions
-from loops_destination.ledger.contract import Write
 from loops_destination.ledger.facts import EMAIL, Facts
 from loops_destination.ledger.record import CONTACT_KEPT_SECONDS, Alias, ContactRecord
+from loops_destination.ledger.store_interface import Write
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from loops_destination.clock import Clock
 from loops_destination.ledger import transitions
-from loops_destination.ledger.contract import CALL_SECONDS, LedgerStore, LedgerUnavailable, Write
 from loops_destination.ledger.decision import (
     BACKLOG_WAITS_SECONDS,
     DELETION_WAITS_MS,
@@ -39,6 +38,7 @@ from loops_destination.ledger.record import (
     Lease,
     event_key,
 )
+from loops_destination.ledger.store_interface import CALL_SECONDS, LedgerStore, LedgerUnavailable, Write
 from loops_destination.loops_request import LoopsRequest
 
 LONGEST_CALL_SECONDS = 8.0

@@ -12,8 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loops_destination.clock import Clock
-from loops_destination.ledger.contract import LedgerUnavailable, Write
 from loops_destination.ledger.record import Item
+from loops_destination.ledger.store_interface import LedgerUnavailable, Write
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient

@@ -26,7 +26,7 @@ from loops_destination.trigger.conditions import (
     Number,
     Scalar,
 )
-from loops_destination.trigger.problems import printable, problem
+from loops_destination.trigger.error_position import error_at, printable
 from loops_destination.trigger.tokenizer import Token, tokenize
 
 MAX_LENGTH = 100_000
@@ -52,7 +52,7 @@ def parse(expression: str) -> Clause:
         message = (
             f"a trigger can have {MAX_LENGTH:,} characters, this one has {len(expression):,}: use two subscriptions"
         )
-        raise problem(expression, MAX_LENGTH, message)
+        raise error_at(expression, MAX_LENGTH, message)
     return Parser(expression, tokenize(expression)).trigger()
 
 
@@ -206,7 +206,7 @@ class Parser:
         return token
 
     def _problem(self, message: str, token: Token | None = None) -> TriggerError:
-        return problem(self._expression, (token or self._next).position, message)
+        return error_at(self._expression, (token or self._next).position, message)
 
 
 def _path(text: str) -> tuple[str, ...]:

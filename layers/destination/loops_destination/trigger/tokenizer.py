@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from loops_destination.trigger.problems import problem
+from loops_destination.trigger.error_position import error_at
 
 # A keyword ends where a name would: `order` does not begin with `or`.
 _END_OF_NAME = r"(?![A-Za-z0-9_\\.\[-])"
@@ -59,7 +59,7 @@ def tokenize(expression: str) -> list[Token]:
     while position < len(expression):
         found = _TOKEN.match(expression, position)
         if found is None:
-            raise problem(expression, position, _advice(expression, position))
+            raise error_at(expression, position, _advice(expression, position))
         kind = str(found.lastgroup)
         if kind != "blank":
             tokens.append(Token(kind, found.group(), position))

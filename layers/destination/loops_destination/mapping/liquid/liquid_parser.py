@@ -45,32 +45,32 @@ class LiquidProblem(Exception):
 
 def parse(template: str) -> Template:
     """Return the template, ready to render; raise `LiquidProblem` if it is invalid."""
-    block, _ = _Parser(_tokens(template)).block()
+    block, _ = _TemplateParser(_tokens(template)).block()
     return Template(block)
 
 
-class _Token(NamedTuple):
+class _TemplateToken(NamedTuple):
     kind: str  # "text", "output" or "tag"
     text: str  # of a tag: what follows its name
     name: str = ""
 
 
-def _tokens(source: str) -> Iterator[_Token]:
+def _tokens(source: str) -> Iterator[_TemplateToken]:
     position, trims = 0, False
     while position < len(source):
         opening = _OPENING.search(source, position)
         start = opening.start() if opening else len(source)
         text = source[position:start].lstrip(_BLANKS) if trims else source[position:start]
         if not opening:
-            yield _Token("text", text)
+            yield _TemplateToken("text", text)
             return
         position = _end_of_output(source, start) if source[start + 1] == "{" else _end_of_tag(source, start)
         inside = source[start + 2 : position - 2]
-        yield _Token("text", text.rstrip(_BLANKS) if inside[:1] == "-" else text)
+        yield _TemplateToken("text", text.rstrip(_BLANKS) if inside[:1] == "-" else text)
         trims = inside[-1:] == "-"
         inside = inside.removeprefix("-").removesuffix("-")
         if source[start + 1] == "{":
-            yield _Token("output", inside)
+            yield _TemplateToken("output", inside)
             continue
         token = _tag(inside)
         if token.name != "raw":
@@ -79,7 +79,7 @@ def _tokens(source: str) -> Iterator[_Token]:
         end = _END_OF_RAW.search(source, position)
         if not end:
             raise LiquidProblem("the tag raw is not closed")
-        yield _Token("text", source[position : end.start()])
+        yield _TemplateToken("text", source[position : end.start()])
         position, trims = end.end(), bool(end.group(1))
 
 
@@ -100,12 +100,12 @@ def _end_of_tag(source: str, start: int) -> int:
     return end + 2
 
 
-def _tag(inside: str) -> _Token:
+def _tag(inside: str) -> _TemplateToken:
     text = inside.strip(_BLANKS)
     name = "#" if text.startswith("#") else _matched(_NAME, text, 0)
     if not name:
         raise LiquidProblem("a tag must have a name")
-    return _Token("tag", text[len(name) :].lstrip(_BLANKS), name)
+    return _TemplateToken("tag", text[len(name) :].lstrip(_BLANKS), name)
 
 
 def _matched(pattern: re.Pattern[str], text: str, position: int) -> str:
@@ -113,13 +113,13 @@ def _matched(pattern: re.Pattern[str], text: str, position: int) -> str:
     return match.group() if match else ""
 
 
-class _Parser:
+class _TemplateParser:
     """Turns tokens into nodes, with one method for each tag."""
 
-    def __init__(self, tokens: Iterator[_Token], depth: int = 0) -> None:
+    def __init__(self, tokens: Iterator[_TemplateToken], depth: int = 0) -> None:
         self._tokens = tokens
         self._depth = depth
-        self._tags: dict[str, Callable[[_Token], Node]] = {
+        self._tags: dict[str, Callable[[_TemplateToken], Node]] = {
             "#": self._inline_comment,
             "assign": self._assign,
             "block": self._block,
@@ -136,7 +136,7 @@ class _Parser:
             "unless": self._choice,
         }
 
-    def block(self, *ends: str) -> tuple[Block, _Token]:
+    def block(self, *ends: str) -> tuple[Block, _TemplateToken]:
         """Read the nodes up to one of the ending tags, or else to the end of the template; return them and that tag."""
         block: list[Node] = []
         self._depth += 1
@@ -149,9 +149,9 @@ class _Parser:
             block.append(self._node(token))
         if ends:
             raise LiquidProblem(f"the tag {ends[-1]} is missing")
-        return Block(tuple(block)), _Token("text", "")
+        return Block(tuple(block)), _TemplateToken("text", "")
 
-    def _node(self, token: _Token) -> Node:
+    def _node(self, token: _TemplateToken) -> Node:
         if token.kind == "text":
             return syntax_tree.PlainText(token.text)
         if token.kind == "output":
@@ -162,7 +162,7 @@ class _Parser:
             raise LiquidProblem(f"unexpected tag {token.name}")
         return self._tags[token.name](token)
 
-    def _choice(self, tag: _Token) -> Node:
+    def _choice(self, tag: _TemplateToken) -> Node:
         end = f"end{tag.name}"
         condition = _Reader(tag.text).filtered()
         if tag.name == "unless":
@@ -185,14 +185,14 @@ class _Parser:
             raise LiquidProblem("nothing can follow else or endif in their tags")
         return syntax_tree.Choice(tuple(branches), otherwise)
 
-    def _assign(self, tag: _Token) -> Node:
+    def _assign(self, tag: _TemplateToken) -> Node:
         reader = _Reader(tag.text)
         name = reader.name()
         if not name or not reader.skip("="):
             raise LiquidProblem("assign must be written as {% assign name = value %}")
         return syntax_tree.Assign(name, reader.filtered())
 
-    def _capture(self, tag: _Token) -> Node:
+    def _capture(self, tag: _TemplateToken) -> Node:
         reader = _Reader(tag.text)
         name = reader.name() or reader.quoted()
         if name is None:
@@ -200,7 +200,7 @@ class _Parser:
         block, _ = self.block("endcapture")
         return syntax_tree.Capture(name, block)
 
-    def _cycle(self, tag: _Token) -> Node:
+    def _cycle(self, tag: _TemplateToken) -> Node:
         reader = _Reader(tag.text)
         group = reader.value()
         if group is None or not reader.skip(":"):
@@ -210,23 +210,23 @@ class _Parser:
             raise LiquidProblem("cycle must have candidates")
         return syntax_tree.Cycle(group, tuple(candidates), written)
 
-    def _block(self, _tag: _Token) -> Node:
+    def _block(self, _tag: _TemplateToken) -> Node:
         block, _ = self.block("endblock")
         return block
 
-    def _comment(self, _tag: _Token) -> Node:
+    def _comment(self, _tag: _TemplateToken) -> Node:
         if not any(token.kind == "tag" and token.name == "endcomment" for token in self._tokens):
             raise LiquidProblem("the tag endcomment is missing")
         return Block(())
 
-    def _inline_comment(self, tag: _Token) -> Node:
+    def _inline_comment(self, tag: _TemplateToken) -> Node:
         if any(line.strip(_BLANKS)[:1] not in {"", "#"} for line in tag.text.split("\n")[1:]):
             raise LiquidProblem("every line of an inline comment must start with #")
         return Block(())
 
-    def _liquid(self, tag: _Token) -> Node:
+    def _liquid(self, tag: _TemplateToken) -> Node:
         lines = (_tag(line) for line in tag.text.split("\n") if line.strip(_BLANKS))
-        block, _ = _Parser(lines, self._depth).block()
+        block, _ = _TemplateParser(lines, self._depth).block()
         return block
 
 

@@ -1,4 +1,4 @@
-"""The parts of the studio that answers the current request, and the rules for the request's body."""
+"""The studio's objects behind the current request, and rules that several of its routes share."""
 
 from __future__ import annotations
 
@@ -6,23 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import current_app, request
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from segment_loops.json_app import ApiError
+from segment_loops.json_app import ApiError, StrictBody
 from segment_loops.studio.drafts import MappingsFile
 from segment_loops.studio.redrives import Redrives
 
 if TYPE_CHECKING:
     from segment_loops.studio.backend import Backend
 
-_Body = TypeVar("_Body", bound=BaseModel)
 _Item = TypeVar("_Item")
-
-
-class StrictBody(BaseModel):
-    """A request's body without unknown members or converted types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class ConfirmableBody(StrictBody):
@@ -47,14 +39,6 @@ def redrives() -> Redrives:
     """Return the redrives that were started on the page."""
     found: Redrives = current_app.extensions["redrives"]
     return found
-
-
-def body(model: type[_Body]) -> _Body:
-    """Return the request's body; raise `ApiError` (400) if it is invalid."""
-    try:
-        return model.model_validate_json(request.get_data())
-    except ValidationError as error:
-        raise ApiError.invalid(error) from None
 
 
 def require_confirmation(given: ConfirmableBody) -> None:

@@ -8,8 +8,8 @@ REACH = 36
 """Characters shown on each side of the caret; with the indent they fit a terminal of 80 columns."""
 
 
-def problem(expression: str, position: int, message: str) -> TriggerError:
-    """Return the error for a problem at this offset of the expression."""
+def error_at(expression: str, position: int, message: str) -> TriggerError:
+    """Return an error about this offset of the expression."""
     return TriggerError(f"{message}\n{_pointed(expression, position)}", position)
 
 

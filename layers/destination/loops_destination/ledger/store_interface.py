@@ -1,4 +1,4 @@
-"""The contract between the ledger and the place that keeps its items."""
+"""The interface of the store that keeps the ledger's items."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.readings import FUNCTION, TRANSFORMS, Reading, Stack, evaluated
+from tests.template.template_stack import FUNCTION, TRANSFORMS, Reading, Stack, evaluated
 
 SIZE = {"Ref": "Size"}
 CHOICE = {"Fn::If": ["IsLarge", {"Ref": "Size"}, {"Ref": "AWS::NoValue"}]}
