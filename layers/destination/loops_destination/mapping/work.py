@@ -1,7 +1,7 @@
 """The limit on the work of one resolution, shared by the directives and by Liquid.
 
 Each directive and filter is charged for what it reads and writes. It is charged before it begins; only output that
-cannot exceed a few times the input is charged afterwards. Looking up a path copies nothing and is free.
+cannot exceed a few times the input is charged afterwards. Looking up a path copies no value, and is free.
 
 A unit is about one character or value, and takes about 0.1 µs at most: `python -m bench.worst` measures the worst events.
 """
