@@ -302,8 +302,8 @@ def test_every_resolution_has_its_own_budget() -> None:
         assert all(threads.map(mapping.resolve, [event] * 12))
 
 
-def test_a_mapping_keeps_nothing_of_an_event() -> None:
-    """Texts of ever new characters take no memory once they are mapped."""
+def test_replace_keeps_no_characters_beyond_the_first_plane() -> None:
+    """Characters beyond U+FFFF, of which there are a million, take next to no memory once they are mapped."""
     mapping = Mapping(
         {
             "@replace": {

@@ -3,9 +3,9 @@
 The promise is kept here. A 2xx is given only if Loops took the event, nothing needs to be sent, or SQS holds it. A 4xx
 is given only if the event is on the DeadLetterQueue, its sender is not trusted, or it is larger than Segment can send.
 
-An event waits on the RetryQueue if Loops' response says so (`response_to_outcome.py`), if it could not be sent, because
-there is no API key or the contact ledger holds it back (`delivery.py`), if the breaker is open (`breaker.py`), or if
-there is no time to try it (`Schedule`).
+An event waits on the RetryQueue if Loops' response says so (`response_to_outcome.py`), if it could not be sent, for
+example because there is no API key or the contact ledger holds it back (`delivery.py`), if the breaker is open
+(`breaker.py`), or if there is no time to try it (`Schedule`).
 """
 
 from __future__ import annotations

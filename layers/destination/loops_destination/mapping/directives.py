@@ -46,11 +46,11 @@ _PATH_CHARACTER = 3
 _FLATTENED = 8
 """Units per flattened value, beside the characters of its prefix."""
 _ENCODED = 4
-"""Units per character of JSON that `@json` writes: pydantic cannot write all of it, and Python is slower."""
+"""Units per character of JSON that `@json` writes: what pydantic cannot write, Python writes more slowly."""
 _DECODING = 30
 """Units of decoding a text, beside its characters: most of the time for a short one that is not JSON."""
 _TAG = 200
-"""Units per tag of a template from the event: it is compiled for this event alone, and may seek a character in a text."""
+"""Units per tag of a template from the event: it is compiled for this event alone, and may look up one character."""
 
 DIRECTIVES = Registry()
 
